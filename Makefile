@@ -1,0 +1,43 @@
+# Everything runs from one virtual environment; `make run` and `make test` need nothing made before them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: run test check golden fixtures bench clean
+
+run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metrics
+	$(BIN)/python -m exporter $(ARGS)
+
+test: $(VENV)/.dev  ## every test that can run here; says what it could not run, and why
+	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+check: $(VENV)/.dev  ## lint, types, rooms, dependencies, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry exporter
+	$(BIN)/codespell
+
+golden: $(VENV)/.dev  ## write the golden page again from the fixtures
+	$(BIN)/python -m pytest tests/test_golden.py --update-golden
+
+fixtures: $(VENV)/.dev  ## capture the fixtures again from real sockets (needs root)
+	$(BIN)/python -m tests.live.capture_fixtures
+
+bench: $(VENV)/.dev  ## measure ourselves and our peers side by side (needs root)
+	$(BIN)/python -m benchmarks.bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist htmlcov .coverage
+
+$(VENV)/.run: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "netstat-exporter needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@

@@ -1,0 +1,1 @@
+"""Count and attribute: rows of the kernel's tables become a snapshot."""

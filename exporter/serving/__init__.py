@@ -1,0 +1,1 @@
+"""Text and pages out: a snapshot becomes what Prometheus and people read over HTTP."""
