@@ -11,6 +11,8 @@ UNKNOWN: Final = 0
 """Stands for every number the kernel's header does not name."""
 
 ESTABLISHED: Final = 1
+SYN_RECV: Final = 3
+FIN_WAIT2: Final = 5
 TIME_WAIT: Final = 6
 CLOSE: Final = 7
 CLOSE_WAIT: Final = 8
@@ -20,9 +22,9 @@ TCP: Final[Mapping[int, str]] = MappingProxyType(
     {
         ESTABLISHED: "established",
         2: "syn_sent",
-        3: "syn_recv",
+        SYN_RECV: "syn_recv",
         4: "fin_wait1",
-        5: "fin_wait2",
+        FIN_WAIT2: "fin_wait2",
         TIME_WAIT: "time_wait",
         CLOSE: "close",
         CLOSE_WAIT: "close_wait",

@@ -1,0 +1,123 @@
+"""The only door to files under /proc.
+
+Files of one network namespace are read through a process in it: ``<root>/self/net``, which still works
+under ``subset=pid`` where ``/proc/net`` is gone, or ``<root>/1/net`` when the root is a host's procfs
+mounted elsewhere, because there ``self`` would be a process of the container.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from time import monotonic
+from typing import Final
+
+DEFAULT_ROOT: Final = "/proc"
+
+_READ_BYTES: Final = 1 << 16
+_HINTS: Final = {errno.EACCES: "; run it with the right to read this file"}
+
+
+class ProcfsError(Exception):
+    """A file under /proc could not be read; the text names the file and the cause."""
+
+
+class Procfs:
+    """A procfs mounted at ``root``.
+
+    Raises ProcfsError when there is no directory of network tables below ``root``.
+    """
+
+    def __init__(self, root: str = DEFAULT_ROOT) -> None:
+        self.root = root
+        processes = ("self",) if root == DEFAULT_ROOT else ("1", "self")
+        directories = [os.path.join(root, process, "net") for process in processes]
+        found = [directory for directory in directories if os.path.exists(os.path.join(directory, "tcp"))]
+        if not found:
+            raise ProcfsError(
+                f"{root}: not a procfs: there is no {' or '.join(directories)} with a table tcp"
+            )
+        self.net_directory = found[0]
+
+    def read_blocks(self, table: str, deadline: float) -> Iterator[bytes] | None:
+        """Return the content of a socket table in blocks of whole lines; None where there is no such table.
+
+        However large the buffer, the kernel gives at most a page at a time; a block joins several.
+        ``deadline`` is on the monotonic clock, and is looked at between blocks.
+
+        Raises ProcfsError, also while iterating.
+        """
+        path = os.path.join(self.net_directory, table)
+        try:
+            descriptor = _open_file(path)
+        except FileNotFoundError:
+            if os.path.isdir(self.net_directory):
+                return None
+            raise ProcfsError(f"{self.net_directory}: gone") from None
+        except OSError as error:
+            raise _explain(path, error) from error
+        return _iterate_blocks(descriptor, path, deadline)
+
+    def read_net(self, name: str) -> bytes | None:
+        """Return the whole of a small file beside the tables, such as sockstat; None where there is none."""
+        return self._read(os.path.join(self.net_directory, name))
+
+    def read_sysctl(self, name: str) -> bytes | None:
+        """Return a kernel parameter of our network namespace, such as ``net/ipv4/ip_local_port_range``."""
+        return self._read(os.path.join(self.root, "sys", name))
+
+    def network_namespaces(self) -> tuple[int, int, int] | None:
+        """Return what tells the namespaces apart in which we read, we live, and the first process lives.
+
+        These are inode numbers of their tables, which differ from one namespace to the next and, unlike the
+        links under ``ns/``, can be had without privileges. None where one of them is hidden from us.
+        """
+        directories = (self.net_directory, f"{DEFAULT_ROOT}/self/net", os.path.join(self.root, "1", "net"))
+        try:
+            read, own, first = (os.stat(os.path.join(directory, "tcp")).st_ino for directory in directories)
+        except OSError:
+            return None
+        return read, own, first
+
+    @staticmethod
+    def _read(path: str) -> bytes | None:
+        try:
+            with os.fdopen(_open_file(path), "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _explain(path, error) from error
+
+
+def _open_file(path: str) -> int:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return descriptor
+
+
+def _iterate_blocks(descriptor: int, path: str, deadline: float) -> Iterator[bytes]:
+    try:
+        pages: list[bytes] = []
+        size = 0
+        while page := os.read(descriptor, _READ_BYTES):
+            pages.append(page)
+            size += len(page)
+            if size >= _READ_BYTES and page.endswith(b"\n"):
+                yield b"".join(pages)
+                pages.clear()
+                size = 0
+                if monotonic() > deadline:
+                    raise ProcfsError(f"{path}: timeout: it takes too long to read")
+        if pages:
+            yield b"".join(pages)
+    except OSError as error:
+        raise _explain(path, error) from error
+    finally:
+        os.close(descriptor)
+
+
+def _explain(path: str, error: OSError) -> ProcfsError:
+    return ProcfsError(f"{path}: {error.strerror or error}{_HINTS.get(error.errno or 0, '')}")
