@@ -11,6 +11,15 @@ OTHER = "other"
 """The port, and its name, of every socket whose service port has no series of its own."""
 
 
+_LONGEST_LABEL_VALUE = 64
+
+
+def label_value(name: bytes) -> str:
+    """Return bytes of anybody's making as a label value: valid, printable, at most 64 characters."""
+    text = name[: 4 * _LONGEST_LABEL_VALUE].decode(errors="replace")[:_LONGEST_LABEL_VALUE]
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
 class SocketKey(NamedTuple):
     """The labels of one count of sockets; an empty string where a label has no meaning."""
 

@@ -1,0 +1,165 @@
+"""Take snapshots: a pass over all tables, and the loop that repeats it."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import Event
+from types import MappingProxyType
+from typing import Final
+
+import structlog
+
+from exporter.kernel.procfs import Procfs, ProcfsError
+from exporter.kernel.procnet import ProcnetError
+from exporter.kernel.tables import TABLES
+from exporter.sampling.ports import PortRules
+from exporter.sampling.reader import Reading, TableReader
+from exporter.sampling.series import SeriesMemory
+from exporter.sampling.services import PortNames
+from exporter.sampling.snapshot import FamilyKey, Snapshot, TableStatus
+
+DEFAULT_EPHEMERAL: Final = range(32768, 61000)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What to watch, how often, and at what cost.
+
+    ``interval_seconds`` is the pause between passes, stretched so that passes use at most ``cpu_budget`` of
+    one core. A table that takes longer than ``timeout_seconds`` is given up for that pass.
+    """
+
+    tables: tuple[str, ...]
+    interval_seconds: float
+    cpu_budget: float
+    timeout_seconds: float
+    names: PortNames
+    always: frozenset[int]
+    ports_limit: int
+
+
+class Sampler:
+    """Counts the sockets of the network namespace that a procfs shows; ``snapshot`` is the newest."""
+
+    def __init__(self, procfs: Procfs, settings: Settings) -> None:
+        self.snapshot: Snapshot | None = None
+        self._procfs = procfs
+        self._settings = settings
+        self._rules: PortRules | None = None
+        self._readers: dict[str, TableReader] = {}
+        self._memory = SeriesMemory()
+        self._health = _Health()
+        self._passes = Counter(success=0, partial=0, failure=0)
+        self._wake = Event()
+        self._stopped = False
+
+    def run(self) -> None:
+        """Take snapshots until stopped."""
+        while not self._stopped:
+            snapshot = self.take_snapshot()
+            self._wake.wait(snapshot.pass_interval_seconds)
+            self._wake.clear()
+
+    def stop(self) -> None:
+        """Make ``run`` return after the pass under way."""
+        self._stopped = True
+        self._wake.set()
+
+    def change_settings(self, settings: Settings) -> None:
+        """Let new settings hold from the next pass on, which begins at once."""
+        self._settings = settings
+        self._wake.set()
+
+    def take_snapshot(self) -> Snapshot:
+        """Read and count every table once."""
+        settings = self._settings
+        started, started_cpu = time.monotonic(), time.thread_time()
+        rules = PortRules(settings.names, settings.always, settings.ports_limit, self._read_ephemeral_range())
+        if rules != self._rules:
+            self._rules, self._readers = rules, {}
+        readings = {name: self._read(name, rules, settings.timeout_seconds) for name in settings.tables}
+        counts = {name: reading.count for name, reading in readings.items() if reading.count}
+        series = self._memory.label(counts, rules, time.monotonic())
+        failures = sum(reading.error is not None for reading in readings.values())
+        self._passes["failure" if failures == len(readings) else "partial" if failures else "success"] += 1
+        cpu_seconds = (
+            time.thread_time() - started_cpu + sum(reading.cpu_seconds for reading in readings.values())
+        )
+        self.snapshot = Snapshot(
+            taken_at_seconds=time.time(),
+            sockets=MappingProxyType(series.sockets),
+            receive_queue_bytes=MappingProxyType(series.receive_queue_bytes),
+            send_queue_bytes=MappingProxyType(series.send_queue_bytes),
+            accept_queue_length=MappingProxyType(series.accept_queue_length),
+            sockstat_difference=_differences(readings),
+            tables=tuple(self._health.describe(name, reading) for name, reading in readings.items()),
+            ports_folded=series.ports_folded,
+            pass_duration_seconds=time.monotonic() - started,
+            pass_cpu_seconds=cpu_seconds,
+            pass_interval_seconds=max(settings.interval_seconds, cpu_seconds / settings.cpu_budget),
+            passes_total=MappingProxyType(dict(self._passes)),
+        )
+        return self.snapshot
+
+    def _read(self, name: str, rules: PortRules, timeout_seconds: float) -> Reading:
+        if name not in self._readers:
+            self._readers[name] = TableReader(TABLES[name], self._procfs, rules)
+        return self._readers[name].read(self._memory.listening(name), timeout_seconds)
+
+    def _read_ephemeral_range(self) -> range:
+        try:
+            first, last = (self._procfs.read_sysctl("net/ipv4/ip_local_port_range") or b"").split()
+            return range(int(first), int(last) + 1)
+        except (ProcfsError, ValueError):
+            return DEFAULT_EPHEMERAL
+
+
+class _Health:
+    """Sums up how reading the tables went, and logs when that changes."""
+
+    def __init__(self) -> None:
+        self._errors: dict[str, str] = {}
+        self._malformed = Counter[str]()
+        self._repeated = Counter[str]()
+
+    def describe(self, table: str, reading: Reading) -> TableStatus:
+        """Return the status of a table after a reading."""
+        self._log_change(table, reading.error)
+        listed = 0
+        if reading.count:
+            listed = reading.count.listed
+            self._malformed[table] += reading.count.malformed
+            self._repeated[table] += reading.count.repeated
+        return TableStatus(
+            table=table,
+            source="procfs",
+            success=reading.error is None,
+            duration_seconds=reading.duration_seconds,
+            rows=listed,
+            malformed_rows_total=self._malformed[table],
+            repeated_rows_total=self._repeated[table],
+        )
+
+    def _log_change(self, table: str, error: Exception | None) -> None:
+        message = "" if error is None else str(error) or repr(error)
+        if message == self._errors.get(table, ""):
+            return
+        self._errors[table] = message
+        if error is None:
+            log.info("table is read again", table=table)
+        else:
+            expected = isinstance(error, ProcfsError | ProcnetError)
+            log.error("table failed", table=table, error=message, exc_info=None if expected else error)
+
+
+def _differences(readings: Mapping[str, Reading]) -> Mapping[FamilyKey, int]:
+    return MappingProxyType(
+        {
+            FamilyKey(TABLES[name].protocol, TABLES[name].family): reading.sockstat_difference
+            for name, reading in readings.items()
+            if reading.sockstat_difference is not None
+        }
+    )
