@@ -1,0 +1,42 @@
+"""Write the log to standard error, one event a line, as logfmt or JSON."""
+
+import logging
+import sys
+from typing import Final
+
+import structlog
+
+LEVELS: Final = ("debug", "info", "warning", "error")
+FORMATS: Final = ("logfmt", "json")
+
+
+def configure_logging(level: str, form: str) -> None:
+    """Send every event of at least ``level``, ours and the libraries', to standard error in one format.
+
+    A line that cannot be written, because standard error is closed or its disk full, is lost in silence:
+    no scrape may fail for it.
+    """
+    logging.raiseExceptions = False
+    render: structlog.typing.Processor = structlog.processors.JSONRenderer()
+    if form == "logfmt":
+        render = structlog.processors.LogfmtRenderer(key_order=["ts", "level", "msg"], bool_as_flag=False)
+    wrap = structlog.stdlib.ProcessorFormatter.wrap_for_formatter
+    common: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+        structlog.processors.format_exc_info,
+        structlog.processors.EventRenamer("msg"),
+    ]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *common, wrap],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+            foreign_pre_chain=common,
+        )
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
