@@ -69,7 +69,8 @@ def _without_header(blocks: Iterable[bytes], header_word: bytes) -> Iterator[byt
     header, _, rows = next(blocks, b"").partition(b"\n")
     if header_word not in header:
         raise ProcnetError(f"no header: expected a line with {header_word.decode()!r}, found {header[:60]!r}")
-    yield rows
+    if rows:
+        yield rows
     yield from blocks
 
 

@@ -45,17 +45,17 @@ class TableReader:
         then, and no other is started while it lives.
         """
         readings: list[Reading] = []
-        deadline = time.monotonic() + timeout_seconds
-        if self._worker is None:
+        if self._worker is None or not self._worker.is_alive():
+            deadline = time.monotonic() + timeout_seconds
             self._worker = Thread(
-                target=lambda: readings.append(self._read(listening, deadline)),
-                name=f"read-{self.table.name}",
-                daemon=True,
+                target=lambda: readings.append(self._read(listening, deadline)), daemon=True
             )
-            self._worker.start()
+            try:
+                self._worker.start()
+            except RuntimeError as error:  # no room for one more thread
+                self._worker = None
+                return Reading(0.0, 0.0, error=error)
             self._worker.join(timeout_seconds + _HANG_GRACE_SECONDS)
-        if not self._worker.is_alive():
-            self._worker = None
         if readings:
             return readings[0]
         return Reading(timeout_seconds, 0.0, error=ProcfsError(f"{self.table.name}: timeout: the read hangs"))

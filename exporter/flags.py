@@ -1,0 +1,110 @@
+"""The command line, spelt as users of Prometheus know it."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from exporter import __version__
+from exporter.logs import FORMATS, LEVELS
+
+DEFAULT_ADDRESS: Final = ":9068"
+
+
+class Flags(argparse.Namespace):
+    """The parsed flags, by their names with underscores."""
+
+    config_file: str | None
+    config_check: bool
+    web_listen_address: list[str] | None
+    web_telemetry_path: str
+    web_max_requests: int
+    web_enable_lifecycle: bool
+    path_procfs: str
+    path_services: str
+    log_level: str
+    log_format: str
+    once: bool
+
+
+def parse_flags(arguments: Sequence[str] | None = None) -> Flags:
+    """Parse the arguments, by default the process' own; exits with 2 and a message when they are wrong."""
+    parser = argparse.ArgumentParser(
+        prog="netstat-exporter",
+        description="Counts the kernel's sockets by protocol, state and service port for Prometheus.",
+        epilog="It works with no flag and no file. SIGHUP reads the configuration again.",
+        allow_abbrev=False,
+    )
+    for flag, options in _FLAGS.items():
+        name = flag.removeprefix("--").replace(".", "_").replace("-", "_")
+        parser.add_argument(flag, dest=name, **options)  # type: ignore[arg-type]
+    parser.add_argument("--version", action="version", version=f"netstat-exporter, version {__version__}")
+    return parser.parse_args(arguments, namespace=Flags())
+
+
+_TELEMETRY_PATH: Final = re.compile(r"(/[\w.~-]+)+", re.ASCII)
+
+
+def _telemetry_path(word: str) -> str:
+    if (
+        not word.startswith("/")
+        or word == "/"
+        or not word.isprintable()
+        or any(char in word for char in " ?#{}")
+    ):
+        raise argparse.ArgumentTypeError(f"{word!r} is not a path such as /metrics")
+    return word
+
+
+def _positive(word: str) -> int:
+    if not word.isdecimal() or not 0 < int(word) <= _MOST_REQUESTS:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number from 1 to {_MOST_REQUESTS}")
+    return int(word)
+
+
+_MOST_REQUESTS: Final = 10_000
+_FLAGS: Final[dict[str, dict[str, object]]] = {
+    "--config.file": {"metavar": "FILE", "help": "what to watch, as YAML; without it the defaults hold"},
+    "--config.check": {"action": "store_true", "help": "check the configuration file and exit"},
+    "--web.listen-address": {
+        "metavar": "ADDRESS",
+        "action": "append",
+        "help": f"where to listen: :PORT, HOST:PORT or [IPV6]:PORT; repeatable (default: {DEFAULT_ADDRESS})",
+    },
+    "--web.telemetry-path": {
+        "metavar": "PATH",
+        "type": _telemetry_path,
+        "default": "/metrics",
+        "help": "where the metrics are (default: %(default)s)",
+    },
+    "--web.max-requests": {
+        "metavar": "N",
+        "type": _positive,
+        "default": 40,
+        "help": "requests answered at once; more get a 503 (default: %(default)s)",
+    },
+    "--web.enable-lifecycle": {
+        "action": "store_true",
+        "help": "let POST /-/reload read the configuration again",
+    },
+    "--path.procfs": {
+        "metavar": "DIRECTORY",
+        "default": "/proc",
+        "help": "the procfs to read; in a container, where the host's is mounted (default: %(default)s)",
+    },
+    "--path.services": {
+        "metavar": "FILE",
+        "default": "/etc/services",
+        "help": "the names of ports (default: %(default)s)",
+    },
+    "--log.level": {
+        "choices": LEVELS,
+        "default": "info",
+        "help": "the least level logged (default: %(default)s)",
+    },
+    "--log.format": {"choices": FORMATS, "default": "logfmt", "help": "of a line (default: %(default)s)"},
+    "--once": {
+        "action": "store_true",
+        "help": "print one pass and exit, for node_exporter's textfile collector",
+    },
+}

@@ -1,0 +1,169 @@
+"""Answer HTTP requests: the metrics, a landing page, health and reload."""
+
+import asyncio
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry, ProcessCollector
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from exporter import __version__
+from exporter.sampling.snapshot import Snapshot
+from exporter.serving.metrics import ExporterCollector, ReloadStatus, Status
+from exporter.serving.page import Pages
+
+_RETRY_AFTER_SECONDS: Final = "1"
+
+log = structlog.get_logger()
+
+
+class ReloadError(Exception):
+    """The configuration could not be read again; the text says why, and the old one still holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the application serves and calls.
+
+    ``reload`` reads the configuration again and may block; None where POST /-/reload is not enabled. It
+    raises ReloadError.
+    """
+
+    snapshot: Callable[[], Snapshot | None]
+    reload_status: Callable[[], ReloadStatus]
+    healthy: Callable[[], bool]
+    reload: Callable[[], None] | None
+    telemetry_path: str
+    max_requests: int
+
+
+def create_app(site: Site) -> ASGIApp:
+    """Return the ASGI application that serves a site."""
+    gate = _Gate(site.max_requests)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(
+        ExporterCollector(site.snapshot, lambda: Status(site.reload_status(), gate.rejected)),
+    )
+    ProcessCollector(registry=registry)
+    routes = _Routes(site, Pages(registry, site.snapshot))
+    gate.app = Starlette(
+        routes=[
+            Route(site.telemetry_path, routes.metrics),
+            Route("/", routes.landing_page),
+            Route("/-/healthy", routes.healthy),
+            Route("/-/ready", routes.ready),
+            Route("/-/reload", routes.reload, methods=["POST", "PUT"]),
+        ],
+    )
+    gate.app.router.redirect_slashes = False
+    return gate
+
+
+class _Gate:
+    """Lets so many requests in at once, and turns the rest away before they cost anything."""
+
+    app: Starlette
+
+    def __init__(self, max_requests: int) -> None:
+        self.rejected = 0
+        self._free = max_requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif self._free == 0:
+            self.rejected += 1
+            refusal = PlainTextResponse("busy\n", 503, {"Retry-After": _RETRY_AFTER_SECONDS})
+            await refusal(scope, receive, send)
+        else:
+            self._free -= 1
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                self._free += 1
+
+
+class _Routes:
+    def __init__(self, site: Site, pages: Pages) -> None:
+        self._site = site
+        self._pages = pages
+        self._reloading = asyncio.Lock()
+        self._encoding_fails = False
+
+    async def metrics(self, request: Request) -> Response:
+        headers = request.headers
+        try:
+            page = await self._pages.get(headers.get("accept", ""), headers.get("accept-encoding", ""))
+        except Exception:  # whatever goes wrong here must not end in a bare 500
+            if not self._encoding_fails:
+                log.exception("the page cannot be encoded")
+            self._encoding_fails = True
+            return PlainTextResponse("the page cannot be encoded; the log says why\n", 503)
+        self._encoding_fails = False
+        return Response(page.body, headers=page.headers)
+
+    async def landing_page(self, _: Request) -> Response:
+        snapshot = self._site.snapshot()
+        tables = ", ".join(status.table for status in snapshot.tables) if snapshot else "nothing yet"
+        series = len(snapshot.sockets) if snapshot else 0
+        page = _LANDING_PAGE.format(
+            version=html.escape(__version__),
+            path=html.escape(self._site.telemetry_path),
+            tables=html.escape(tables),
+            series=series,
+        )
+        return HTMLResponse(
+            page, headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+        )
+
+    async def healthy(self, _: Request) -> Response:
+        if self._site.healthy():
+            return PlainTextResponse("netstat-exporter is healthy\n")
+        return PlainTextResponse("no snapshots are taken any more\n", 503)
+
+    async def ready(self, _: Request) -> Response:
+        if self._site.snapshot():
+            return PlainTextResponse("netstat-exporter is ready\n")
+        return PlainTextResponse("the first snapshot is under way\n", 503)
+
+    async def reload(self, _: Request) -> Response:
+        if self._site.reload is None:
+            return PlainTextResponse("not enabled: start with --web.enable-lifecycle\n", 403)
+        try:
+            async with self._reloading:
+                await asyncio.to_thread(self._site.reload)
+        except ReloadError as error:
+            return PlainTextResponse(f"{error}\n", 500)
+        return PlainTextResponse("reloaded\n")
+
+
+_LANDING_PAGE: Final = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>netstat-exporter</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem; }}
+dt {{ font-weight: 600; }}
+</style>
+</head>
+<body>
+<h1>netstat-exporter</h1>
+<p>Counts this host's sockets by protocol, state, direction and service port.</p>
+<p><a href="{path}">Metrics</a> · <a href="/-/healthy">Health</a> · <a href="/-/ready">Readiness</a></p>
+<dl>
+<dt>Version</dt><dd>{version}</dd>
+<dt>Tables watched</dt><dd>{tables}</dd>
+<dt>Series of sockets</dt><dd>{series}</dd>
+</dl>
+</body>
+</html>
+"""
