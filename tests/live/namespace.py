@@ -4,6 +4,7 @@ The keeper reads a pipe that only its parent holds open, so that nothing is left
 parent is killed. See network_namespaces(7) and nsenter(1).
 """
 
+import ctypes
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +34,13 @@ class Namespace(NamedTuple):
 
     def run(self, *words: str) -> str:
         """Run a command inside to its end and return what it printed; raises CalledProcessError."""
-        return subprocess.run(self.command(*words), check=True, stdout=subprocess.PIPE, text=True).stdout
+        finished = subprocess.run(self.command(*words), check=True, stdout=subprocess.PIPE)
+        return finished.stdout.decode(errors="surrogateescape")
+
+    def read(self, path: str) -> bytes:
+        """Return the content of a file under ``/proc/self/net`` as it is inside; raises OSError."""
+        with open(path.replace("self", str(self.keeper)), "rb") as file:
+            return file.read()
 
 
 @contextmanager
@@ -48,6 +55,21 @@ def private_namespace() -> Iterator[Namespace]:
         if said != "up":
             raise NamespaceError(said)
         yield Namespace(keeper.pid)
+
+
+@contextmanager
+def inside(path: str) -> Iterator[None]:
+    """Open sockets in another namespace; only for a process with one thread. See setns(2)."""
+    with open("/proc/self/ns/net", "rb") as home, open(path, "rb") as there:
+        set_namespace(there.fileno())
+        yield
+        set_namespace(home.fileno())
+
+
+def set_namespace(descriptor: int) -> None:
+    """Do what os.setns does in Python 3.12; raises OSError."""
+    if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0):
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 @contextmanager
