@@ -1,0 +1,56 @@
+"""Capture ``tests/fixtures`` from real sockets: the kernel's tables, and what was made to fill them.
+
+    python -m tests.live.capture_fixtures
+
+Needs root, for private network namespaces. What the files hold is told in ``tests/fixtures/README.md``.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from tests.live.namespace import Namespace, private_namespace
+from tests.live.sockets import ROOT, held_sockets
+
+FIXTURES = ROOT / "tests" / "fixtures"
+PAIRS = ("tcp", "udp", "udplite", "raw", "sockstat")
+TABLES = (*PAIRS, *(f"{name}6" for name in PAIRS), "unix", "netstat", "snmp")
+LONG_SL = 10_000
+SHORT_SL_ROWS = 4
+LONG_SL_ROWS = 16
+TIME_WAIT_FIELDS, FULL_FIELDS = 12, 17
+
+
+def capture_tables(namespace: Namespace, folder: Path) -> None:
+    """Copy every table, byte for byte."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for table in TABLES:
+        (folder / table).write_bytes(namespace.read(f"/proc/self/net/{table}"))
+
+
+def cut_long_sl(table: bytes) -> bytes:
+    """Keep the header, some rows before ``sl`` outgrows its four places, and some after of either length."""
+    header, *rows = table.splitlines(keepends=True)
+    kept = rows[LONG_SL - SHORT_SL_ROWS : LONG_SL]
+    for fields in (TIME_WAIT_FIELDS, FULL_FIELDS):
+        long = [row for row in rows[LONG_SL:] if len(row.split()) == fields]
+        if len(long) < LONG_SL_ROWS:
+            sys.exit(f"{len(long)} rows of {fields} fields after {LONG_SL} rows: capture again")
+        kept += long[:LONG_SL_ROWS]
+    return b"".join([header, *kept])
+
+
+def main() -> None:
+    """Write every fixture anew."""
+    with private_namespace() as namespace, held_sockets("everything", namespace) as made:
+        capture_tables(namespace, FIXTURES / "proc" / "self" / "net")
+    rows = ",\n  ".join(json.dumps(one.told()) for one in made)
+    (FIXTURES / "made.json").write_text(f"[\n  {rows}\n]\n", encoding="utf-8")
+    with private_namespace() as namespace, held_sockets("many", namespace):
+        for table in ("tcp", "tcp6"):
+            content = namespace.read(f"/proc/self/net/{table}")
+            (FIXTURES / f"long_sl_{table}").write_bytes(cut_long_sl(content))
+
+
+if __name__ == "__main__":
+    main()
