@@ -28,7 +28,7 @@ from exporter.sampling.services import name_ports
 from exporter.serving.app import ReloadError, Site, create_app
 from exporter.serving.metrics import ReloadStatus, Status
 from exporter.serving.page import encode_text
-from exporter.serving.server import ServerError, bind, serve
+from exporter.serving.server import ServerError, bind, format_address, serve
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
@@ -59,8 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ServerError as error:
         return _refuse(f"--web.listen-address: {error}")
     _warn_of_surroundings(procfs)
-    addresses = ["[{}]:{}".format(*listening.getsockname()[:2]) for listening in sockets]
-    log.info("started", version=__version__, addresses=addresses, config_file=flags.config_file)
+    log.info(
+        "started",
+        version=__version__,
+        addresses=[format_address(listening) for listening in sockets],
+        config_file=flags.config_file,
+        procfs=procfs.net_directory,
+    )
     return asyncio.run(Daemon(flags, sampler).run(sockets))
 
 

@@ -43,6 +43,12 @@ def _bind(address: str) -> socket.socket:
         raise ServerError(f"{address}: {error.strerror}") from error
 
 
+def format_address(listening: socket.socket) -> str:
+    """Return where a socket listens, as ``HOST:PORT`` or ``[IPV6]:PORT``."""
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if listening.family == socket.AF_INET6 else f"{host}:{port}"
+
+
 async def serve(app: ASGIApp, sockets: Sequence[socket.socket], stop: asyncio.Event) -> None:
     """Serve until ``stop`` is set; then finish the requests under way, for a few seconds at most."""
     config = Config()
