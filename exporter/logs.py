@@ -1,8 +1,10 @@
 """Write the log to standard error, one event a line, as logfmt or JSON."""
 
+import io
 import logging
+import os
 import sys
-from typing import Final
+from typing import Final, TextIO
 
 import structlog
 
@@ -32,7 +34,7 @@ def configure_logging(level: str, form: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_open_standard_error())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
@@ -40,3 +42,12 @@ def configure_logging(level: str, form: str) -> None:
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def _open_standard_error() -> TextIO:
+    """Return a stream that buffers nothing, so that a line that was lost does not come back at the exit."""
+    try:
+        raw = io.FileIO(sys.__stderr__.fileno() if sys.__stderr__ else -1, "wb", closefd=False)
+    except (OSError, ValueError):  # it was closed before we started
+        raw = io.FileIO(os.devnull, "wb")
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)

@@ -1,6 +1,7 @@
 """Listen, and serve an application over HTTP."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -39,8 +40,10 @@ def _bind(address: str) -> socket.socket:
         if socket.has_dualstack_ipv6():
             return socket.create_server(("", int(port)), family=socket.AF_INET6, dualstack_ipv6=True)
         return socket.create_server(("", int(port)))
-    except OSError as error:
+    except socket.gaierror as error:
         raise ServerError(f"{address}: {error.strerror}") from error
+    except OSError as error:
+        raise ServerError(f"{address}: {os.strerror(error.errno or 0)}") from error
 
 
 def format_address(listening: socket.socket) -> str:
