@@ -9,7 +9,6 @@ import dataclasses
 import gc
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -28,7 +27,7 @@ from exporter.sampling.services import name_ports
 from exporter.serving.app import ReloadError, Site, create_app
 from exporter.serving.metrics import ReloadStatus, Status
 from exporter.serving.page import encode_text
-from exporter.serving.server import ServerError, bind, format_address, serve
+from exporter.serving.server import Listener, ServerError, bind, format_address, serve
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
@@ -51,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sampler = Sampler(procfs, settings)
         if flags.once:
             return print_once(sampler)
-        sockets = bind(flags.web_listen_address or [DEFAULT_ADDRESS])
+        listeners = bind(flags.web_listen_address or [DEFAULT_ADDRESS])
     except config.ConfigError as error:
         return _refuse(str(error))
     except ProcfsError as error:
@@ -62,11 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log.info(
         "started",
         version=__version__,
-        addresses=[format_address(listening) for listening in sockets],
+        addresses=[format_address(listener) for listener in listeners],
         config_file=flags.config_file,
         procfs=procfs.net_directory,
     )
-    return asyncio.run(Daemon(flags, sampler).run(sockets))
+    return asyncio.run(Daemon(flags, sampler).run(listeners))
 
 
 def load_settings(flags: Flags) -> Settings:
@@ -97,7 +96,7 @@ class Daemon:
         self._stop = asyncio.Event()
         self._exit_code = EXIT_OK
 
-    async def run(self, sockets: Sequence[socket.socket]) -> int:
+    async def run(self, listeners: Sequence[Listener]) -> int:
         """Take and serve snapshots until a signal stops it, and return the exit code."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -116,7 +115,7 @@ class Daemon:
         )
         gc.collect()
         gc.freeze()  # what is here now stays: no collection need look at it again
-        await serve(create_app(site), sockets, self._stop)
+        await serve(create_app(site), listeners, self._stop)
         reloading.cancel()
         self._sampler.stop()
         log.info("stopped")

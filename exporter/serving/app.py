@@ -20,6 +20,7 @@ from exporter.serving.metrics import ExporterCollector, ReloadStatus, Status
 from exporter.serving.page import Pages
 
 _RETRY_AFTER_SECONDS: Final = "1"
+_ANSWER_SECONDS: Final = 20
 
 log = structlog.get_logger()
 
@@ -85,7 +86,10 @@ class _Gate:
         else:
             self._free -= 1
             try:
-                await self.app(scope, receive, send)
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    await self.app(scope, receive, send)
+            except TimeoutError:
+                log.debug("a client did not read its answer in time")
             finally:
                 self._free += 1
 

@@ -1,31 +1,78 @@
-"""Listen, and serve an application over HTTP."""
+"""Listen, and serve an application over HTTP.
+
+Hypercorn drops a client that has not sent a whole request after a few seconds, however it trickles. What it
+lacks is here: a bound on the clients connected at once, and an end to those that do not read their answer.
+"""
 
 import asyncio
 import os
+import resource
 import socket
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from hypercorn.asyncio import serve as hypercorn_serve
-from hypercorn.config import Config
+from hypercorn.asyncio.run import worker_serve
+from hypercorn.config import Config, Sockets
+from hypercorn.utils import wrap_app
 from starlette.types import ASGIApp
 
-_BACKLOG: Final = 100
+MOST_CONNECTIONS: Final = 512
+
 _LAST_PORT: Final = 65535
-_GRACE_SECONDS: Final = 5
+_BACKLOG: Final = 128
+_OWN_DESCRIPTORS: Final = 16  # for the tables, the log, the event loop and the listeners
+_CLOSED: Final = -1  # what fileno() says of a closed socket
 _IDLE_SECONDS: Final = 5
+_GRACE_SECONDS: Final = 5
+_UNREAD_MILLISECONDS: Final = 10_000
+_BUSY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+)
 
 
 class ServerError(Exception):
     """An address cannot be listened on; the text names it and the cause."""
 
 
-def bind(addresses: Iterable[str]) -> list[socket.socket]:
-    """Return a bound socket for each address: ``:PORT`` on IPv4 and IPv6, ``HOST:PORT`` or ``[IPV6]:PORT``.
+class Listener(socket.socket):
+    """A listening socket that accepts so many connections at once, and turns the rest away."""
+
+    connected: set[socket.socket]
+    most_connections: int
+
+    def accept(self) -> tuple[socket.socket, object]:
+        """Accept a connection; raises BlockingIOError when there is none that can be served."""
+        connection, address = super().accept()
+        if not self._has_room():
+            with connection:
+                connection.setblocking(False)  # noqa: FBT003 - the standard library names no keyword
+                connection.send(_BUSY)
+            raise BlockingIOError
+        # The kernel ends a connection whose other side leaves its window shut this long.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
+        self.connected.add(connection)
+        return connection, address
+
+    def _has_room(self) -> bool:
+        if len(self.connected) >= self.most_connections:
+            self.connected.difference_update([each for each in self.connected if each.fileno() == _CLOSED])
+        return len(self.connected) < self.most_connections
+
+
+def bind(addresses: Iterable[str]) -> list[Listener]:
+    """Return a listener for each address: ``:PORT`` for IPv4 and IPv6, ``HOST:PORT`` or ``[IPV6]:PORT``.
 
     Raises ServerError.
     """
-    return [_bind(address) for address in addresses]
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most_connections = max(1, min(MOST_CONNECTIONS, descriptors - _OWN_DESCRIPTORS))
+    connected: set[socket.socket] = set()
+    listeners = []
+    for address in addresses:
+        listener = Listener(fileno=_bind(address).detach())
+        listener.connected, listener.most_connections = connected, most_connections
+        listeners.append(listener)
+    return listeners
 
 
 def _bind(address: str) -> socket.socket:
@@ -36,10 +83,12 @@ def _bind(address: str) -> socket.socket:
     try:
         if host:
             family, _, _, _, target = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
-            return socket.create_server(target[:2], family=family)
+            return socket.create_server(target[:2], family=family, backlog=_BACKLOG)
         if socket.has_dualstack_ipv6():
-            return socket.create_server(("", int(port)), family=socket.AF_INET6, dualstack_ipv6=True)
-        return socket.create_server(("", int(port)))
+            return socket.create_server(
+                ("", int(port)), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
+            )
+        return socket.create_server(("", int(port)), backlog=_BACKLOG)
     except socket.gaierror as error:
         raise ServerError(f"{address}: {error.strerror}") from error
     except OSError as error:
@@ -52,12 +101,14 @@ def format_address(listening: socket.socket) -> str:
     return f"[{host}]:{port}" if listening.family == socket.AF_INET6 else f"{host}:{port}"
 
 
-async def serve(app: ASGIApp, sockets: Sequence[socket.socket], stop: asyncio.Event) -> None:
+async def serve(app: ASGIApp, listeners: Sequence[Listener], stop: asyncio.Event) -> None:
     """Serve until ``stop`` is set; then finish the requests under way, for a few seconds at most."""
     config = Config()
-    config.bind = [f"fd://{listening.fileno()}" for listening in sockets]
     config.include_server_header = False
-    config.graceful_timeout = _GRACE_SECONDS
     config.keep_alive_timeout = _IDLE_SECONDS
+    config.graceful_timeout = _GRACE_SECONDS
+    config.backlog = _BACKLOG
     config.accesslog = config.errorlog = None
-    await hypercorn_serve(app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]  # same protocol, other names
+    sockets = Sockets(secure_sockets=[], insecure_sockets=list(listeners), quic_sockets=[])
+    wrapped = wrap_app(app, config.wsgi_max_body_size, mode="asgi")  # type: ignore[arg-type]  # the same protocol
+    await worker_serve(wrapped, config, sockets=sockets, shutdown_trigger=stop.wait)
