@@ -9,8 +9,8 @@ import json
 import sys
 from pathlib import Path
 
-from tests.live.namespace import Namespace, private_namespace
-from tests.live.sockets import ROOT, held_sockets
+from tests.live.namespace import ROOT, Namespace, private_namespace
+from tests.live.sockets import held_sockets
 
 FIXTURES = ROOT / "tests" / "fixtures"
 PAIRS = ("tcp", "udp", "udplite", "raw", "sockstat")

@@ -33,3 +33,9 @@ def hosts(isolation: None) -> Iterator[tuple[Namespace, Namespace]]:
     del isolation
     with two_hosts() as made:
         yield made
+
+
+@pytest.fixture
+def ss() -> None:
+    """Make sure that ss is here."""
+    requirements.require_command("ss", "iproute2")

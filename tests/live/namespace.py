@@ -8,8 +8,10 @@ import ctypes
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
+ROOT = Path(__file__).parents[2]
 SERVER_ADDRESSES = ("192.0.2.1", "2001:db8::1")
 CLIENT_ADDRESSES = ("192.0.2.2", "2001:db8::2")
 
@@ -33,8 +35,11 @@ class Namespace(NamedTuple):
         return ["nsenter", f"--net={self.path}", "--", *words]
 
     def run(self, *words: str) -> str:
-        """Run a command inside to its end and return what it printed; raises CalledProcessError."""
-        finished = subprocess.run(self.command(*words), check=True, stdout=subprocess.PIPE)
+        """Run a command inside, from the project's folder, and return what it printed.
+
+        Raises CalledProcessError.
+        """
+        finished = subprocess.run(self.command(*words), check=True, stdout=subprocess.PIPE, cwd=ROOT)
         return finished.stdout.decode(errors="surrogateescape")
 
     def read(self, path: str) -> bytes:

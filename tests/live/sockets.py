@@ -12,13 +12,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 from tests.live.connections import listen, make_connections, set_up_tcp
 from tests.live.datagrams import make_datagrams, make_raws
 from tests.live.made import Kept, Made
-from tests.live.namespace import SERVER_ADDRESSES, Namespace, inside
+from tests.live.namespace import ROOT, SERVER_ADDRESSES, Namespace, inside
 from tests.live.scenarios import (
     EVERY_ROUTE,
     EVERY_STATE,
@@ -32,8 +31,6 @@ from tests.live.scenarios import (
     Scenario,
 )
 from tests.live.unix import make_unix
-
-ROOT = Path(__file__).parents[2]
 
 
 class Scene(NamedTuple):

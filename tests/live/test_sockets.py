@@ -2,63 +2,16 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable
 
 import pytest
 
-from tests import requirements
 from tests.live.made import Made
 from tests.live.namespace import Namespace
 from tests.live.sockets import held_sockets
+from tests.live.ss import SS, STATES, Listed, listed_by_ss
 
 pytestmark = pytest.mark.live
-
-SS = ("ss", "--no-header", "--numeric", "--all")
-STATES = {
-    "ESTAB": "established",
-    "SYN-SENT": "syn_sent",
-    "SYN-RECV": "syn_recv",
-    "FIN-WAIT-1": "fin_wait1",
-    "FIN-WAIT-2": "fin_wait2",
-    "TIME-WAIT": "time_wait",
-    "CLOSE-WAIT": "close_wait",
-    "LAST-ACK": "last_ack",
-    "LISTEN": "listen",
-    "CLOSING": "closing",
-    "UNCONN": "unconnected",
-}
-
-
-class Listed(NamedTuple):
-    """One socket as ss and we both know it."""
-
-    table: str
-    state: str
-    local_port: int
-    remote_port: int
-    receive_queue: int
-    send_queue: int
-
-
-def listed_by_ss(namespace: Namespace, option: str, table: str, family: str) -> Iterator[Listed]:
-    """Yield the sockets of one table; ss shows a listener's limit as its send queue, procfs does not."""
-    for line in namespace.run(*SS, option, family).splitlines():
-        state, receive_queue, send_queue, local, remote, *_ = line.split()
-        yield Listed(
-            table,
-            STATES[state],
-            port_of(local),
-            port_of(remote),
-            int(receive_queue),
-            0 if state == "LISTEN" else int(send_queue),
-        )
-
-
-def port_of(address: str) -> int:
-    """Return the port at the end of an address."""
-    port = address.rpartition(":")[2]
-    return 0 if port == "*" else int(port)
 
 
 def listed_by_us(made: Iterable[Made], *tables: str) -> Counter[Listed]:
@@ -69,12 +22,6 @@ def listed_by_us(made: Iterable[Made], *tables: str) -> Counter[Listed]:
             ports, queues = (one.local_port, one.remote_port), (one.receive_queue, one.send_queue)
             found[Listed(one.table, one.state, *ports, *queues)] += one.sockets
     return found
-
-
-@pytest.fixture
-def ss() -> None:
-    """Make sure that ss is here."""
-    requirements.require_command("ss", "iproute2")
 
 
 @pytest.mark.usefixtures("ss")

@@ -20,6 +20,9 @@ NAMES = (
 )
 """The last prints a whole row, of a listener that does not exist; the one before, a line that is no row."""
 
+FORGED = Made("unix", "listen")
+"""What procfs seems to list because of it."""
+
 PAIRS = 2
 WAITING = 3
 
