@@ -1,8 +1,11 @@
 """Say what the page has: the one list of metric names, HELP and labels, and how a snapshot fills them."""
 
+import contextlib
+import json
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Final, Generic, TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -166,12 +169,22 @@ class Status:
     requests_rejected: int = 0
 
 
+def _find_revision() -> str:
+    """Return the commit installed, as pip notes it for what comes from a repository; else ``unknown``."""
+    with contextlib.suppress(metadata.PackageNotFoundError, ValueError, KeyError):
+        origin = metadata.distribution("netstat-exporter").read_text("direct_url.json")
+        return str(json.loads(origin or "{}")["vcs_info"]["commit_id"])
+    return "unknown"
+
+
+_BUILD: Final = (__version__, _find_revision(), platform.python_version(), platform.python_implementation())
+
 OWN_FAMILIES: Final[tuple[Family[Status], ...]] = (
     Family(
         "netstat_exporter_build_info",
         "The version of the exporter, and of the Python that runs it.",
-        ("version", "python_version", "implementation"),
-        lambda _: [((__version__, platform.python_version(), platform.python_implementation()), 1)],
+        ("version", "revision", "python_version", "implementation"),
+        lambda _: [(_BUILD, 1)],
     ),
     Family(
         "netstat_exporter_config_last_reload_successful",

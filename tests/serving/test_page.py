@@ -1,0 +1,219 @@
+"""What a snapshot has is on the page, line for line, and nothing else is."""
+
+import asyncio
+from types import MappingProxyType
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+
+from exporter.sampling.snapshot import FamilyKey, ListenerKey, QueueKey, Snapshot, SocketKey, TableStatus
+from exporter.serving.metrics import FAMILIES, OWN_FAMILIES, ExporterCollector, ReloadStatus, Status
+from exporter.serving.page import Page, Pages, encode_text
+from tests.daemon import Labels, parse_page
+
+HTTPS = SocketKey("tcp", "ipv4", "established", "inbound", "443", 'a "quoted\\" name\n')
+LEAK = SocketKey("tcp", "ipv6", "close_wait", "outbound", "631", "ipp")
+QUEUE = QueueKey("tcp", "ipv4", "inbound", "443", "https")
+TCP = TableStatus(
+    table="tcp",
+    source="procfs",
+    success=True,
+    duration_seconds=0.5,
+    rows=9,
+    malformed_rows_total=1,
+    repeated_rows_total=2,
+)
+UDP = TableStatus(
+    table="udp",
+    source="procfs",
+    success=False,
+    duration_seconds=0.1,
+    rows=0,
+    malformed_rows_total=0,
+    repeated_rows_total=0,
+)
+STATUS = Status(ReloadStatus(successful=True, success_at_seconds=1.5), requests_rejected=7)
+
+
+def make_snapshot(sockets: dict[SocketKey, int]) -> Snapshot:
+    """Return a snapshot with every kind of value in it."""
+    return Snapshot(
+        taken_at_seconds=1000.25,
+        sockets=MappingProxyType(sockets),
+        receive_queue_bytes=MappingProxyType({QUEUE: 2**63}),
+        send_queue_bytes=MappingProxyType({QUEUE: 0}),
+        accept_queue_length=MappingProxyType({ListenerKey("tcp", "ipv4", "443", "https"): 3}),
+        sockstat_difference=MappingProxyType({FamilyKey("tcp", "ipv4"): -2}),
+        tables=(TCP, UDP),
+        ports_folded=4,
+        pass_duration_seconds=0.75,
+        pass_cpu_seconds=0.25,
+        pass_interval_seconds=5.0,
+        passes_total=MappingProxyType({"success": 1, "partial": 2, "failure": 0}),
+    )
+
+
+SNAPSHOT = make_snapshot({LEAK: 1, HTTPS: 12})
+
+
+def sample(name: str, value: float, **labels: str) -> tuple[tuple[str, Labels], float]:
+    """Return a sample as ``parse_page`` does."""
+    return (name, frozenset(labels.items())), value
+
+
+def test_page_has_exactly_what_the_snapshot_has() -> None:
+    queue = QUEUE._asdict()
+    expected = dict(
+        [
+            sample("netstat_sockets", 12, **HTTPS._asdict()),
+            sample("netstat_sockets", 1, **LEAK._asdict()),
+            sample("netstat_receive_queue_bytes", 2**63, **queue),
+            sample("netstat_send_queue_bytes", 0, **queue),
+            sample(
+                "netstat_accept_queue_length", 3, protocol="tcp", family="ipv4", port="443", port_name="https"
+            ),
+            sample("netstat_exporter_table_success", 1, table="tcp"),
+            sample("netstat_exporter_table_success", 0, table="udp"),
+            sample("netstat_exporter_table_duration_seconds", 0.5, table="tcp"),
+            sample("netstat_exporter_table_duration_seconds", 0.1, table="udp"),
+            sample("netstat_exporter_table_rows", 9, table="tcp"),
+            sample("netstat_exporter_table_rows", 0, table="udp"),
+            sample("netstat_exporter_table_source_info", 1, table="tcp", source="procfs"),
+            sample("netstat_exporter_table_source_info", 1, table="udp", source="procfs"),
+            sample("netstat_exporter_malformed_rows_total", 1, table="tcp"),
+            sample("netstat_exporter_malformed_rows_total", 0, table="udp"),
+            sample("netstat_exporter_repeated_rows_total", 2, table="tcp"),
+            sample("netstat_exporter_repeated_rows_total", 0, table="udp"),
+            sample("netstat_exporter_sockstat_difference", -2, protocol="tcp", family="ipv4"),
+            sample("netstat_exporter_ports_folded", 4),
+            sample("netstat_exporter_pass_duration_seconds", 0.75),
+            sample("netstat_exporter_pass_cpu_seconds", 0.25),
+            sample("netstat_exporter_pass_interval_seconds", 5),
+            sample("netstat_exporter_passes_total", 1, result="success"),
+            sample("netstat_exporter_passes_total", 2, result="partial"),
+            sample("netstat_exporter_passes_total", 0, result="failure"),
+            sample("netstat_exporter_last_pass_timestamp_seconds", 1000.25),
+            sample("netstat_exporter_config_last_reload_successful", 1),
+            sample("netstat_exporter_config_last_reload_success_timestamp_seconds", 1.5),
+            sample("netstat_exporter_http_requests_rejected_total", 7),
+        ]
+    )
+    found = parse_page(encode_text(SNAPSHOT, STATUS).decode())
+    build_info = [key for key in found if key[0] == "netstat_exporter_build_info"]
+    assert len(build_info) == 1
+    assert {name for name, _ in build_info[0][1]} == {
+        "version",
+        "revision",
+        "python_version",
+        "implementation",
+    }
+    del found[build_info[0]]
+    assert expected == found
+
+
+def test_series_come_in_one_order_whatever_the_snapshots_order() -> None:
+    other = make_snapshot({HTTPS: 12, LEAK: 1})
+    assert encode_text(SNAPSHOT, STATUS) == encode_text(other, STATUS)
+
+
+def test_every_help_is_a_sentence() -> None:
+    for text in [family.help for family in FAMILIES] + [family.help for family in OWN_FAMILIES]:
+        assert text[0].isupper()
+        assert text.endswith(".")
+
+
+class Site:
+    """A site whose snapshot can be set, and that counts how often its page is collected."""
+
+    def __init__(self) -> None:
+        self.snapshot: Snapshot | None = None
+        self.collected = 0
+        self.failure: Exception | None = None
+        registry = CollectorRegistry()
+        registry.register(ExporterCollector(lambda: self.snapshot, self.status))
+        self.collected = 0
+        self.pages = Pages(registry, lambda: self.snapshot)
+
+    def status(self) -> Status:
+        """Stand for the exporter's own status, of which every page asks once."""
+        self.collected += 1
+        if self.failure:
+            raise self.failure
+        return STATUS
+
+    def get(self, *asked: tuple[str, str]) -> list[Page]:
+        """Get pages, all at the same time."""
+
+        async def get_all() -> list[Page]:
+            return await asyncio.gather(*(self.pages.get(accept, encoding) for accept, encoding in asked))
+
+        return asyncio.run(get_all())
+
+
+def test_requests_at_one_time_share_one_encoding_and_a_new_snapshot_gets_a_new_one() -> None:
+    site = Site()
+    site.snapshot = SNAPSHOT
+
+    async def scrape() -> None:
+        pages = await asyncio.gather(*(site.pages.get("", "") for _ in range(50)))
+        assert len({id(page) for page in pages}) == 1
+        assert site.collected == 1
+        await site.pages.get("", "gzip")
+        await site.pages.get("application/openmetrics-text", "")
+        assert site.collected == 3
+        site.snapshot = make_snapshot({})
+        assert b"631" not in (await site.pages.get("", "")).body
+        assert site.collected == 4
+
+    asyncio.run(scrape())
+
+
+def test_before_the_first_snapshot_a_page_has_what_the_exporter_says_of_itself() -> None:
+    (page,) = Site().get(("", ""))
+    names = {name for name, _ in parse_page(page.body.decode())}
+    assert "netstat_exporter_build_info" in names
+    assert "netstat_sockets" not in names
+
+
+def test_openmetrics_is_given_to_whom_it_is_wanted() -> None:
+    site = Site()
+    site.snapshot = SNAPSHOT
+    prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+    (page,) = site.get((prometheus, ""))
+    assert page.headers["Content-Type"].startswith(
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    )
+    families = {family.name for family in parse_openmetrics(page.body.decode())}  # type: ignore[no-untyped-call]
+    assert {"netstat_sockets", "netstat_exporter_passes"} <= families
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "",
+        "*/*",
+        "text/html",
+        ";;;,,,=",
+        "application/openmetrics-text;version=x.y",
+        "text/plain;version=;",
+        "\xff",
+    ],
+)
+def test_whatever_is_accepted_there_is_a_page(accept: str) -> None:
+    (page,) = Site().get((accept, ""))
+    assert page.headers["Content-Type"].split(";")[0] in {"text/plain", "application/openmetrics-text"}
+    assert page.body
+
+
+def test_a_page_that_cannot_be_encoded_is_tried_again() -> None:
+    site = Site()
+    site.failure = MemoryError()
+
+    async def scrape() -> None:
+        with pytest.raises(MemoryError):
+            await site.pages.get("", "")
+        site.failure = None
+        assert (await site.pages.get("", "")).body
+
+    asyncio.run(scrape())
