@@ -18,7 +18,7 @@ from itertools import product
 from operator import methodcaller
 
 from tests.live.made import Kept, Made, table_of
-from tests.live.scenarios import DATA, Listen, Route, Scenario
+from tests.live.scenarios import DATA, NAMED, Listen, Route, Scenario
 
 SO_ATTACH_FILTER = 26
 REFUSE_ALL = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF_RET | BPF_K, of 0 bytes
@@ -53,6 +53,11 @@ class Connection:
         """Hear nothing from here on."""
         make_deaf(self.ends[end])
         self.deaf.add(end)
+
+    def binds(self, end: str) -> None:
+        """Connect from a port that has a name."""
+        self.ends[end].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.ends[end].bind(("", NAMED[self.ends[end].family]))
 
     def connects(self, end: str) -> None:
         """Connect; a deaf client does not wait for the answer."""

@@ -12,6 +12,8 @@ SSH = 22
 """Two listeners share this port, and nobody connects to it."""
 SMTP = 25
 """Clients connect to this port, and nobody listens."""
+NAMED = {socket.AF_INET: 2049, socket.AF_INET6: 3306}
+"""Ports of services elsewhere, from which clients connect; two, as an address may be both IPv4 and mapped."""
 
 DATA = b"0123456789"
 SYN = FIN = 1  # each takes a place in the queues, as a byte does
@@ -92,6 +94,8 @@ OPEN: Final = "client connects, server accepts"
 
 EVERY_STATE = (
     Scenario(1, ESTABLISHED, ESTABLISHED, OPEN),
+    # Both ports have a name, and who listens tells which of them is the service's.
+    Scenario(1, ESTABLISHED, ESTABLISHED, f"client binds, {OPEN}"),
     Scenario(1, ESTABLISHED, End("established", len(DATA)), f"{OPEN}, client sends"),
     Scenario(1, End("established", 0, len(DATA)), ESTABLISHED, f"{OPEN}, server deafens, client sends"),
     Scenario(4, CLOSE_WAIT, FIN_WAIT2, f"{OPEN}, server shuts"),
