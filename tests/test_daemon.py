@@ -118,14 +118,14 @@ def test_a_reload_is_not_offered_unless_asked_for() -> None:
 
 def test_a_wrong_configuration_ends_it_with_2(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yaml"
-    wrong.write_text("interval: 5\ntabels: []\n")
+    wrong.write_text("interval: 5\ntablez: []\n")
     allowed = "from 100ms to 24h, such as 5s, 500ms or 1m30s"
     for more in ((), ("--config.check",), ("--once",)):
         run = run_once(f"--config.file={wrong}", *more)
         assert run.returncode == 2
         assert run.stderr.splitlines() == [
             f"netstat-exporter: {wrong}:1:11: interval: '5' is not a duration {allowed}",
-            f"{wrong}:2:1: tabels: unknown key; did you mean tables?",
+            f"{wrong}:2:1: tablez: unknown key; did you mean tables?",
         ]
 
 

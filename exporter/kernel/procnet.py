@@ -138,6 +138,8 @@ class _InetParser:
             renamed[self._state_at :: self._struct.size] = codes
             data = bytes(renamed)
         minisockets = _count_minisockets(codes, data[self._struct.size - 1 :: self._struct.size])
+        if states.SYN_RECV in codes:
+            minisockets -= self._count_fast_open(block)
         rows: Iterable[Row] = self._struct.iter_unpack(data)
         listeners: list[Listener] = []
         if states.LISTEN in codes:
@@ -177,6 +179,11 @@ class _InetParser:
         for before, state, after, inode in self._row.findall(block):
             code = state if _HEX_BYTE.fullmatch(state) else b"%02X" % states.UNKNOWN
             yield before + code + after, inode
+
+    def _count_fast_open(self, block: bytes) -> int:
+        """Return how many sockets in SYN_RECV are no minisockets: those of TCP Fast Open have an inode."""
+        state = slice(self._addresses_end + 1, self._addresses_end + 3)
+        return sum(row[state] == b"03" and inode not in _NO_INODE for row, inode in self._match(block))
 
     def _without_repeats(self, block: bytes) -> list[bytes]:
         """Return the fields of the rows that were not listed before, in this block or the last.

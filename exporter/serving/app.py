@@ -20,7 +20,7 @@ from exporter.serving.metrics import ExporterCollector, ReloadStatus, Status
 from exporter.serving.page import Pages
 
 _RETRY_AFTER_SECONDS: Final = "1"
-_ANSWER_SECONDS: Final = 20
+_ANSWER_SECONDS: Final = 10
 
 log = structlog.get_logger()
 

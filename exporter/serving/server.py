@@ -23,6 +23,7 @@ _BACKLOG: Final = 128
 _OWN_DESCRIPTORS: Final = 16  # for the tables, the log, the event loop and the listeners
 _CLOSED: Final = -1  # what fileno() says of a closed socket
 _IDLE_SECONDS: Final = 5
+_SILENT_SECONDS: Final = 10  # also for those who speak HTTP/2, whose connections are never found idle
 _GRACE_SECONDS: Final = 5
 _UNREAD_MILLISECONDS: Final = 10_000
 _BUSY: Final = (
@@ -106,6 +107,7 @@ async def serve(app: ASGIApp, listeners: Sequence[Listener], stop: asyncio.Event
     config = Config()
     config.include_server_header = False
     config.keep_alive_timeout = _IDLE_SECONDS
+    config.read_timeout = _SILENT_SECONDS
     config.graceful_timeout = _GRACE_SECONDS
     config.backlog = _BACKLOG
     config.accesslog = config.errorlog = None

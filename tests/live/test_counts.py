@@ -114,7 +114,6 @@ def test_every_row_is_counted_once(namespace: Namespace, tmp_path: Path) -> None
     assert {(table,) for table in TABLES} == set(page.count("netstat_exporter_table_success", "table"))
 
 
-@pytest.mark.xfail(reason="procnet takes every SYN_RECV for a minisocket; Fast Open's is none", strict=True)
 def test_page_agrees_with_sockstat(namespace: Namespace, tmp_path: Path) -> None:
     """The kernel's own count of full sockets is ours, SYN_RECV by TCP Fast Open included."""
     with held_sockets("everything", namespace):
