@@ -1,7 +1,8 @@
 """Listen, and serve an application over HTTP.
 
-Hypercorn drops a client that has not sent a whole request after a few seconds, however it trickles. What it
-lacks is here: a bound on the clients connected at once, and an end to those that do not read their answer.
+Hypercorn speaks HTTP, and drops a client that has not sent a whole request after a few seconds, however it
+trickles. What it lacks is here: a bound on the clients connected at once, and an end to those that do not
+read their answer.
 """
 
 import asyncio
@@ -11,8 +12,10 @@ import socket
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from hypercorn.asyncio.run import worker_serve
-from hypercorn.config import Config, Sockets
+from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
+from hypercorn.events import Closed, Event, RawData
 from hypercorn.utils import wrap_app
 from starlette.types import ASGIApp
 
@@ -22,6 +25,7 @@ _LAST_PORT: Final = 65535
 _BACKLOG: Final = 128
 _OWN_DESCRIPTORS: Final = 16  # for the tables, the log, the event loop and the listeners
 _CLOSED: Final = -1  # what fileno() says of a closed socket
+_MOST_REQUESTS: Final = 100  # of one connection, also of a client that asks for all of them at once
 _IDLE_SECONDS: Final = 5
 _SILENT_SECONDS: Final = 10  # also for those who speak HTTP/2, whose connections are never found idle
 _GRACE_SECONDS: Final = 5
@@ -102,15 +106,41 @@ def format_address(listening: socket.socket) -> str:
     return f"[{host}]:{port}" if listening.family == socket.AF_INET6 else f"{host}:{port}"
 
 
+class _Connection(TCPServer):
+    """Lets go of a client that has left, where Hypercorn would answer it on, or wait for it to be idle."""
+
+    async def protocol_send(self, event: Event) -> None:
+        if isinstance(event, RawData) and self.writer.is_closing():
+            await self.protocol.handle(Closed())
+        else:
+            await super().protocol_send(event)
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        await self.idle_task.stop()  # an exporter of CLOSE_WAIT keeps no socket in it
+
+
 async def serve(app: ASGIApp, listeners: Sequence[Listener], stop: asyncio.Event) -> None:
     """Serve until ``stop`` is set; then finish the requests under way, for a few seconds at most."""
     config = Config()
     config.include_server_header = False
     config.keep_alive_timeout = _IDLE_SECONDS
+    config.keep_alive_max_requests = _MOST_REQUESTS
     config.read_timeout = _SILENT_SECONDS
-    config.graceful_timeout = _GRACE_SECONDS
-    config.backlog = _BACKLOG
     config.accesslog = config.errorlog = None
-    sockets = Sockets(secure_sockets=[], insecure_sockets=list(listeners), quic_sockets=[])
     wrapped = wrap_app(app, config.wsgi_max_body_size, mode="asgi")  # type: ignore[arg-type]  # the same protocol
-    await worker_serve(wrapped, config, sockets=sockets, shutdown_trigger=stop.wait)
+    loop, context = asyncio.get_running_loop(), WorkerContext(max_requests=None)
+    connections: set[asyncio.Task[None]] = set()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = loop.create_task(_Connection(wrapped, loop, config, context, {}, reader, writer).run())
+        connections.add(connection)
+        connection.add_done_callback(connections.discard)
+
+    servers = [await asyncio.start_server(answer, sock=listener, backlog=_BACKLOG) for listener in listeners]
+    await stop.wait()
+    for server in servers:
+        server.close()
+    await context.terminated.set()
+    if connections:
+        await asyncio.wait(connections, timeout=_GRACE_SECONDS)

@@ -1,0 +1,256 @@
+"""The real daemon answers every client as it should, and none can keep it from answering Prometheus."""
+
+import gzip
+import os
+import resource
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+
+import pytest
+
+from exporter.serving.server import MOST_CONNECTIONS
+from tests.daemon import Daemon, parse_page, running_daemon
+
+IDLE_CLIENTS = 1500
+SCRAPES = 200
+PATIENCE_SECONDS = 30
+IDLE_SECONDS = 5
+SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[Daemon]:
+    """Run one daemon for all of these tests: what one client does must not matter to the next."""
+    with running_daemon("--web.max-requests=40") as running:
+        yield running
+        code, log = running.stop()
+        assert code == 0
+        assert "Traceback" not in log
+
+
+@pytest.fixture(autouse=True)
+def _prometheus_is_served_afterwards(daemon: Daemon) -> Iterator[None]:
+    """After each test the daemon holds few descriptors and threads, and answers."""
+    yield
+    wait_for_connections(daemon, at_most=1)
+    assert daemon.ask().status == 200
+    assert len(os.listdir(f"/proc/{daemon.process.pid}/fd")) < 30
+    assert len(os.listdir(f"/proc/{daemon.process.pid}/task")) < 10
+
+
+def wait_for_connections(daemon: Daemon, at_most: int) -> None:
+    """Wait until the daemon has closed all but so many of its connections."""
+    patience = time.monotonic() + PATIENCE_SECONDS
+    while count_sockets(daemon) > at_most + OWN_SOCKETS:
+        assert time.monotonic() < patience
+        time.sleep(0.05)
+
+
+OWN_SOCKETS = 3  # the listener, and the pair by which the event loop is woken
+
+
+def count_sockets(daemon: Daemon) -> int:
+    """Return how many sockets the daemon holds."""
+    folder = f"/proc/{daemon.process.pid}/fd"
+    found = 0
+    for name in os.listdir(folder):
+        with suppress(FileNotFoundError):  # it was closed meanwhile
+            found += os.readlink(f"{folder}/{name}").startswith("socket:")
+    return found
+
+
+def exchange(daemon: Daemon, request: bytes) -> bytes:
+    """Send bytes as they are, and return all that comes back before the connection ends."""
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=PATIENCE_SECONDS) as client:
+        answer = b""
+        try:
+            client.sendall(request)
+            while chunk := client.recv(1 << 16):
+                answer += chunk
+        except ConnectionError:
+            pass
+        return answer
+
+
+def test_metrics_are_text_and_gzipped_for_whom_it_is_accepted(daemon: Daemon) -> None:
+    plain = daemon.ask()
+    assert plain.status == 200
+    assert plain.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "server" not in plain.headers
+    assert parse_page(plain.body.decode())
+    zipped = daemon.ask(headers={"Accept-Encoding": "gzip"})
+    assert zipped.headers["content-encoding"] == "gzip"
+    assert parse_page(gzip.decompress(zipped.body).decode()).keys() == parse_page(plain.body.decode()).keys()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 200),
+        ("HEAD", "/", 200),
+        ("HEAD", "/metrics", 200),
+        ("GET", "/-/healthy", 200),
+        ("GET", "/-/ready", 200),
+        ("HEAD", "/-/ready", 200),
+        ("POST", "/metrics", 405),
+        ("DELETE", "/", 405),
+        ("GET", "/-/reload", 405),
+        ("POST", "/-/reload", 403),
+        ("GET", "/metrics/", 404),
+        ("GET", "/nothing", 404),
+        ("GET", "/../metrics", 404),
+        ("GET", "/%2e%2e/etc/passwd", 404),
+        ("GET", "/metrics?" + "name[]=up&" * 1000, 200),
+        ("GET", "/<script>", 404),
+        ("GET", "/%ff%zz", 404),
+    ],
+)
+def test_every_route_and_no_other_answers(daemon: Daemon, method: str, path: str, status: int) -> None:
+    answer = daemon.ask(path, method)
+    assert status == answer.status
+    assert b"<script>" not in answer.body
+    assert (answer.body == b"") == (method == "HEAD")
+    if status == 405:
+        assert answer.headers["allow"]
+
+
+def test_landing_page_says_what_runs_and_where_the_metrics_are(daemon: Daemon) -> None:
+    page = daemon.ask("/").body.decode()
+    assert 'href="/metrics"' in page
+    assert "tcp, tcp6, udp, udp6" in page
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(10_000)) + b"\r\n",
+        b"GET /a\rb HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nBad Header: y\r\n\r\n",
+        b"BREW / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
+        b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /-/reload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"\x00" * 1000,
+    ],
+)
+def test_what_is_no_good_request_is_refused_and_the_connection_closed(
+    daemon: Daemon, request_bytes: bytes
+) -> None:
+    answer = exchange(daemon, request_bytes)
+    assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 50", b"\x00"))
+    assert b"Traceback" not in answer
+
+
+def test_idle_and_trickling_clients_do_not_keep_prometheus_out(daemon: Daemon) -> None:
+    """They are so many, and are gone after some seconds; meanwhile /metrics answers or says it is busy."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, IDLE_CLIENTS + 500), most))
+    with ExitStack() as stack:
+        clients = []
+        for number in range(IDLE_CLIENTS):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", daemon.port)))
+            if number % 2:
+                client.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n")
+            clients.append(client)
+        assert count_sockets(daemon) <= MOST_CONNECTIONS + OWN_SOCKETS
+        started = time.monotonic()
+        statuses = set()
+        while count_sockets(daemon) > 1 + OWN_SOCKETS:
+            assert time.monotonic() - started < PATIENCE_SECONDS
+            for client in clients[1::2]:
+                try:
+                    client.send(b"x")
+                except OSError:
+                    continue
+            asked = time.monotonic()
+            statuses.add(daemon.ask().status)
+            assert time.monotonic() - asked < 1
+            time.sleep(0.2)
+        assert statuses <= {200, 503}
+        assert daemon.ask().status == 200
+
+
+def test_so_many_scrapes_at_once_are_answered_or_told_to_come_again(daemon: Daemon) -> None:
+    with ThreadPoolExecutor(SCRAPES) as pool:
+        answers = list(pool.map(lambda _: daemon.ask(), range(SCRAPES)))
+    assert {answer.status for answer in answers} <= {200, 503}
+    busy = [answer for answer in answers if answer.status == 503]
+    assert all(answer.headers["retry-after"] == "1" for answer in busy)
+    assert any(answer.status == 200 for answer in answers)
+
+
+def test_a_client_that_leaves_in_the_middle_is_nobodys_trouble(daemon: Daemon) -> None:
+    for _ in range(100):
+        with socket.create_connection(("127.0.0.1", daemon.port)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # close() sends RST
+            client.sendall(SCRAPE)
+    assert daemon.ask().status == 200
+
+
+def test_a_client_that_leaves_is_let_go_at_once(daemon: Daemon) -> None:
+    """An exporter of CLOSE_WAIT does not keep its own sockets in it until they are idle."""
+    started = time.monotonic()
+    with socket.create_connection(("127.0.0.1", daemon.port)) as client:
+        client.sendall(SCRAPE)
+        assert client.recv(1)
+    wait_for_connections(daemon, at_most=0)
+    assert time.monotonic() - started < IDLE_SECONDS / 2
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_client_that_asks_without_reading_is_cut_off(daemon: Daemon, stays: bool) -> None:  # noqa: FBT001
+    """It gets so many answers, and no more; whether it stays or leaves, Prometheus is served."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        client.connect(("127.0.0.1", daemon.port))
+        client.settimeout(PATIENCE_SECONDS)
+        client.sendall(SCRAPE * 10_000)
+        if stays:
+            wait_for_connections(daemon, at_most=0)
+
+
+def test_a_client_that_speaks_http2_and_falls_silent_is_cut_off(daemon: Daemon) -> None:
+    assert exchange(daemon, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 100)
+
+
+def test_few_descriptors_are_enough_to_recover_with() -> None:
+    """Under ulimit -n 30 a crowd gets nothing, costs next to no CPU, and leaves the daemon as it was."""
+    prefix = ("sh", "-c", 'ulimit -n 30 && exec "$@"', "sh")
+    with running_daemon(prefix=prefix) as daemon:
+        with ExitStack() as stack:
+            for _ in range(200):
+                stack.enter_context(socket.create_connection(("127.0.0.1", daemon.port)))
+            before = cpu_seconds(daemon)
+            time.sleep(2)
+            assert cpu_seconds(daemon) - before < 0.5
+        wait_for_connections(daemon, at_most=0)
+        assert daemon.ask().status == 200
+
+
+def cpu_seconds(daemon: Daemon) -> float:
+    """Return the CPU time that the daemon has used."""
+    with open(f"/proc/{daemon.process.pid}/stat", encoding="ascii") as file:
+        user, system = file.read().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def test_what_is_under_way_when_it_is_stopped_is_finished() -> None:
+    """A client whose request came before SIGTERM gets its answer; one that comes after is refused."""
+    with running_daemon() as daemon, socket.create_connection(("127.0.0.1", daemon.port)) as client:
+        client.sendall(SCRAPE)
+        client.settimeout(PATIENCE_SECONDS)
+        first = client.recv(1)
+        code, _ = daemon.stop(signal.SIGTERM)
+        rest = b"".join(iter(lambda: client.recv(1 << 16), b""))
+        assert code == 0
+        assert (first + rest).startswith(b"HTTP/1.1 200")
+        assert rest.endswith(b"\n")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", daemon.port))
