@@ -5,24 +5,16 @@ import re
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.daemon import COMMAND, PATIENCE_SECONDS, ROOT, Daemon, parse_page, run_once, running_daemon
+from tests.patience import wait_until
 
 RELOADED = ("netstat_exporter_config_last_reload_successful", frozenset[tuple[str, str]]())
 RELOADED_AT = ("netstat_exporter_config_last_reload_success_timestamp_seconds", frozenset[tuple[str, str]]())
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Go on as soon as the condition holds; fail when it never does."""
-    patience = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < patience
-        time.sleep(0.02)
 
 
 @pytest.fixture

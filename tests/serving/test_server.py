@@ -14,10 +14,10 @@ import pytest
 
 from exporter.serving.server import MOST_CONNECTIONS
 from tests.daemon import Daemon, parse_page, running_daemon
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 IDLE_CLIENTS = 1500
 SCRAPES = 200
-PATIENCE_SECONDS = 30
 IDLE_SECONDS = 5
 SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -44,10 +44,7 @@ def _prometheus_is_served_afterwards(daemon: Daemon) -> Iterator[None]:
 
 def wait_for_connections(daemon: Daemon, at_most: int) -> None:
     """Wait until the daemon has closed all but so many of its connections."""
-    patience = time.monotonic() + PATIENCE_SECONDS
-    while count_sockets(daemon) > at_most + OWN_SOCKETS:
-        assert time.monotonic() < patience
-        time.sleep(0.05)
+    wait_until(lambda: count_sockets(daemon) <= at_most + OWN_SOCKETS)
 
 
 OWN_SOCKETS = 3  # the listener, and the pair by which the event loop is woken

@@ -1,0 +1,14 @@
+"""Wait for what must happen, and fail when it does not."""
+
+import time
+from collections.abc import Callable
+
+PATIENCE_SECONDS = 30
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Go on as soon as the condition holds; fail when it never does."""
+    patience = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < patience, "it did not happen in time"
+        time.sleep(0.02)

@@ -1,0 +1,46 @@
+"""A real Prometheus scrapes the running daemon, and finds the sockets that are really there."""
+
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.daemon import running_daemon
+from tests.patience import wait_until
+from tests.prometheus import running_prometheus
+
+LEAKED = 7
+CONFIG = """
+interval: 100ms
+cpu_budget: 1
+ports: {{names: {{{port}: leaky}}}}
+"""
+
+
+def leak_connections(stack: ExitStack) -> int:
+    """Leave connections in CLOSE_WAIT on the side that accepted them, and return their port."""
+    listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    port = int(listener.getsockname()[1])
+    for _ in range(LEAKED):
+        client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        stack.enter_context(listener.accept()[0])
+        client.shutdown(socket.SHUT_WR)
+    return port
+
+
+def test_prometheus_stores_the_counts_of_real_sockets(tmp_path: Path) -> None:
+    """``up`` is 1, no sample is dropped, and a leak and the end of it are seen."""
+    leaked = 'netstat_sockets{port_name="leaky",state="close_wait",direction="inbound"}'
+    config = tmp_path / "config.yaml"
+    with ExitStack() as stack:
+        config.write_text(CONFIG.format(port=leak_connections(stack)))
+        daemon = stack.enter_context(running_daemon(f"--config.file={config}"))
+        prometheus = stack.enter_context(running_prometheus(daemon, tmp_path))
+        wait_until(lambda: list(prometheus.query("up").values()) == [1])
+        wait_until(lambda: list(prometheus.query(leaked).values()) == [LEAKED])
+        (labels,) = prometheus.query(leaked)
+        assert {"protocol": "tcp", "family": "ipv4"}.items() <= dict(labels).items()
+        scraped = prometheus.query("scrape_samples_scraped")
+        assert list(scraped.values()) == list(
+            prometheus.query("scrape_samples_post_metric_relabeling").values()
+        )
+        assert prometheus.query("netstat_exporter_table_success == 0") == {}

@@ -1,0 +1,110 @@
+"""Thousands of passes and scrapes leave everything as it was: descriptors, threads, memory and series."""
+
+import gc
+import os
+import socket
+import threading
+import tracemalloc
+from pathlib import Path
+from typing import NamedTuple
+
+from exporter.kernel.procfs import Procfs
+from exporter.sampling.sampler import Sampler, Settings
+from exporter.sampling.services import name_ports
+from tests.daemon import ROOT, Daemon, running_daemon
+from tests.patience import wait_until
+
+CONFIG = "interval: 100ms\ncpu_budget: 1\ntimeout: 5s\ntables: [tcp, tcp6, udp, udp6, raw, raw6, unix]\n"
+WARM_UP_SCRAPES = 300
+SCRAPES = 3000
+WARM_UP_PASSES = 20
+PASSES = 1000
+LARGEST_GROWTH_BYTES = 16 * 1024
+LARGEST_GROWTH_KIB = 2048
+
+
+class Holdings(NamedTuple):
+    """What the daemon holds at one moment."""
+
+    descriptors: int
+    threads: int
+    resident_kib: int
+    series: int
+
+
+def take_holdings(daemon: Daemon) -> Holdings:
+    """Look at the process, and at its page."""
+    folder = f"/proc/{daemon.process.pid}"
+    with open(f"{folder}/status", encoding="ascii") as file:
+        status = dict(line.split(":", 1) for line in file)
+    series = sum(name == "netstat_sockets" for name, _ in daemon.samples())
+    return Holdings(
+        len(os.listdir(f"{folder}/fd")), int(status["Threads"]), int(status["VmRSS"].split()[0]), series
+    )
+
+
+def churn(done: threading.Event) -> None:
+    """Open and close connections, so that the tables are never the same for long."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        while not done.is_set():
+            with socket.create_connection(listener.getsockname()[:2]), listener.accept()[0]:
+                done.wait(0.005)
+
+
+def test_thousands_of_scrapes_leave_nothing_behind(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG)
+    done = threading.Event()
+    churning = threading.Thread(target=churn, args=(done,))
+    churning.start()
+    try:
+        with running_daemon(f"--config.file={config}") as daemon:
+            for _ in range(WARM_UP_SCRAPES):
+                assert daemon.ask().status == 200
+            before = take_holdings(daemon)
+            for number in range(SCRAPES):
+                path = ("/metrics", "/metrics", "/", "/-/ready", "/nothing")[number % 5]
+                assert daemon.ask(path).status == (404 if path == "/nothing" else 200)
+            wait_until(lambda: take_holdings(daemon).descriptors <= before.descriptors)
+            after = take_holdings(daemon)
+    finally:
+        done.set()
+        churning.join()
+    assert after.threads <= before.threads
+    assert after.series == before.series
+    assert after.resident_kib - before.resident_kib < LARGEST_GROWTH_KIB
+
+
+def traced_bytes() -> int:
+    """Return the memory in use, without the free lists that the interpreter keeps until it collects."""
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
+def test_thousands_of_passes_leave_nothing_behind() -> None:
+    settings = Settings(
+        tables=("tcp", "tcp6", "udp", "raw6"),
+        interval_seconds=1,
+        cpu_budget=1,
+        timeout_seconds=10,
+        names=name_ports({}, b""),
+        always=frozenset(),
+        ports_limit=100,
+    )
+    sampler = Sampler(Procfs(str(ROOT / "tests" / "fixtures" / "proc")), settings)
+    first = sampler.take_snapshot()
+    descriptors = len(os.listdir("/proc/self/fd"))
+    tracemalloc.start()
+    try:
+        for _ in range(WARM_UP_PASSES):
+            sampler.take_snapshot()
+        before = traced_bytes()
+        for _ in range(PASSES):
+            last = sampler.take_snapshot()
+        after = traced_bytes()
+    finally:
+        tracemalloc.stop()
+    assert last.sockets == first.sockets
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert threading.active_count() == 1
+    assert after - before < LARGEST_GROWTH_BYTES
