@@ -1,0 +1,164 @@
+"""Fill the network namespace that we are in with as many sockets as asked for, and keep them there.
+
+A process may hold some thousand descriptors, so several processes do it. A socket in TIME_WAIT needs no
+descriptor, but lasts 60 seconds only. So it is sent a segment that is out of its window, which makes it last
+another 60: ``tcp_timewait_state_process`` in net/ipv4/tcp_minisocks.c.
+"""
+
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from struct import Struct
+from typing import Final
+
+from benchmarks.sockets import divide
+from tests.live.namespace import ROOT
+
+SYSCTLS: Final = {
+    "tcp_max_tw_buckets": 4_000_000,
+    "tcp_tw_reuse": 0,  # a TIME_WAIT that was made stays
+    "tcp_rfc1337": 1,  # ... also when a listener answers its acknowledgement with a reset
+    "tcp_fin_timeout": 1,  # the peers of CLOSE_WAIT leave quickly
+}
+PATIENCE_SECONDS: Final = 300
+_REFRESH_SECONDS: Final = 15
+_PER_HOLDER: Final = {"tcp": 20_000, "udp": 12_000}
+
+_STATES: Final = {b"01": "established", b"05": "fin_wait2", b"06": "time_wait", b"08": "close_wait"}
+# Version and length, protocol, source and destination; the kernel fills in the rest. See raw(7).
+_IP: Final = Struct("!B8xB2x4s4s")
+_TCP: Final = Struct("!HH8xHHHH")
+_FOUR_WORDS: Final = Struct("!4H")
+_IP_VERSION_AND_WORDS: Final = 0x45
+_ACK_IN_FIVE_WORDS: Final = 0x5010
+
+
+class LoadError(Exception):
+    """The sockets could not be made."""
+
+
+class Load:
+    """The sockets of the namespace; they only ever become more."""
+
+    def __init__(self) -> None:
+        self._holders: list[subprocess.Popen[str]] = []
+        self._wanted = {protocol: Counter[str]() for protocol in _PER_HOLDER}
+        self._refreshed_at_seconds = 0.0
+
+    def grow(self, protocol: str, count: int) -> str:
+        """Make sockets until there are ``count``, and say what is there; raises LoadError."""
+        started = []
+        while missing := max(0, count - self._wanted[protocol].total()):
+            part = min(missing, _PER_HOLDER[protocol])
+            started.append(self._start_holder(protocol, part))
+            self._wanted[protocol].update(divide(part)._asdict() if protocol == "tcp" else {"udp": part})
+        for holder in started:
+            if not holder.stdout or not holder.stdout.readline():
+                raise LoadError(f"{count} {protocol} sockets could not be made; see above")
+        self._refreshed_at_seconds = 0.0
+        self.keep()
+        return self._verify(protocol)
+
+    def keep(self) -> None:
+        """Let the sockets in TIME_WAIT stay for another while, unless that was asked for lately."""
+        if self._wanted["tcp"] and time.monotonic() > self._refreshed_at_seconds + _REFRESH_SECONDS:
+            self._refreshed_at_seconds = time.monotonic()
+            refresh_time_wait()
+
+    def _verify(self, protocol: str) -> str:
+        """Return what the kernel says is there, once all the sockets that are wanted are, and no FIN_WAIT2."""
+        wanted = self._wanted[protocol]
+        full = wanted.total() - wanted["time_wait"]
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            sockstat = read_sockstat(protocol)
+            states = count_states() if protocol == "tcp" else Counter(udp=sockstat["inuse"])
+            enough = sockstat["inuse"] >= full and sockstat.get("tw", 0) >= wanted["time_wait"]
+            if enough and wanted <= states and not states["fin_wait2"]:
+                found = ", ".join(f"{states[name]:,} {name}" for name in wanted)
+                return f"{found} (sockstat: {', '.join(f'{k} {v}' for k, v in sockstat.items())})"
+            if time.monotonic() > deadline:
+                raise LoadError(f"there should be {dict(wanted)}, there are {dict(states)}, {sockstat}")
+            time.sleep(0.1)
+
+    def close(self) -> None:
+        """End the processes; the namespace's own end removes what they leave."""
+        for holder in self._holders:
+            with holder:
+                holder.kill()
+
+    def _start_holder(self, protocol: str, count: int) -> "subprocess.Popen[str]":
+        number = len(self._holders) + 1
+        command = [sys.executable, "-m", "benchmarks.sockets", protocol, str(number), str(count)]
+        pipe = subprocess.PIPE
+        holder = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
+        self._holders.append(holder)
+        return holder
+
+
+@contextmanager
+def growing_load() -> Iterator[Load]:
+    """Set the namespace up for many sockets, and end those that make them in the end."""
+    for name, value in SYSCTLS.items():
+        with open(f"/proc/sys/net/ipv4/{name}", "w", encoding="ascii") as setting:
+            setting.write(str(value))
+    load = Load()
+    try:
+        yield load
+    finally:
+        load.close()
+
+
+def read_sockstat(protocol: str) -> Mapping[str, int]:
+    """Return the kernel's own counters of a protocol, such as ``inuse``."""
+    with open("/proc/self/net/sockstat", encoding="ascii") as file:
+        lines = dict(line.split(": ") for line in file)
+    words = lines[protocol.upper()].split()
+    return dict(zip(words[::2], map(int, words[1::2]), strict=True))
+
+
+def count_states() -> Counter[str]:
+    """Return the TCP sockets by state, the states that we make only."""
+    return Counter(_STATES.get(row[3], "other") for row in _read_tcp())
+
+
+def refresh_time_wait() -> None:
+    """Send every socket in TIME_WAIT an acknowledgement out of its window."""
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sender:
+        for _, local, remote, state, *_ in _read_tcp():
+            if _STATES.get(state) == "time_wait":
+                segment, host = write_segment(_read_address(remote), _read_address(local))
+                sender.sendto(segment, (host, 0))
+
+
+def write_segment(source: tuple[bytes, int], destination: tuple[bytes, int]) -> tuple[bytes, str]:
+    """Return a datagram with nothing but an acknowledgement, and the host that it goes to."""
+    (source_host, source_port), (host, port) = source, destination
+    total = (
+        sum(_FOUR_WORDS.unpack(source_host + host))
+        + socket.IPPROTO_TCP
+        + _TCP.size
+        + source_port
+        + port
+        + _ACK_IN_FIVE_WORDS
+    )
+    checksum = ~(total % 0xFFFF) & 0xFFFF
+    segment = _TCP.pack(source_port, port, _ACK_IN_FIVE_WORDS, 0, checksum, 0)
+    header = _IP.pack(_IP_VERSION_AND_WORDS, socket.IPPROTO_TCP, source_host, host)
+    return header + segment, socket.inet_ntoa(host)
+
+
+def _read_tcp() -> Iterator[list[bytes]]:
+    with open("/proc/self/net/tcp", "rb") as file:
+        file.readline()
+        for line in file.readlines():
+            yield line.split(maxsplit=4)
+
+
+def _read_address(text: bytes) -> tuple[bytes, int]:
+    host, port = text.split(b":")
+    return int(host, 16).to_bytes(4, sys.byteorder), int(port, 16)

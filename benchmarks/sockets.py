@@ -1,0 +1,90 @@
+"""Make many sockets in the network namespace that this runs in, and hold them until standard input ends.
+
+    python -m benchmarks.sockets tcp|udp NUMBER COUNT
+
+``NUMBER`` tells this process from others of its kind: its addresses are those of 127.NUMBER.0.0/16.
+"""
+
+import resource
+import socket
+import sys
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+SERVICE_PORTS: Final = (80, 443, 3306, 5432, 6379, 8080, 9090, 27017)
+_BACKLOG: Final = 64
+_PER_ADDRESS: Final = 4000  # well below the ports that the kernel chooses from for one destination
+
+Connection = tuple[socket.socket, socket.socket]
+
+
+class Shares(NamedTuple):
+    """How many TCP sockets of each state make up a count."""
+
+    time_wait: int
+    established: int
+    close_wait: int
+
+
+def divide(count: int) -> Shares:
+    """Return the shares: half TIME_WAIT, the rest half ESTABLISHED (in pairs) and half CLOSE_WAIT."""
+    established = count // 4 // 2 * 2
+    close_wait = count // 4
+    return Shares(count - established - close_wait, established, close_wait)
+
+
+def make_tcp(number: int, count: int) -> list[socket.socket]:
+    """Make TCP sockets and return those that need a descriptor; time-wait minisockets come last."""
+    shares = divide(count)
+    kept: list[socket.socket] = []
+    connections = _connect(number, kept)
+    for _ in range(shares.established // 2):
+        kept += next(connections)
+    for _ in range(shares.close_wait):
+        client, server = next(connections)
+        client.close()  # FIN_WAIT2, and forgotten after net.ipv4.tcp_fin_timeout
+        kept.append(server)
+    for _ in range(shares.time_wait):
+        for end in next(connections):
+            end.close()
+    return kept
+
+
+def make_udp(number: int, count: int) -> list[socket.socket]:
+    """Make UDP sockets, half of them connected."""
+    kept: list[socket.socket] = []
+    for i in range(count):
+        address, port = divmod(i, _PER_ADDRESS)
+        end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        end.bind((f"127.{number}.{address}.1", 10_000 + port))
+        if i % 2:
+            end.connect(("127.0.0.1", SERVICE_PORTS[i // 2 % len(SERVICE_PORTS)]))
+        kept.append(end)
+    return kept
+
+
+def _connect(number: int, kept: list[socket.socket]) -> Iterator[Connection]:
+    """Yield connections, to one listener after the other."""
+    for i in range(256):
+        address = (f"127.{number}.{i}.1", SERVICE_PORTS[i % len(SERVICE_PORTS)])
+        listener = socket.create_server(address, backlog=_BACKLOG)
+        kept.append(listener)
+        for _ in range(_PER_ADDRESS):
+            client = socket.socket()
+            client.connect(address)
+            yield client, listener.accept()[0]
+
+
+def main(protocol: str, number: str, count: str) -> None:
+    """Make the sockets, say so, and hold them."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    make = {"tcp": make_tcp, "udp": make_udp}[protocol]
+    kept = make(int(number), int(count))
+    print("made", flush=True)
+    sys.stdin.read()
+    del kept
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
