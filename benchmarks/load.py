@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from struct import Struct
 from typing import Final
 
-from benchmarks.sockets import divide
+from benchmarks.sockets import SERVICE_PORTS, divide
 from tests.live.namespace import ROOT
 
 SYSCTLS: Final = {
@@ -70,7 +70,7 @@ class Load:
             refresh_time_wait()
 
     def _verify(self, protocol: str) -> str:
-        """Return what the kernel says is there, once all the sockets that are wanted are, and no FIN_WAIT2."""
+        """Return what the kernel says is there, once that is what is wanted and no FIN_WAIT2."""
         wanted = self._wanted[protocol]
         full = wanted.total() - wanted["time_wait"]
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -127,11 +127,12 @@ def count_states() -> Counter[str]:
 
 
 def refresh_time_wait() -> None:
-    """Send every socket in TIME_WAIT an acknowledgement out of its window."""
+    """Send every socket in TIME_WAIT that we made an acknowledgement out of its window."""
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sender:
         for _, local, remote, state, *_ in _read_tcp():
-            if _STATES.get(state) == "time_wait":
-                segment, host = write_segment(_read_address(remote), _read_address(local))
+            peer = _read_address(remote)
+            if _STATES.get(state) == "time_wait" and peer[1] in SERVICE_PORTS:
+                segment, host = write_segment(peer, _read_address(local))
                 sender.sendto(segment, (host, 0))
 
 
@@ -155,7 +156,7 @@ def write_segment(source: tuple[bytes, int], destination: tuple[bytes, int]) -> 
 def _read_tcp() -> Iterator[list[bytes]]:
     with open("/proc/self/net/tcp", "rb") as file:
         file.readline()
-        for line in file.readlines():
+        for line in file:
             yield line.split(maxsplit=4)
 
 

@@ -1,0 +1,81 @@
+"""What is measured: the kernel alone, ourselves, and our peers, each really running.
+
+Every contender is opened once, in the network namespace that we are in, and then asked for many samples.
+"""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final, NamedTuple
+
+from benchmarks.peers import running_collectd, running_node_exporter
+from benchmarks.processes import Probe, running_command, running_worker
+
+PROCFS: Final = "procfs"
+NETLINK: Final = "netlink"
+SOURCES: Final = {PROCFS: ""}
+"""The sources of our own passes, with the line of the configuration that chooses them."""
+
+BARE: Final = {PROCFS: "bare read", NETLINK: "bare dump"}
+NODE_EXPORTER: Final = "node_exporter tcpstat"
+COLLECTD: Final = "collectd tcpconns"
+SS_TCP: Final = "ss -tan"
+
+
+class Contender(NamedTuple):
+    """Someone who lists sockets: by which source, what must be installed for it, and how it is run."""
+
+    name: str
+    source: str
+    needs: str
+    open: Callable[[], AbstractContextManager[Probe]]
+
+    def installed(self) -> bool:
+        """Tell whether it can run here."""
+        return shutil.which(self.needs) is not None
+
+
+def contenders(protocol: str) -> Iterator[Contender]:
+    """Yield who can list the sockets of tcp or udp."""
+    yield from ours(protocol)
+    letter = protocol[0]
+    yield Contender(f"ss -{letter}an", NETLINK, "ss", lambda: running_command("ss", f"-{letter}an"))
+    yield Contender(
+        f"netstat -{letter}an", PROCFS, "netstat", lambda: running_command("netstat", f"-{letter}an")
+    )
+    yield Contender(
+        "psutil net_connections", PROCFS, sys.executable, lambda: running_worker("psutil", protocol)
+    )
+    if protocol == "tcp":
+        yield Contender(NODE_EXPORTER, NETLINK, "prometheus-node-exporter", running_node_exporter)
+        yield Contender(COLLECTD, NETLINK, "collectd", running_collectd)
+
+
+def ours(protocol: str) -> Iterator[Contender]:
+    """Yield the kernel alone and our own pass, for each source."""
+    yield Contender(BARE[PROCFS], PROCFS, sys.executable, lambda: running_worker("read", protocol))
+    yield Contender(BARE[NETLINK], NETLINK, sys.executable, lambda: running_worker("dump", protocol))
+    for source in SOURCES:
+        yield Contender(name_of_pass(source), source, sys.executable, passes(source, protocol))
+
+
+def name_of_pass(source: str) -> str:
+    """Return what our pass over a source is called."""
+    return f"our pass, {source}"
+
+
+def passes(source: str, protocol: str) -> Callable[[], AbstractContextManager[Probe]]:
+    """Return what opens a sampler of our own."""
+    tables = {"tcp": "tables: [tcp, tcp6]", "udp": "tables: [udp, udp6]"}.get(protocol, "")
+
+    @contextmanager
+    def running_passes() -> Iterator[Probe]:
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
+            config.write(f"{SOURCES[source]}\n{tables}\ntimeout: 1h\n")
+            config.flush()
+            with running_worker("pass", protocol, config.name) as probe:
+                yield probe
+
+    return running_passes

@@ -1,0 +1,149 @@
+"""Write what was measured as Markdown, which reads well on a terminal too, with a chart beside it."""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+import psutil
+
+from benchmarks.chart import draw_chart
+from benchmarks.contenders import BARE
+from benchmarks.measure import percentile
+from benchmarks.results import Cost, Stage, targets
+from exporter import __version__
+
+_VERSIONS: Final = {
+    "ss": ("ss", "--version"),
+    "netstat": ("netstat", "--version"),
+    "node_exporter": ("prometheus-node-exporter", "--version"),
+    "collectd": ("collectd", "-h"),
+}
+_INTRODUCTION: Final = """
+Each contender lists the same sockets of one private network namespace, in turns. CPU is user and system
+time, the median of the samples. "x bare" is how many times what the kernel alone needs, when its answer over the same
+source is thrown away. Peak is the most memory the process has had; for daemons and workers, at this size or a smaller one.
+"""
+_HEADINGS: Final = {
+    "idle": "Idle host, all default tables: {size:,} TCP sockets",
+    "tcp": "{size:,} TCP sockets",
+    "udp": "{size:,} UDP sockets",
+}
+
+Row = Sequence[str]
+
+
+def write_report(stages: Sequence[Stage], path: str | None) -> str:
+    """Return the report; where a path is given, write it there, and the chart beside it."""
+    if path is None:
+        return "\n".join(_lines(stages, ""))
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    chart = os.path.splitext(path)[0] + ".svg"
+    with open(chart, "w", encoding="utf-8") as file:
+        file.write(draw_chart([stage for stage in stages if stage.protocol == "tcp"]))
+    report = "\n".join(_lines(stages, os.path.basename(chart)))
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(report + "\n")
+    return report
+
+
+def _lines(stages: Sequence[Stage], chart: str) -> Iterator[str]:
+    yield "# Benchmarks"
+    yield _INTRODUCTION
+    yield from _table(("where", "what"), describe_surroundings().items())
+    yield "\n## Targets\n"
+    yield from _table(
+        ("target", "at most", "measured", ""),
+        (
+            (each.text, f"{each.limit:g} {each.unit}", _number(each.value, each.unit), each.verdict)
+            for each in targets(stages)
+        ),
+    )
+    yield "\n## Answers of the daemon while it takes pass after pass\n"
+    yield from _table(
+        ("TCP sockets", "requests", "p50 ms", "p99 ms", "max ms", "resident MB"), _answers(stages)
+    )
+    if chart:
+        yield f"\n## CPU by sockets\n\n![CPU milliseconds by TCP sockets]({chart})"
+    for stage in stages:
+        yield f"\n## {_HEADINGS[stage.protocol].format(size=stage.size)}\n"
+        yield f"There: {stage.found}.\n"
+        yield from _table(
+            ("contender", "source", "CPU ms", "least-most", "x bare", "peak MB", "samples"), _costs(stage)
+        )
+
+
+def describe_surroundings() -> Mapping[str, str]:
+    """Return the machine, the versions and the command."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        models = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    with open("/proc/meminfo", encoding="utf-8") as file:
+        megabytes = int(file.readline().split()[1]) // 1000
+    versions = {name: _version(command) for name, command in _VERSIONS.items()}
+    return {
+        "machine": f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores, {megabytes:,} MB",
+        "kernel": platform.release(),
+        "Python": platform.python_version(),
+        "netstat-exporter": __version__,
+        "psutil": psutil.__version__,
+        **versions,
+        "command": f"`python -m benchmarks.bench {shlex.join(sys.argv[1:])}`",
+    }
+
+
+def _version(command: Row) -> str:
+    """Return the first line with a digit that a command prints when asked for its version."""
+    try:
+        ran = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+    except FileNotFoundError:
+        return "not installed"
+    numbered = (line.strip() for line in ran.stdout.splitlines() if any(map(str.isdigit, line)))
+    return next(numbered, "unknown").partition(" (branch")[0].partition(", http")[0]
+
+
+def _answers(stages: Iterable[Stage]) -> Iterator[Row]:
+    for stage in stages:
+        if stage.answers:
+            took, resident_mb = stage.answers
+            shown = (percentile(took, 0.5), percentile(took, 0.99), max(took), resident_mb)
+            yield (f"{stage.size:,}", str(len(took)), *(f"{each:.1f}" for each in shown))
+
+
+def _costs(stage: Stage) -> Iterator[Row]:
+    for name, cost in stage.costs.items():
+        if not cost.cpu_ms:
+            yield name, cost.source, cost.remark, "", "", "", "0"
+            continue
+        least_most = f"{min(cost.cpu_ms):,.1f}-{max(cost.cpu_ms):,.1f}"
+        ratio = _number(stage.ratio(name, BARE[cost.source]), "x")
+        yield name, cost.source, f"{cost.median_ms:,.1f}", least_most, ratio, *_ends(cost)
+
+
+def _ends(cost: Cost) -> Row:
+    peak = "" if cost.peak_mb is None else f"{cost.peak_mb:.1f}"
+    return peak, f"{len(cost.cpu_ms)}{cost.remark and f', then {cost.remark}'}"
+
+
+def _number(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{value:.2f} {unit}"
+
+
+def _table(head: Row, rows: Iterable[Row]) -> Iterator[str]:
+    """Yield an aligned table, the numbers to the right."""
+    cells = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    right = [len(cells) > 1 and cells[1][i][:1].isdigit() for i in range(len(head))]
+    rule = [
+        "-" * (width - 1) + (":" if is_right else "-") for width, is_right in zip(widths, right, strict=True)
+    ]
+    for row in (cells[0], rule, *cells[1:]):
+        padded = (
+            cell.rjust(width) if is_right else cell.ljust(width)
+            for cell, width, is_right in zip(row, widths, right, strict=True)
+        )
+        yield f"| {' | '.join(padded)} |"

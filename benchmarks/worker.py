@@ -1,0 +1,122 @@
+"""Do one piece of work for every line of standard input, and answer with the CPU seconds it took.
+
+    python -m benchmarks.worker read|dump|pass|psutil PROTOCOL [CONFIG]
+
+PROTOCOL is tcp, udp or ``default``: the tables that the exporter watches when it is told nothing.
+"""
+
+import gc
+import os
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+BUFFER_BYTES: Final = 1 << 18
+
+Work = Callable[[], None]
+
+_TABLES: Final = {"tcp": ("tcp", "tcp6"), "udp": ("udp", "udp6"), "default": ("tcp", "tcp6", "udp", "udp6")}
+_PROTOCOLS: Final = {"tcp": (socket.IPPROTO_TCP,), "udp": (socket.IPPROTO_UDP,)}
+_NETLINK_SOCK_DIAG: Final = 4
+_SOCK_DIAG_BY_FAMILY: Final = 20
+_NLM_F_REQUEST_DUMP: Final = 0x301
+_NLMSG_ERROR: Final = 2
+_NLMSG_DONE: Final = 3
+_ALL_STATES: Final = 0xFFFFFFFF
+_ANSWER: Final = struct.Struct("=4xH10xi")
+_REQUEST: Final = struct.Struct("=IHHII BBBxI 48x")
+
+
+def bare_read(protocol: str, config: str) -> Work:
+    """Read the tables and throw them away: what the kernel alone costs over procfs."""
+    del config
+
+    def work() -> None:
+        for table in _TABLES[protocol]:
+            descriptor = os.open(f"/proc/self/net/{table}", os.O_RDONLY)
+            while os.read(descriptor, BUFFER_BYTES):
+                pass
+            os.close(descriptor)
+
+    return work
+
+
+def bare_dump(protocol: str, config: str) -> Work:
+    """Dump the sockets and throw them away: what the kernel alone costs over netlink."""
+    del config
+    buffer = bytearray(BUFFER_BYTES)
+    numbers = _PROTOCOLS.get(protocol, (socket.IPPROTO_TCP, socket.IPPROTO_UDP))
+
+    def work() -> None:
+        for number in numbers:
+            for family in (socket.AF_INET, socket.AF_INET6):
+                _dump(family, number, buffer)
+
+    return work
+
+
+def _dump(family: int, protocol: int, buffer: bytearray) -> None:
+    request = _REQUEST.pack(
+        _REQUEST.size, _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST_DUMP, 1, 0, family, protocol, 0, _ALL_STATES
+    )
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as asking:
+        asking.send(request)
+        kind = 0
+        while kind != _NLMSG_DONE:
+            asking.recv_into(buffer)
+            kind, error = _ANSWER.unpack_from(buffer)
+            if kind == _NLMSG_ERROR or (kind == _NLMSG_DONE and error):
+                raise OSError(-error, os.strerror(-error))
+
+
+def our_pass(protocol: str, config: str) -> Work:
+    """Take a snapshot as the daemon does."""
+    import structlog  # noqa: PLC0415 - each worker's memory is that of what it does
+
+    from exporter.cli import load_settings  # noqa: PLC0415
+    from exporter.flags import parse_flags  # noqa: PLC0415
+    from exporter.kernel.procfs import Procfs  # noqa: PLC0415
+    from exporter.sampling.sampler import Sampler  # noqa: PLC0415
+
+    del protocol
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    sampler = Sampler(Procfs(), load_settings(parse_flags([f"--config.file={config}"])))
+    gc.collect()
+    gc.freeze()
+
+    def work() -> None:
+        if not all(table.success for table in sampler.take_snapshot().tables):
+            raise RuntimeError("a table could not be read")
+
+    return work
+
+
+def psutil_connections(protocol: str, config: str) -> Work:
+    """List the connections and their processes."""
+    import psutil  # noqa: PLC0415
+
+    del config
+
+    def work() -> None:
+        psutil.net_connections(protocol)
+
+    return work
+
+
+WORKS: Final = {"read": bare_read, "dump": bare_dump, "pass": our_pass, "psutil": psutil_connections}
+
+
+def main(name: str, protocol: str, config: str = "") -> None:
+    """Work when told to."""
+    work = WORKS[name](protocol, config)
+    for _ in sys.stdin:
+        started = time.process_time()
+        work()
+        print(time.process_time() - started, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
