@@ -81,7 +81,7 @@ def measure_tcp(sizes: Sequence[int], effort: Effort) -> Iterator[Stage]:
     ):
         config.write(_DAEMON_CONFIG)
         config.flush()
-        with running_daemon(f"--config.file={config.name}") as daemon:
+        with running_daemon(f"--config.file={config.name}", ready=False) as daemon:
             daemon.process.send_signal(signal.SIGSTOP)
             for size in sorted(sizes):
                 found = load.grow("tcp", size)

@@ -1,4 +1,4 @@
-"""Draw CPU time by number of sockets as a small SVG: both axes logarithmic, every line labelled at its end."""
+"""Draw CPU time by number of sockets as a small SVG: logarithmic axes, every line labelled at its end."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -88,6 +88,7 @@ def _draw_lines(lines: Mapping[str, Sequence[Point]], across: Axis, up: Axis) ->
         yield from (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places)
         x, y = places[-1]
         previous_y = min(y, previous_y - _LABEL_HEIGHT)  # labels must not lie on one another
-        yield f'<path d="M{x + 4:.1f} {y:.1f}L{x + 16:.1f} {previous_y:.1f}" stroke="{colour}" stroke-width="0.7"/>'
+        pointer = f"M{x + 4:.1f} {y:.1f}L{x + 16:.1f} {previous_y:.1f}"
+        yield f'<path d="{pointer}" stroke="{colour}" stroke-width="0.7"/>'
         label = escape(f"{name}, {line[-1][1]:,.0f} ms")
         yield f'<text x="{x + 20:.1f}" y="{previous_y + 4:.1f}" fill="{colour}">{label}</text>'

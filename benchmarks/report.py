@@ -23,9 +23,10 @@ _VERSIONS: Final = {
     "collectd": ("collectd", "-h"),
 }
 _INTRODUCTION: Final = """
-Each contender lists the same sockets of one private network namespace, in turns. CPU is user and system
-time, the median of the samples. "x bare" is how many times what the kernel alone needs, when its answer over the same
-source is thrown away. Peak is the most memory the process has had; for daemons and workers, at this size or a smaller one.
+Each contender lists the same sockets of one private network namespace, in turns. CPU is user and system time,
+the median of the samples. "x bare" is how many times what the kernel alone needs, whose answer over the same
+source is thrown away. Peak is the most memory the process has had; of those that go on running, at this size
+or before. The daemon is asked over one connection, and takes each pass 100 ms after the last.
 """
 _HEADINGS: Final = {
     "idle": "Idle host, all default tables: {size:,} TCP sockets",
@@ -137,7 +138,7 @@ def _table(head: Row, rows: Iterable[Row]) -> Iterator[str]:
     """Yield an aligned table, the numbers to the right."""
     cells = [head, *rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    right = [len(cells) > 1 and cells[1][i][:1].isdigit() for i in range(len(head))]
+    right = [any(row[i][:1].isdigit() for row in cells[1:]) for i in range(len(head))]
     rule = [
         "-" * (width - 1) + (":" if is_right else "-") for width, is_right in zip(widths, right, strict=True)
     ]
