@@ -31,7 +31,7 @@ def tree(tmp_path: Path) -> ProcfsTree:
 def public_tree() -> Iterator[ProcfsTree]:
     """Lay out a procfs in a folder that everybody may enter."""
     with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o705)
+        Path(folder).chmod(0o755)
         yield ProcfsTree(Path(folder))
 
 
