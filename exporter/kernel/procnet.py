@@ -124,12 +124,13 @@ class _InetParser:
         fields, data = self._decode(block)
         malformed = listed - len(fields)
         repeated = 0
+        matched: Iterable[tuple[bytes, bytes]] = self._match(block)
         if self._drops_repeats:
             addresses = {row[: self._addresses_end] for row in fields}
             if len(addresses) < len(fields) or not addresses.isdisjoint(self._last_addresses):
-                distinct = self._without_repeats(block)
+                matched = distinct = self._without_repeats(block)
                 repeated = len(fields) - len(distinct)
-                data = _decode_hex(b"".join(distinct))
+                data = _decode_hex(b"".join(row for row, _ in distinct))
             self._last_addresses, self._last_block = addresses, block
         codes = data[self._state_at :: self._struct.size]
         if codes.translate(None, self._known_states):
@@ -139,7 +140,7 @@ class _InetParser:
             data = bytes(renamed)
         minisockets = _count_minisockets(codes, data[self._struct.size - 1 :: self._struct.size])
         if states.SYN_RECV in codes:
-            minisockets -= self._count_fast_open(block)
+            minisockets -= self._count_fast_open(matched)
         rows: Iterable[Row] = self._struct.iter_unpack(data)
         listeners: list[Listener] = []
         if states.LISTEN in codes:
@@ -180,13 +181,13 @@ class _InetParser:
             code = state if _HEX_BYTE.fullmatch(state) else b"%02X" % states.UNKNOWN
             yield before + code + after, inode
 
-    def _count_fast_open(self, block: bytes) -> int:
+    def _count_fast_open(self, rows: Iterable[tuple[bytes, bytes]]) -> int:
         """Return how many sockets in SYN_RECV are no minisockets: those of TCP Fast Open have an inode."""
         state = slice(self._addresses_end + 1, self._addresses_end + 3)
-        return sum(row[state] == b"03" and inode not in _NO_INODE for row, inode in self._match(block))
+        return sum(row[state] == b"03" and inode not in _NO_INODE for row, inode in rows)
 
-    def _without_repeats(self, block: bytes) -> list[bytes]:
-        """Return the fields of the rows that were not listed before, in this block or the last.
+    def _without_repeats(self, block: bytes) -> list[tuple[bytes, bytes]]:
+        """Return the fields and the inode of the rows that were not listed before, in this block or the last.
 
         Two sockets may share their addresses and be two all the same, as listeners with SO_REUSEPORT do;
         then they differ by inode. A minisocket has no inode: it is what became of the socket seen before.
@@ -198,7 +199,7 @@ class _InetParser:
         for row, inode in self._match(block):
             seen = inodes.setdefault(row[: self._addresses_end], set())
             if not seen or (inode not in seen and inode not in _NO_INODE and seen.isdisjoint(_NO_INODE)):
-                distinct.append(row)
+                distinct.append((row, inode))
             seen.add(inode)
         return distinct
 

@@ -73,6 +73,16 @@ def test_socket_that_changes_while_it_is_listed_again(before: Printed, after: Pr
     assert parsed.repeated == 1
 
 
+def test_repeats_are_no_minisockets() -> None:
+    """Of a TIME_WAIT and of a TCP Fast Open socket listed twice, one is a minisocket."""
+    rows = [
+        Printed(80, 9, states.TIME_WAIT, inode=0, timer=3, peer=1),
+        Printed(80, 9, states.SYN_RECV, inode=7, timer=1, peer=2),
+    ]
+    parsed = parse("tcp", print_table("tcp", [*rows, *rows]))
+    assert (parsed.listed, parsed.repeated, parsed.minisockets) == (4, 2, 1)
+
+
 cuts = st.lists(st.integers(0, 1000), max_size=10)
 
 
