@@ -20,8 +20,8 @@ check: $(VENV)/.dev  ## lint, types, rooms, dependencies, spelling
 	$(BIN)/deptry exporter
 	$(BIN)/codespell
 
-golden: $(VENV)/.dev  ## write the golden page again from the fixtures
-	$(BIN)/python -m pytest tests/test_golden.py --update-golden
+golden: $(VENV)/.dev  ## write the golden page and the reference of metrics again
+	$(BIN)/python -m pytest tests/test_golden.py tests/test_docs.py --update-golden
 
 fixtures: $(VENV)/.dev  ## capture the fixtures again from real sockets (needs root)
 	$(BIN)/python -m tests.live.capture_fixtures

@@ -1,0 +1,59 @@
+"""What the documents say is what the code does.
+
+``make golden`` writes the reference of docs/metrics.md again.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter.flags import parse_flags
+from exporter.sampling.snapshot import Snapshot
+from exporter.serving.metrics import FAMILIES, OWN_FAMILIES, Family, Status
+from tests.daemon import ROOT
+
+EVERY_FAMILY: tuple[Family[Snapshot] | Family[Status], ...] = (*FAMILIES, *OWN_FAMILIES)
+REFERENCE = ROOT / "docs" / "metrics.md"
+MARKED = re.compile(r"(?<=<!-- reference -->\n).*(?=<!-- /reference -->)", re.DOTALL)
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def render_reference() -> Iterator[str]:
+    """Yield a line for each family of the page."""
+    yield "| metric | type | labels | meaning |"
+    yield "|---|---|---|---|"
+    for family in EVERY_FAMILY:
+        kind = "counter" if family.name.endswith("_total") else "gauge"
+        labels = " ".join(f"`{label}`" for label in family.labels)
+        yield f"| `{family.name}` | {kind} | {labels} | {family.help} |"
+
+
+def test_reference_is_that_of_the_code(request: pytest.FixtureRequest) -> None:
+    reference = "".join(f"{line}\n" for line in render_reference())
+    text = REFERENCE.read_text()
+    if request.config.getoption("--update-golden"):
+        REFERENCE.write_text(MARKED.sub(lambda _: reference, text))
+    (found,) = MARKED.findall(REFERENCE.read_text())
+    assert reference == found
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_metrics_named_in_a_document_exist(document: Path) -> None:
+    names = {family.name for family in EVERY_FAMILY}
+    named = set(re.findall(r"\bnetstat_[a-z_]+[a-z]\b", document.read_text()))
+    assert named <= names
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_in_a_document_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def test_every_flag_is_in_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_flags(["--help"])
+    flags = set(re.findall(r"--[a-z][a-z.-]+", capsys.readouterr().out)) - {"--help"}
+    assert flags == set(re.findall(r"(?<=`)--[a-z][a-z.-]+", (ROOT / "README.md").read_text()))
