@@ -120,7 +120,7 @@ def _fold_ports(count: TableCount, own: Collection[int]) -> TableCount:
         tallies[target] = [sum(pair) for pair in zip(tallies.get(target, EMPTY), tally, strict=True)]
     accept_queues = Counter[int]()
     for port, waiting in count.accept_queues.items():
-        accept_queues[port if port in own else OTHER_PORT] += waiting
+        accept_queues[port if Service(INBOUND, port) in tallies else OTHER_PORT] += waiting
     return TableCount(tallies, accept_queues)
 
 

@@ -210,6 +210,14 @@ def test_two_ports_at_the_limit_do_not_take_turns() -> None:
     assert ports_of(host.watch(4, tcp=[listening(80)] * 10 + [listening(8080)] * 13)) == {"other", "8080"}
 
 
+def test_accept_queue_has_the_port_of_its_listener() -> None:
+    """A port that is a service's over UDP only is no service where TCP listens on it by chance."""
+    host = Host(make_rules())
+    series = host.watch(0, tcp=[listening(51820, 4)], udp=[Printed(51820, state=7)])
+    assert states_of(series, "inbound", "other")["listen"] == 1
+    assert series.accept_queue_length == {ListenerKey("tcp", "ipv4", "other", "other"): 4}
+
+
 passes = st.lists(
     st.tuples(
         st.lists(port_rules.sockets, max_size=20),
