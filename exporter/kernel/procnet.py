@@ -22,13 +22,9 @@ from struct import Struct
 from typing import Final
 
 from exporter.kernel import states
-from exporter.kernel.rows import Batch, Listener, Row
+from exporter.kernel.rows import Batch, Listener, Row, count_minisockets
 from exporter.kernel.tables import Table
 
-_TIMER_TIME_WAIT: Final = 3  # `tr` of every time-wait minisocket
-# Translate a column of bytes to 1 where it has the value, 0 elsewhere.
-_IS_FIN_WAIT2: Final = bytes(code == states.FIN_WAIT2 for code in range(256))
-_IS_TIMER_TIME_WAIT: Final = bytes(timer == _TIMER_TIME_WAIT for timer in range(256))
 _SEPARATORS: Final = b": "
 _NO_INODE: Final = frozenset({b"", b"0"})
 _HEX_BYTE: Final = re.compile(rb"[0-9A-Fa-f]{2}")
@@ -138,7 +134,7 @@ class _InetParser:
             renamed = bytearray(data)
             renamed[self._state_at :: self._struct.size] = codes
             data = bytes(renamed)
-        minisockets = _count_minisockets(codes, data[self._struct.size - 1 :: self._struct.size])
+        minisockets = count_minisockets(codes, data[self._struct.size - 1 :: self._struct.size])
         if states.SYN_RECV in codes:
             minisockets -= self._count_fast_open(matched)
         rows: Iterable[Row] = self._struct.iter_unpack(data)
@@ -206,10 +202,3 @@ class _InetParser:
 
 def _decode_hex(text: bytes) -> bytes:
     return unhexlify(text.translate(None, _SEPARATORS))
-
-
-def _count_minisockets(codes: bytes, timers: bytes) -> int:
-    in_fin_wait2 = int.from_bytes(codes.translate(_IS_FIN_WAIT2))
-    of_time_wait = int.from_bytes(timers.translate(_IS_TIMER_TIME_WAIT))
-    minisockets = (in_fin_wait2 & of_time_wait).bit_count()
-    return minisockets + codes.count(states.TIME_WAIT) + codes.count(states.SYN_RECV)

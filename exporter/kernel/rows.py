@@ -4,7 +4,14 @@ Rows come in batches, so that a table of any size streams through in constant me
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from exporter.kernel import states
+
+_TIMER_TIME_WAIT: Final = 3  # that of every time-wait minisocket
+# Translate a column of bytes to 1 where it has the value, 0 elsewhere.
+_IS_FIN_WAIT2: Final = bytes(code == states.FIN_WAIT2 for code in range(256))
+_IS_TIMER_TIME_WAIT: Final = bytes(timer == _TIMER_TIME_WAIT for timer in range(256))
 
 Row = tuple[int, int, int, int, int]
 """Local port, remote port, state (``states.UNKNOWN`` for an unnamed one), send queue, receive queue.
@@ -38,3 +45,15 @@ class Batch(NamedTuple):
     malformed: int = 0
     repeated: int = 0
     minisockets: int = 0
+
+
+def count_minisockets(codes: bytes, timers: bytes) -> int:
+    """Count the rows without a full socket, by the states and the active timers of TCP's rows.
+
+    A time-wait minisocket has a timer of its own, whichever state it stands for. A SYN_RECV of TCP Fast Open
+    has a full socket and is counted all the same, as neither column tells.
+    """
+    in_fin_wait2 = int.from_bytes(codes.translate(_IS_FIN_WAIT2))
+    of_time_wait = int.from_bytes(timers.translate(_IS_TIMER_TIME_WAIT))
+    minisockets = (in_fin_wait2 & of_time_wait).bit_count()
+    return minisockets + codes.count(states.TIME_WAIT) + codes.count(states.SYN_RECV)
