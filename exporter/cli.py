@@ -76,6 +76,7 @@ def load_settings(flags: Flags) -> Settings:
     chosen = config.load(flags.config_file) if flags.config_file else config.Config()
     return Settings(
         tables=chosen.tables,
+        source=chosen.source,
         interval_seconds=chosen.interval_seconds,
         cpu_budget=chosen.cpu_budget,
         timeout_seconds=chosen.timeout_seconds,

@@ -9,6 +9,7 @@ from typing import Final
 from exporter import yaml_nodes
 from exporter.files import read_regular_file
 from exporter.kernel.tables import TABLES
+from exporter.sampling.sources import AUTO, SOURCES
 from exporter.yaml_nodes import Node, YamlError
 from exporter.yaml_values import (
     Reader,
@@ -51,6 +52,7 @@ class Config:
     interval_seconds: float = 5.0
     cpu_budget: float = 0.05
     timeout_seconds: float = 10.0
+    source: str = AUTO
     tables: tuple[str, ...] = ("tcp", "tcp6", "udp", "udp6")
     ports: Ports = field(default_factory=Ports)
 
@@ -130,6 +132,7 @@ _SECTIONS: Final[Mapping[str, tuple[str, ReadValue]]] = {
     "interval": ("interval_seconds", read_duration),
     "cpu_budget": ("cpu_budget", read_share),
     "timeout": ("timeout_seconds", read_duration),
+    "source": ("source", read_choice(SOURCES)),
     "tables": ("tables", read_list(read_choice(TABLES), least=1)),
     "ports": ("ports", _read_ports),
 }

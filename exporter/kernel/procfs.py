@@ -39,6 +39,10 @@ class Procfs:
             )
         self.net_directory = found[0]
 
+    def has_table(self, table: str) -> bool:
+        """Tell whether there is such a socket table."""
+        return os.path.exists(os.path.join(self.net_directory, table))
+
     def read_blocks(self, table: str, deadline: float) -> Iterator[bytes] | None:
         """Return the content of a socket table in blocks of whole lines; None where there is no such table.
 
@@ -78,6 +82,13 @@ class Procfs:
         except OSError:
             return None
         return read, own, first
+
+    def shows_own_namespace(self) -> bool:
+        """Tell whether the tables are those of the network namespace in which this process lives."""
+        if self.net_directory == f"{DEFAULT_ROOT}/self/net":
+            return True
+        namespaces = self.network_namespaces()
+        return namespaces is not None and namespaces[0] == namespaces[1]
 
     @staticmethod
     def _read(path: str) -> bytes | None:

@@ -7,7 +7,7 @@ service, and the connection went out. Else a local port with a name is the servi
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -36,11 +36,13 @@ class TableCount:
     """What one pass found in one table.
 
     ``tallies`` has the services with sockets. ``accept_queues`` has the connections waiting at each port
-    that listens. ``listed``, ``malformed``, ``repeated`` and ``minisockets`` are as in Batch.
+    that listens, ``accept_queue_limits`` how many may wait, where that is known. ``listed``, ``malformed``,
+    ``repeated`` and ``minisockets`` are as in Batch.
     """
 
     tallies: Mapping[Service, Tally]
     accept_queues: Mapping[int, int]
+    accept_queue_limits: Mapping[int, int] = field(default_factory=dict)
     listed: int = 0
     malformed: int = 0
     repeated: int = 0
@@ -64,18 +66,20 @@ class TableCounter:
         ``listening`` are the ports that were listening lately, beside those that the table lists now.
         """
         self._reset()
-        accept_queues = Counter[int]()
+        accept_queues, accept_queue_limits = Counter[int](), Counter[int]()
         totals = [0, 0, 0, 0]
         for port in listening:
             self._tally_of_local(port)
         for listeners, rows, *numbers in batches:
-            for port, waiting, _ in listeners:
+            for port, waiting, limit in listeners:
                 self._tally_of_local(port)[states.LISTEN] += 1
                 accept_queues[port] += waiting
+                if limit is not None:
+                    accept_queue_limits[port] += limit
             self._fold(rows)
             totals = [total + number for total, number in zip(totals, numbers, strict=True)]
         tallies = {service: tuple(tally) for service, tally in self._tallies.items() if tally != EMPTY}
-        return TableCount(tallies, accept_queues, *totals)
+        return TableCount(tallies, accept_queues, accept_queue_limits, *totals)
 
     def _reset(self) -> None:
         for tally in self._tallies.values():

@@ -8,31 +8,29 @@ from threading import Event
 from types import MappingProxyType
 from typing import Final
 
-import structlog
-
 from exporter.kernel.procfs import Procfs, ProcfsError
-from exporter.kernel.procnet import ProcnetError
 from exporter.kernel.tables import TABLES
+from exporter.sampling.health import Health
 from exporter.sampling.ports import PortRules
 from exporter.sampling.reader import Reading, TableReader
 from exporter.sampling.series import SeriesMemory
 from exporter.sampling.services import PortNames
-from exporter.sampling.snapshot import FamilyKey, Snapshot, TableStatus
+from exporter.sampling.snapshot import FamilyKey, Snapshot
+from exporter.sampling.sources import SourceChoice
 
 DEFAULT_EPHEMERAL: Final = range(32768, 61000)
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What to watch, how often, and at what cost.
+    """What to watch, by which source, how often, and at what cost.
 
     ``interval_seconds`` is the pause between passes, stretched so that passes use at most ``cpu_budget`` of
     one core. A table that takes longer than ``timeout_seconds`` is given up for that pass.
     """
 
     tables: tuple[str, ...]
+    source: str
     interval_seconds: float
     cpu_budget: float
     timeout_seconds: float
@@ -48,10 +46,11 @@ class Sampler:
         self.snapshot: Snapshot | None = None
         self._procfs = procfs
         self._settings = settings
-        self._rules: PortRules | None = None
+        self._rules: tuple[PortRules, str] | None = None
+        self._netlink_reachable = procfs.shows_own_namespace()
         self._readers: dict[str, TableReader] = {}
         self._memory = SeriesMemory()
-        self._health = _Health()
+        self._health = Health()
         self._passes = Counter(success=0, partial=0, failure=0)
         self._wake = Event()
         self._stopped = False
@@ -78,9 +77,9 @@ class Sampler:
         settings = self._settings
         started, started_cpu = time.monotonic(), time.thread_time()
         rules = PortRules(settings.names, settings.always, settings.ports_limit, self._read_ephemeral_range())
-        if rules != self._rules:
-            self._rules, self._readers = rules, {}
-        readings = {name: self._read(name, rules, settings.timeout_seconds) for name in settings.tables}
+        if (rules, settings.source) != self._rules:
+            self._rules, self._readers = (rules, settings.source), {}
+        readings = {name: self._read(name, rules, settings) for name in settings.tables}
         counts = {name: reading.count for name, reading in readings.items() if reading.count}
         series = self._memory.label(counts, rules, time.monotonic())
         failures = sum(reading.error is not None for reading in readings.values())
@@ -94,6 +93,7 @@ class Sampler:
             receive_queue_bytes=MappingProxyType(series.receive_queue_bytes),
             send_queue_bytes=MappingProxyType(series.send_queue_bytes),
             accept_queue_length=MappingProxyType(series.accept_queue_length),
+            accept_queue_limit=MappingProxyType(series.accept_queue_limit),
             sockstat_difference=_differences(readings),
             tables=tuple(self._health.describe(name, reading) for name, reading in readings.items()),
             ports_folded=series.ports_folded,
@@ -104,10 +104,11 @@ class Sampler:
         )
         return self.snapshot
 
-    def _read(self, name: str, rules: PortRules, timeout_seconds: float) -> Reading:
+    def _read(self, name: str, rules: PortRules, settings: Settings) -> Reading:
         if name not in self._readers:
-            self._readers[name] = TableReader(TABLES[name], self._procfs, rules)
-        return self._readers[name].read(self._memory.listening(name), timeout_seconds)
+            choice = SourceChoice(settings.source, reachable=self._netlink_reachable)
+            self._readers[name] = TableReader(TABLES[name], self._procfs, rules, choice)
+        return self._readers[name].read(self._memory.listening(name), settings.timeout_seconds)
 
     def _read_ephemeral_range(self) -> range:
         try:
@@ -115,44 +116,6 @@ class Sampler:
             return range(int(first), int(last) + 1)
         except (ProcfsError, ValueError):
             return DEFAULT_EPHEMERAL
-
-
-class _Health:
-    """Sums up how reading the tables went, and logs when that changes."""
-
-    def __init__(self) -> None:
-        self._errors: dict[str, str] = {}
-        self._malformed = Counter[str]()
-        self._repeated = Counter[str]()
-
-    def describe(self, table: str, reading: Reading) -> TableStatus:
-        """Return the status of a table after a reading."""
-        self._log_change(table, reading.error)
-        listed = 0
-        if reading.count:
-            listed = reading.count.listed
-            self._malformed[table] += reading.count.malformed
-            self._repeated[table] += reading.count.repeated
-        return TableStatus(
-            table=table,
-            source="procfs",
-            success=reading.error is None,
-            duration_seconds=reading.duration_seconds,
-            rows=listed,
-            malformed_rows_total=self._malformed[table],
-            repeated_rows_total=self._repeated[table],
-        )
-
-    def _log_change(self, table: str, error: Exception | None) -> None:
-        message = "" if error is None else str(error) or repr(error)
-        if message == self._errors.get(table, ""):
-            return
-        self._errors[table] = message
-        if error is None:
-            log.info("table is read again", table=table)
-        else:
-            expected = isinstance(error, ProcfsError | ProcnetError)
-            log.error("table failed", table=table, error=message, exc_info=None if expected else error)
 
 
 def _differences(readings: Mapping[str, Reading]) -> Mapping[FamilyKey, int]:

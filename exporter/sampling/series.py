@@ -36,6 +36,7 @@ class Series:
     receive_queue_bytes: dict[QueueKey, int] = field(default_factory=dict)
     send_queue_bytes: dict[QueueKey, int] = field(default_factory=dict)
     accept_queue_length: dict[ListenerKey, int] = field(default_factory=dict)
+    accept_queue_limit: dict[ListenerKey, int] = field(default_factory=dict)
     ports_folded: int = 0
 
 
@@ -118,10 +119,14 @@ def _fold_ports(count: TableCount, own: Collection[int]) -> TableCount:
     for service, tally in count.tallies.items():
         target = service if service.port in own else Service(service.direction, OTHER_PORT)
         tallies[target] = [sum(pair) for pair in zip(tallies.get(target, EMPTY), tally, strict=True)]
-    accept_queues = Counter[int]()
-    for port, waiting in count.accept_queues.items():
-        accept_queues[port if Service(INBOUND, port) in tallies else OTHER_PORT] += waiting
-    return TableCount(tallies, accept_queues)
+
+    def fold(by_port: Mapping[int, int]) -> Mapping[int, int]:
+        folded = Counter[int]()
+        for port, value in by_port.items():
+            folded[port if Service(INBOUND, port) in tallies else OTHER_PORT] += value
+        return folded
+
+    return TableCount(tallies, fold(count.accept_queues), fold(count.accept_queue_limits))
 
 
 def _label_table(
@@ -148,4 +153,7 @@ def _label_table(
             series.send_queue_bytes[queue] = tally[SEND_QUEUE]
             series.receive_queue_bytes[queue] = tally[RECEIVE_QUEUE]
     for listening, waiting in count.accept_queues.items():
-        series.accept_queue_length[ListenerKey(protocol, family, *label_port(listening))] = waiting
+        listener = ListenerKey(protocol, family, *label_port(listening))
+        series.accept_queue_length[listener] = waiting
+        if listening in count.accept_queue_limits:
+            series.accept_queue_limit[listener] = count.accept_queue_limits[listening]

@@ -82,6 +82,7 @@ class Snapshot:
     receive_queue_bytes: Mapping[QueueKey, int]
     send_queue_bytes: Mapping[QueueKey, int]
     accept_queue_length: Mapping[ListenerKey, int]
+    accept_queue_limit: Mapping[ListenerKey, int]
     sockstat_difference: Mapping[FamilyKey, int]
     tables: tuple[TableStatus, ...]
     ports_folded: int

@@ -72,6 +72,12 @@ FAMILIES: Final[tuple[Family[Snapshot], ...]] = (
         lambda snapshot: snapshot.accept_queue_length.items(),
     ),
     Family(
+        "netstat_accept_queue_limit",
+        "Connections that may wait for accept(), the backlog in sock_diag, of all listeners of a port.",
+        ListenerKey._fields,
+        lambda snapshot: snapshot.accept_queue_limit.items(),
+    ),
+    Family(
         "netstat_exporter_table_success",
         "Whether the last pass read the kernel's table whole; its sockets are not shown when it did not.",
         _TABLE,

@@ -175,7 +175,7 @@ def test_a_count_that_failed_leaves_nothing_behind() -> None:
 
 def test_numbers_of_batches_are_added() -> None:
     batches = [Batch((), (), 10, 1, 2, 3), Batch((), (), 20, 4, 5, 6)]
-    assert TableCount({}, {}, 30, 5, 7, 9) == TcpCounter(TABLES["tcp"], make_rules()).count(batches)
+    assert TableCount({}, {}, {}, 30, 5, 7, 9) == TcpCounter(TABLES["tcp"], make_rules()).count(batches)
 
 
 def test_protocols_without_ports_have_one_tally() -> None:

@@ -44,6 +44,7 @@ def make_snapshot(sockets: dict[SocketKey, int]) -> Snapshot:
         receive_queue_bytes=MappingProxyType({QUEUE: 2**63}),
         send_queue_bytes=MappingProxyType({QUEUE: 0}),
         accept_queue_length=MappingProxyType({ListenerKey("tcp", "ipv4", "443", "https"): 3}),
+        accept_queue_limit=MappingProxyType({ListenerKey("tcp", "ipv4", "443", "https"): 8}),
         sockstat_difference=MappingProxyType({FamilyKey("tcp", "ipv4"): -2}),
         tables=(TCP, UDP),
         ports_folded=4,
@@ -72,6 +73,14 @@ def test_page_has_exactly_what_the_snapshot_has() -> None:
             sample("netstat_send_queue_bytes", 0, **queue),
             sample(
                 "netstat_accept_queue_length", 3, protocol="tcp", family="ipv4", port="443", port_name="https"
+            ),
+            sample(
+                "netstat_accept_queue_limit",
+                128,
+                protocol="tcp",
+                family="ipv4",
+                port="443",
+                port_name="https",
             ),
             sample("netstat_exporter_table_success", 1, table="tcp"),
             sample("netstat_exporter_table_success", 0, table="udp"),
