@@ -47,7 +47,7 @@ class Batch(NamedTuple):
     minisockets: int = 0
 
 
-def count_minisockets(codes: bytes, timers: bytes) -> int:
+def count_minisockets(codes: bytes | bytearray, timers: bytes | bytearray) -> int:
     """Count the rows without a full socket, by the states and the active timers of TCP's rows.
 
     A time-wait minisocket has a timer of its own, whichever state it stands for. A SYN_RECV of TCP Fast Open

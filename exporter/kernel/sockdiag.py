@@ -109,19 +109,19 @@ class InetParser:
     def __init__(self, table: Table) -> None:
         self._known_states = bytes(table.states)
         self._name_unknown = bytes(code if code in table.states else states.UNKNOWN for code in range(256))
-        self._has_minisockets = table.protocol == "tcp"
 
     def parse(self, blocks: Iterable[Block]) -> Batch:
         """Return the rows of some blocks."""
-        packed = bytearray()
-        minisockets = 0
+        packed, timers = bytearray(), bytearray()
+        fast_open = 0
         for block in blocks:
             packed += _pack_rows(block)
-            if self._has_minisockets:
-                minisockets += _count_minisockets(block)
+            timers += block.data[_TIMER :: block.length]
+            fast_open += _count_fast_open(block)
         codes = packed[_STATE_IN_ROW :: _ROW.size]
         if codes.translate(None, self._known_states):
             packed[_STATE_IN_ROW :: _ROW.size] = codes = codes.translate(self._name_unknown)
+        minisockets = count_minisockets(codes, timers) - fast_open
         rows: Iterable[Row] = _ROW.iter_unpack(packed)
         listeners: list[Listener] = []
         if states.LISTEN in codes:
@@ -138,15 +138,13 @@ def _pack_rows(block: Block) -> bytearray:
     return packed
 
 
-def _count_minisockets(block: Block) -> int:
+def _count_fast_open(block: Block) -> int:
+    """Return how many sockets in SYN_RECV are no minisockets: those of TCP Fast Open have an inode."""
     codes = block.data[_STATE :: block.length]
-    minisockets = count_minisockets(codes, block.data[_TIMER :: block.length])
-    if states.SYN_RECV in codes:
-        inodes = zip(*(block.data[column :: block.length] for column in _INODE), strict=True)
-        minisockets -= sum(
-            code == states.SYN_RECV and any(inode) for code, inode in zip(codes, inodes, strict=True)
-        )
-    return minisockets
+    if states.SYN_RECV not in codes:
+        return 0
+    inodes = zip(*(block.data[column :: block.length] for column in _INODE), strict=True)
+    return sum(code == states.SYN_RECV and any(inode) for code, inode in zip(codes, inodes, strict=True))
 
 
 def parse_unix(blocks: Iterable[Block]) -> Batch:
