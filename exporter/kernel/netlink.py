@@ -27,9 +27,10 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 HEADER_BYTES: Final = 16
+NETLINK_SOCK_DIAG: Final = 4
+SEQUENCE: Final = 0x6E737464  # any number will do, see rule 1
 SOCK_DIAG_BY_FAMILY: Final = 20
 
-_NETLINK_SOCK_DIAG: Final = 4
 _NLMSG_NOOP: Final = 1
 _NLMSG_ERROR: Final = 2
 _NLMSG_DONE: Final = 3
@@ -37,8 +38,6 @@ _NLM_F_REQUEST: Final = 0x1
 _NLM_F_MULTI: Final = 0x2
 _NLM_F_DUMP_INTR: Final = 0x10
 _NLM_F_DUMP: Final = 0x300
-_SEQUENCE: Final = 0x6E737464  # any number will do, see rule 1
-
 _HEADER: Final = Struct("=IHHII")  # length, type, flags, sequence number, port
 _ATTRIBUTE: Final = Struct("=HH")  # length, type
 _PORT: Final = 12
@@ -86,24 +85,29 @@ class Block(NamedTuple):
     length: int
 
 
-def dump(request: bytes, shortest: int, deadline: float) -> Iterator[list[Block]]:
+class Question(NamedTuple):
+    """A request for a dump, without its header; and how long its answers are at least, with theirs."""
+
+    request: bytes
+    shortest: int
+
+
+def dump(question: Question, deadline: float) -> Iterator[list[Block]]:
     """Ask for a dump, and yield what was received, some datagrams at a time.
 
-    ``request`` is what follows the header. No message is shorter than ``shortest``, its header included.
     ``deadline`` is on the monotonic clock. Within one list messages change places only with those of another
     length.
 
     Raises SockDiagError, while iterating.
     """
-    cutter = Cutter(shortest)
+    cutter = Cutter(question.shortest)
+    kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
     try:
-        with socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG
-        ) as channel:
-            channel.send(encode_request(request))
+        with socket.socket(socket.AF_NETLINK, kind, NETLINK_SOCK_DIAG) as channel:
+            channel.send(encode_request(question.request))
             buffer = memoryview(bytearray(_BUFFER_BYTES))
             while not cutter.done:
-                yield cutter.cut(buffer[: _receive(channel, buffer, deadline)])
+                yield cutter.cut(buffer[: receive(channel, buffer, deadline)])
     except OSError as error:
         raise _explain(error.errno or 0) from error
 
@@ -121,7 +125,7 @@ def iterate_attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
 def encode_request(request: bytes) -> bytes:
     """Return the message that asks for a dump."""
     flags = _NLM_F_REQUEST | _NLM_F_DUMP
-    return _HEADER.pack(HEADER_BYTES + len(request), SOCK_DIAG_BY_FAMILY, flags, _SEQUENCE, _KERNEL) + request
+    return _HEADER.pack(HEADER_BYTES + len(request), SOCK_DIAG_BY_FAMILY, flags, SEQUENCE, _KERNEL) + request
 
 
 class Cutter:
@@ -154,7 +158,7 @@ class Cutter:
             length, kind, flags, sequence, _ = _HEADER.unpack_from(data)
             if not HEADER_BYTES <= length <= len(data):
                 raise _malformed(f"a message says it has {length} bytes, {len(data)} were received")
-            if sequence == _SEQUENCE:
+            if sequence == SEQUENCE:
                 if flags & _NLM_F_DUMP_INTR:
                     raise SockDiagError(Reason.TRANSIENT, "the dump was interrupted: sockets changed")
                 if kind == SOCK_DIAG_BY_FAMILY:
@@ -184,7 +188,7 @@ def _runs_of(lengths: tuple[int, ...]) -> re.Pattern[bytes]:
     That is all that is behind a message of another length, or behind what is no message.
     """
     starts = (
-        _HEADER.pack(length, SOCK_DIAG_BY_FAMILY, _NLM_F_MULTI, _SEQUENCE, 0)[:_PORT] for length in lengths
+        _HEADER.pack(length, SOCK_DIAG_BY_FAMILY, _NLM_F_MULTI, SEQUENCE, 0)[:_PORT] for length in lengths
     )
     messages = [
         b"%b.{%d}" % (re.escape(start), length - _PORT) for start, length in zip(starts, lengths, strict=True)
@@ -193,12 +197,16 @@ def _runs_of(lengths: tuple[int, ...]) -> re.Pattern[bytes]:
     return re.compile(b"%b((?!%b).++)?" % (runs, b"|".join(messages)), re.DOTALL)
 
 
-def _receive(channel: socket.socket, buffer: memoryview, deadline: float) -> int:
-    """Fill the buffer with as many datagrams as are there, one at least, and return where they end."""
-    end = flags = 0
-    while end + _DATAGRAM_BYTES <= len(buffer):
+def receive(channel: socket.socket, buffer: memoryview, deadline: float) -> int:
+    """Fill the buffer with as many datagrams of the kernel as are there, one at least; return where they end.
+
+    Raises SockDiagError and OSError.
+    """
+    end = 0
+    while not end or end + _DATAGRAM_BYTES <= len(buffer):
         if not end:
             _set_timeout(channel, deadline)
+        flags = socket.MSG_DONTWAIT if end else 0
         try:
             size, _, received_flags, (sender, _) = channel.recvmsg_into([buffer[end:]], 0, flags)
         except BlockingIOError:
@@ -210,7 +218,6 @@ def _receive(channel: socket.socket, buffer: memoryview, deadline: float) -> int
         if received_flags & socket.MSG_TRUNC:
             raise SockDiagError(Reason.TRANSIENT, "a datagram was cut")
         end += size
-        flags = socket.MSG_DONTWAIT
     return end
 
 

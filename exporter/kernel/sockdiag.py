@@ -12,14 +12,14 @@ net/unix/diag.c.
 
 import socket
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 from struct import Struct
 from types import MappingProxyType
 from typing import Final
 
 from exporter.kernel import states
-from exporter.kernel.netlink import HEADER_BYTES, Block, dump, iterate_attributes
+from exporter.kernel.netlink import HEADER_BYTES, Block, Question, dump, iterate_attributes
 from exporter.kernel.rows import Batch, Listener, Row, count_minisockets
 from exporter.kernel.tables import Table
 
@@ -72,9 +72,7 @@ def read_table(table: Table, deadline: float) -> Iterator[Batch]:
 
     Raises SockDiagError, while iterating.
     """
-    if table.protocol == "unix":
-        return _read_unix(deadline)
-    return _read_inet(table, _STATES_IN_PROCFS, deadline)
+    return map(parser_of(table), dump(question_of(table), deadline))
 
 
 def read_listeners(table: Table, deadline: float) -> tuple[Listener, ...]:
@@ -82,28 +80,25 @@ def read_listeners(table: Table, deadline: float) -> tuple[Listener, ...]:
 
     Raises SockDiagError.
     """
-    return tuple(
-        listener for batch in _read_inet(table, _ONLY_LISTEN, deadline) for listener in batch.listeners
-    )
+    batches = map(parser_of(table), dump(question_of(table, _ONLY_LISTEN), deadline))
+    return tuple(listener for batch in batches for listener in batch.listeners)
 
 
-def encode_inet_request(table: Table, wanted_states: int) -> bytes:
-    """Return a request for the sockets of a table that are in some states, a bit for each."""
-    return _INET_REQUEST.pack(_FAMILIES[table.family], _PROTOCOLS[table.protocol], 0, wanted_states)
+def question_of(table: Table, wanted_states: int = _STATES_IN_PROCFS) -> Question:
+    """Return how to ask for the sockets of a table that are in some states, a bit for each."""
+    if table.protocol == "unix":
+        request = _UNIX_REQUEST.pack(socket.AF_UNIX, 0, 0, wanted_states, 0, _UDIAG_SHOW_RQLEN, 0, 0)
+        return Question(request, UNIX_MESSAGE_BYTES)
+    request = _INET_REQUEST.pack(_FAMILIES[table.family], _PROTOCOLS[table.protocol], 0, wanted_states)
+    return Question(request, INET_MESSAGE_BYTES)
 
 
-def _read_inet(table: Table, wanted_states: int, deadline: float) -> Iterator[Batch]:
-    request = encode_inet_request(table, wanted_states)
-    parser = InetParser(table)
-    return map(parser.parse, dump(request, INET_MESSAGE_BYTES, deadline))
+def parser_of(table: Table) -> Callable[[Iterable[Block]], Batch]:
+    """Return what makes rows of the messages of a table."""
+    return _parse_unix if table.protocol == "unix" else _InetParser(table).parse
 
 
-def _read_unix(deadline: float) -> Iterator[Batch]:
-    request = _UNIX_REQUEST.pack(socket.AF_UNIX, 0, 0, _STATES_IN_PROCFS, 0, _UDIAG_SHOW_RQLEN, 0, 0)
-    return map(parse_unix, dump(request, UNIX_MESSAGE_BYTES, deadline))
-
-
-class InetParser:
+class _InetParser:
     """Parses the messages of one inet table."""
 
     def __init__(self, table: Table) -> None:
@@ -147,7 +142,7 @@ def _count_fast_open(block: Block) -> int:
     return sum(code == states.SYN_RECV and any(inode) for code, inode in zip(codes, inodes, strict=True))
 
 
-def parse_unix(blocks: Iterable[Block]) -> Batch:
+def _parse_unix(blocks: Iterable[Block]) -> Batch:
     """Return the rows of some blocks of unix sockets.
 
     The kernel leaves out connections that wait for accept, which procfs lists as connecting, because they

@@ -6,18 +6,26 @@ Needs root, for private network namespaces. What the files hold is told in ``tes
 """
 
 import json
+import socket
 import sys
+import time
 from pathlib import Path
 
-from tests.live.namespace import ROOT, Namespace, private_namespace
+from exporter.kernel import tables
+from exporter.kernel.netlink import NETLINK_SOCK_DIAG, Cutter, encode_request, receive
+from exporter.kernel.sockdiag import question_of
+from exporter.kernel.tables import Table
+from tests.live.namespace import ROOT, Namespace, inside, private_namespace
 from tests.live.sockets import held_sockets
 
 FIXTURES = ROOT / "tests" / "fixtures"
 PAIRS = ("tcp", "udp", "udplite", "raw", "sockstat")
 TABLES = (*PAIRS, *(f"{name}6" for name in PAIRS), "unix", "netstat", "snmp")
+SOCKDIAG_TABLES = ("tcp", "udp", "udplite", "tcp6", "udp6", "udplite6", "unix")
 LONG_SL = 10_000
 SHORT_SL_ROWS = 4
 LONG_SL_ROWS = 16
+PATIENCE_SECONDS = 10
 TIME_WAIT_FIELDS, FULL_FIELDS = 12, 17
 
 
@@ -26,6 +34,28 @@ def capture_tables(namespace: Namespace, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for table in TABLES:
         (folder / table).write_bytes(namespace.read(f"/proc/self/net/{table}"))
+
+
+def capture_sockdiag(namespace: Namespace, folder: Path) -> None:
+    """Copy the datagrams that answer a dump of every table, byte for byte."""
+    with inside(namespace.path):
+        for table in SOCKDIAG_TABLES:
+            (folder / f"sockdiag_{table}.bin").write_bytes(receive_dump(tables.TABLES[table]))
+
+
+def receive_dump(table: Table) -> bytes:
+    """Dump one table, and return all that is received."""
+    question = question_of(table)
+    cutter = Cutter(question.shortest)
+    buffer = memoryview(bytearray(1 << 16))
+    received = b""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as channel:
+        channel.send(encode_request(question.request))
+        while not cutter.done:
+            end = receive(channel, buffer, time.monotonic() + PATIENCE_SECONDS)
+            cutter.cut(buffer[:end])
+            received += buffer[:end]
+    return received
 
 
 def cut_long_sl(table: bytes) -> bytes:
@@ -44,6 +74,7 @@ def main() -> None:
     """Write every fixture anew."""
     with private_namespace() as namespace, held_sockets("everything", namespace) as made:
         capture_tables(namespace, FIXTURES / "proc" / "self" / "net")
+        capture_sockdiag(namespace, FIXTURES)
     rows = ",\n  ".join(json.dumps(one.told()) for one in made)
     (FIXTURES / "made.json").write_text(f"[\n  {rows}\n]\n", encoding="utf-8")
     with private_namespace() as namespace, held_sockets("many", namespace):

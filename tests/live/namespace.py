@@ -67,8 +67,10 @@ def inside(path: str) -> Iterator[None]:
     """Open sockets in another namespace; only for a process with one thread. See setns(2)."""
     with open("/proc/self/ns/net", "rb") as home, open(path, "rb") as there:
         set_namespace(there.fileno())
-        yield
-        set_namespace(home.fileno())
+        try:
+            yield
+        finally:
+            set_namespace(home.fileno())
 
 
 def set_namespace(descriptor: int) -> None:
