@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Final, NamedTuple
 
@@ -101,27 +101,31 @@ def measure_udp(sizes: Sequence[int], effort: Effort) -> Iterator[Stage]:
 def measure_costs(probes: Probes, load: Load, effort: Effort) -> dict[str, Cost]:
     """Let all take turns, so that what disturbs the machine disturbs all of them."""
     samples: dict[str, list[float]] = {contender.name: [] for contender in probes}
-    spent_seconds = dict.fromkeys(samples, 0.0)
-    for turn in range(1, effort.rounds + 1):
+    seconds: dict[str, list[float]] = {contender.name: [] for contender in probes}
+    peaks_mb: dict[str, float] = {}
+    for _ in range(effort.rounds):
         for contender, probe in probes.items():
-            left_seconds = effort.limit_seconds - spent_seconds[contender.name]
-            if isinstance(probe, str) or left_seconds * turn < spent_seconds[contender.name]:
+            name = contender.name
+            left_seconds = effort.limit_seconds - sum(seconds[name])
+            if isinstance(probe, str) or left_seconds < max(seconds[name], default=0):
                 continue
             load.keep()
             started = time.monotonic()
             try:
-                samples[contender.name].append(probe.sample(left_seconds) * 1000)
+                samples[name].append(probe.sample(left_seconds) * 1000)
+                peaks_mb[name] = probe.peak_mb()
             except TimeoutError:
                 probes[contender] = f"over {effort.limit_seconds:g} s"
-            spent_seconds[contender.name] += time.monotonic() - started
-    return {contender.name: _sum_up(contender, probe, samples) for contender, probe in probes.items()}
-
-
-def _sum_up(contender: Contender, probe: Probe | str, samples: Mapping[str, Sequence[float]]) -> Cost:
-    cpu_ms = tuple(samples[contender.name])
-    if isinstance(probe, str):
-        return Cost(contender.source, cpu_ms, None, probe)
-    return Cost(contender.source, cpu_ms, probe.peak_mb(), "")
+            seconds[name].append(time.monotonic() - started)
+    return {
+        contender.name: Cost(
+            contender.source,
+            tuple(samples[contender.name]),
+            peaks_mb.get(contender.name, 0.0),
+            probe if isinstance(probe, str) else "",
+        )
+        for contender, probe in probes.items()
+    }
 
 
 def measure_answers(daemon: Daemon) -> Answers:

@@ -37,6 +37,7 @@ class Worker:
             raise TypeError("a worker is talked to over pipes")
         print(file=stdin, flush=True)
         if not select([stdout], [], [], timeout_seconds)[0]:
+            self._process.kill()
             raise TimeoutError
         return float(stdout.readline())
 

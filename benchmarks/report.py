@@ -13,7 +13,7 @@ import psutil
 from benchmarks.chart import draw_chart
 from benchmarks.contenders import BARE
 from benchmarks.measure import percentile
-from benchmarks.results import Cost, Stage, targets
+from benchmarks.results import Stage, targets
 from exporter import __version__
 
 _VERSIONS: Final = {
@@ -122,12 +122,8 @@ def _costs(stage: Stage) -> Iterator[Row]:
             continue
         least_most = f"{min(cost.cpu_ms):,.1f}-{max(cost.cpu_ms):,.1f}"
         ratio = _number(stage.ratio(name, BARE[cost.source]), "x")
-        yield name, cost.source, f"{cost.median_ms:,.1f}", least_most, ratio, *_ends(cost)
-
-
-def _ends(cost: Cost) -> Row:
-    peak = "" if cost.peak_mb is None else f"{cost.peak_mb:.1f}"
-    return peak, f"{len(cost.cpu_ms)}{cost.remark and f', then {cost.remark}'}"
+        samples = f"{len(cost.cpu_ms)}{cost.remark and f', then {cost.remark}'}"
+        yield name, cost.source, f"{cost.median_ms:,.1f}", least_most, ratio, f"{cost.peak_mb:.1f}", samples
 
 
 def _number(value: float | None, unit: str) -> str:
@@ -138,7 +134,7 @@ def _table(head: Row, rows: Iterable[Row]) -> Iterator[str]:
     """Yield an aligned table, the numbers to the right."""
     cells = [head, *rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    right = [any(row[i][:1].isdigit() for row in cells[1:]) for i in range(len(head))]
+    right = [all(cell[:1].isdigit() for cell in column[1:] if cell) for column in zip(*cells, strict=True)]
     rule = [
         "-" * (width - 1) + (":" if is_right else "-") for width, is_right in zip(widths, right, strict=True)
     ]

@@ -16,7 +16,7 @@ class Cost(NamedTuple):
 
     source: str
     cpu_ms: Sequence[float]
-    peak_mb: float | None
+    peak_mb: float
     remark: str
 
     @property
