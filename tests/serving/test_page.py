@@ -76,7 +76,7 @@ def test_page_has_exactly_what_the_snapshot_has() -> None:
             ),
             sample(
                 "netstat_accept_queue_limit",
-                128,
+                8,
                 protocol="tcp",
                 family="ipv4",
                 port="443",
