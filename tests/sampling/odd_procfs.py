@@ -1,0 +1,51 @@
+"""A procfs whose files fail or hang as no file of a test can be made to."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+from typing import Self
+
+from exporter.kernel.procfs import Procfs
+
+
+class FailingProcfs(Procfs):
+    """Gives the first block of one table, and then an error; without one it is a plain procfs."""
+
+    def __init__(self, root: Path, table: str, error: Exception | None = None) -> None:
+        super().__init__(str(root))
+        self.error = error
+        self._table = table
+
+    def read_blocks(self, table: str, deadline: float) -> Iterator[bytes] | None:
+        """Return the blocks of a table, among which may be the error."""
+        blocks = super().read_blocks(table, deadline)
+        return blocks if blocks is None or table != self._table else self._fail(blocks)
+
+    def _fail(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        yield next(blocks)
+        if self.error:
+            raise self.error
+        yield from blocks
+
+
+class HangingProcfs(Procfs):
+    """Hangs in the reads of one table until it is released, as a file system does whose server is gone."""
+
+    def __init__(self, root: Path, table: str) -> None:
+        super().__init__(str(root))
+        self.reads = 0
+        self.release = Event()
+        self._table = table
+
+    def read_blocks(self, table: str, deadline: float) -> Iterator[bytes] | None:
+        """Return the blocks of a table, after a while."""
+        if table == self._table:
+            self.reads += 1
+            self.release.wait()
+        return super().read_blocks(table, deadline)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release.set()
