@@ -87,6 +87,14 @@ def test_unix_sockets_are_in_no_sockstat() -> None:
     assert reading.sockstat_difference is None
 
 
+def test_unreadable_sockstat_costs_the_difference_only(tree: ProcfsTree) -> None:
+    """What the table says is not in doubt."""
+    tree.make_fifo("sockstat")
+    reading = read(tree.procfs())
+    assert reading.count is not None
+    assert (reading.error, reading.sockstat_difference) == (None, None)
+
+
 @pytest.mark.parametrize("error", [ProcfsError("gone"), MemoryError(), ZeroDivisionError("a bug")])
 def test_nothing_is_half_counted(tree: ProcfsTree, error: Exception) -> None:
     """An error after the first block leaves no count, and the next reading has the whole of it."""
