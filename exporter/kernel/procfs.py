@@ -8,7 +8,7 @@ mounted elsewhere, because there ``self`` would be a process of the container.
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator
 from time import monotonic
 from typing import Final
 
@@ -43,11 +43,12 @@ class Procfs:
         """Tell whether there is such a socket table."""
         return os.path.exists(os.path.join(self.net_directory, table))
 
-    def read_blocks(self, table: str, deadline: float) -> Iterator[bytes] | None:
+    def read_blocks(self, table: str, deadline: float) -> Generator[bytes, None, None] | None:
         """Return the content of a socket table in blocks of whole lines; None where there is no such table.
 
         However large the buffer, the kernel gives at most a page at a time; a block joins several.
-        ``deadline`` is on the monotonic clock, and is looked at between blocks.
+        ``deadline`` is on the monotonic clock, and is looked at between blocks. The file is closed at the
+        end of it, or when what is returned is closed.
 
         Raises ProcfsError, also while iterating.
         """
@@ -60,7 +61,9 @@ class Procfs:
             raise ProcfsError(f"{self.net_directory}: gone") from None
         except OSError as error:
             raise _explain(path, error) from error
-        return _iterate_blocks(descriptor, path, deadline)
+        blocks = _iterate_blocks(descriptor, path, deadline)
+        next(blocks)
+        return blocks
 
     def read_net(self, name: str) -> bytes | None:
         """Return the whole of a small file beside the tables, such as sockstat; None where there is none."""
@@ -109,8 +112,9 @@ def _open_file(path: str) -> int:
     return descriptor
 
 
-def _iterate_blocks(descriptor: int, path: str, deadline: float) -> Iterator[bytes]:
+def _iterate_blocks(descriptor: int, path: str, deadline: float) -> Generator[bytes, None, None]:
     try:
+        yield b""  # only what has been started closes the file when it is closed
         pages: list[bytes] = []
         size = 0
         while page := os.read(descriptor, _READ_BYTES):

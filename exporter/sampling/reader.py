@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from threading import Thread
 from typing import Final
@@ -95,7 +96,8 @@ class TableReader:
         blocks = self._procfs.read_blocks(self.table.name, deadline)
         if blocks is None:
             return Reading()
-        count = self._counter.count(parse_table(self.table, blocks), listening)
+        with closing(blocks):
+            count = self._counter.count(parse_table(self.table, blocks), listening)
         self._choice.note_rows(count.listed)
         if count.accept_queues and self._choice.may_ask_netlink(now):
             try:

@@ -1,6 +1,6 @@
 """A procfs whose files fail or hang as no file of a test can be made to."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from threading import Event
 from typing import Self
@@ -16,12 +16,12 @@ class FailingProcfs(Procfs):
         self.error = error
         self._table = table
 
-    def read_blocks(self, table: str, deadline: float) -> Iterator[bytes] | None:
+    def read_blocks(self, table: str, deadline: float) -> Generator[bytes, None, None] | None:
         """Return the blocks of a table, among which may be the error."""
         blocks = super().read_blocks(table, deadline)
         return blocks if blocks is None or table != self._table else self._fail(blocks)
 
-    def _fail(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    def _fail(self, blocks: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
         yield next(blocks)
         if self.error:
             raise self.error
@@ -37,7 +37,7 @@ class HangingProcfs(Procfs):
         self.release = Event()
         self._table = table
 
-    def read_blocks(self, table: str, deadline: float) -> Iterator[bytes] | None:
+    def read_blocks(self, table: str, deadline: float) -> Generator[bytes, None, None] | None:
         """Return the blocks of a table, after a while."""
         if table == self._table:
             self.reads += 1

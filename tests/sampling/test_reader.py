@@ -13,9 +13,10 @@ from exporter.kernel.procnet import ProcnetError
 from exporter.kernel.tables import TABLES
 from exporter.sampling.ports import PortRules, Service
 from exporter.sampling.reader import Reading, TableReader
-from tests.procfs_tree import CAPTURED, Printed, ProcfsTree
+from exporter.sampling.services import PortNames
+from tests.procfs_tree import CAPTURED, Printed, ProcfsTree, open_files
 from tests.sampling.odd_procfs import FailingProcfs, HangingProcfs
-from tests.sampling.port_rules import make_rules
+from tests.sampling.port_rules import EPHEMERAL, make_rules
 
 PATIENCE_SECONDS = 30.0
 LISTENING_80 = Service("inbound", 80)
@@ -104,6 +105,32 @@ def test_nothing_is_half_counted(tree: ProcfsTree, error: Exception) -> None:
     assert (failed.count, failed.sockstat_difference, failed.error) == (None, None, error)
     procfs.error = None
     assert reader.read((), PATIENCE_SECONDS).count == read(tree.procfs()).count
+
+
+class BrokenNames(dict[int, str]):
+    """Names that cannot be looked up."""
+
+    def __contains__(self, key: object) -> bool:
+        return bool(1 / 0)
+
+
+def test_bug_in_the_counter_leaves_nothing_open(tree: ProcfsTree) -> None:
+    """Where counting fails at once, the table that was opened for it is closed."""
+    rules = PortRules(PortNames({}, BrokenNames(), {}), frozenset(), 100, EPHEMERAL)
+    reader = TableReader(TABLES["tcp"], tree.procfs(), rules)
+    before = open_files()
+    for _ in range(3):
+        assert isinstance(reader.read([40000], PATIENCE_SECONDS).error, ZeroDivisionError)
+    assert before == open_files()
+
+
+def test_table_that_is_none_is_closed(tree: ProcfsTree) -> None:
+    """At once, although the error still knows what was being read."""
+    tree.write("tcp", b"no table\n")
+    before = open_files()
+    reading = read(tree.procfs())
+    assert before == open_files()
+    assert reading.error is not None
 
 
 @pytest.fixture
