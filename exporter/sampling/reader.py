@@ -38,14 +38,18 @@ class Reading:
 
 
 class TableReader:
-    """Reads one table pass after pass, under rules that do not change."""
+    """Reads one table pass after pass."""
 
     def __init__(self, table: Table, procfs: Procfs, rules: PortRules, choice: SourceChoice) -> None:
         self.table = table
         self._procfs = procfs
-        self._counter: TableCounter = COUNTERS[table.protocol](table, rules)
-        self._choice = choice
         self._worker: Thread | None = None
+        self.change_rules(rules, choice)
+
+    def change_rules(self, rules: PortRules, choice: SourceChoice) -> None:
+        """Let other rules hold from the next reading on; one that hangs is still waited for."""
+        self._counter: TableCounter = COUNTERS[self.table.protocol](self.table, rules)
+        self._choice = choice
 
     def read(self, listening: Iterable[int], timeout_seconds: float) -> Reading:
         """Read and count the table; ``listening`` are ports that were listening lately.

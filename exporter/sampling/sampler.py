@@ -78,7 +78,9 @@ class Sampler:
         started, started_cpu = time.monotonic(), time.thread_time()
         rules = PortRules(settings.names, settings.always, settings.ports_limit, self._read_ephemeral_range())
         if (rules, settings.source) != self._rules:
-            self._rules, self._readers = (rules, settings.source), {}
+            self._rules = (rules, settings.source)
+            for reader in self._readers.values():
+                reader.change_rules(rules, self._make_choice(settings))
         readings = {name: self._read(name, rules, settings) for name in settings.tables}
         counts = {name: reading.count for name, reading in readings.items() if reading.count}
         series = self._memory.label(counts, rules, time.monotonic())
@@ -106,9 +108,11 @@ class Sampler:
 
     def _read(self, name: str, rules: PortRules, settings: Settings) -> Reading:
         if name not in self._readers:
-            choice = SourceChoice(settings.source, reachable=self._netlink_reachable)
-            self._readers[name] = TableReader(TABLES[name], self._procfs, rules, choice)
+            self._readers[name] = TableReader(TABLES[name], self._procfs, rules, self._make_choice(settings))
         return self._readers[name].read(self._memory.listening(name), settings.timeout_seconds)
+
+    def _make_choice(self, settings: Settings) -> SourceChoice:
+        return SourceChoice(settings.source, reachable=self._netlink_reachable)
 
     def _read_ephemeral_range(self) -> range:
         try:

@@ -1,7 +1,9 @@
 """A table that fails costs itself only, and is told of once."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from structlog.testing import capture_logs
 from exporter.kernel import states
 from exporter.sampling.sampler import Sampler
 from tests.procfs_tree import Printed, ProcfsTree, open_files, print_row
-from tests.sampling.odd_procfs import FailingProcfs
+from tests.sampling.odd_procfs import FailingProcfs, HangingProcfs
 from tests.sampling.watched import SETTINGS, lay_out, sockets_of, status_of
 
 PATIENCE_SECONDS = 30.0
@@ -148,3 +150,22 @@ def test_pipe_costs_neither_threads_nor_files(sampler: Sampler, tree: ProcfsTree
     for _ in range(1000):
         sampler.take_snapshot()
     assert (threads, files) == (threading.active_count(), open_files())
+
+
+def test_hanging_table_costs_one_thread(tree: ProcfsTree, logs: Logs) -> None:
+    """However often the pass is repeated, and the settings are changed meanwhile."""
+    with HangingProcfs(tree.root, "udp") as procfs:
+        settings = replace(SETTINGS, timeout_seconds=0.01)
+        sampler = Sampler(procfs, settings)
+        threads = threading.active_count()
+        for limit in range(1, 200):
+            snapshot = sampler.take_snapshot()
+            assert not status_of(snapshot, "udp").success
+            assert sockets_of(snapshot, "tcp")
+            assert threading.active_count() == threads + 1
+            sampler.change_settings(replace(settings, ports_limit=limit))
+    assert procfs.reads == 1
+    assert ["table failed"] == [entry["event"] for entry in logs]
+    patience = time.monotonic() + PATIENCE_SECONDS
+    while not status_of(sampler.take_snapshot(), "udp").success:
+        assert time.monotonic() < patience
