@@ -1,20 +1,16 @@
 """Series are bounded in number, sum up to the rows, and have the zeros that were measured."""
 
-from collections import Counter
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from exporter.kernel import states
 from exporter.kernel.tables import TABLES
-from exporter.sampling.counting import RECEIVE_QUEUE, SEND_QUEUE, TableCount
+from exporter.sampling.counting import TableCount
 from exporter.sampling.ports import PortRules
 from exporter.sampling.series import LISTENERS_KEPT_SECONDS, SERIES_KEPT_SECONDS, Series, SeriesMemory
 from exporter.sampling.snapshot import ListenerKey, QueueKey, SocketKey
 from tests.procfs_tree import Printed
-from tests.sampling import port_rules
 from tests.sampling.port_rules import count_rows, make_rules
 
 TCP_STATES = set(states.TCP.values())
@@ -216,44 +212,3 @@ def test_accept_queue_has_the_port_of_its_listener() -> None:
     series = host.watch(0, tcp=[listening(51820, 4)], udp=[Printed(51820, state=7)])
     assert states_of(series, "inbound", "other")["listen"] == 1
     assert series.accept_queue_length == {ListenerKey("tcp", "ipv4", "other", "other"): 4}
-
-
-passes = st.lists(
-    st.tuples(
-        st.lists(port_rules.sockets, max_size=20),
-        st.lists(port_rules.sockets, max_size=20),
-        port_rules.rules,
-        st.sampled_from([1.0, 601.0, HOUR + 1]),
-    ),
-    min_size=1,
-    max_size=4,
-)
-
-
-@given(passes=passes)
-def test_sums_are_those_of_the_tables(
-    passes: list[tuple[list[Printed], list[Printed], PortRules, float]],
-) -> None:
-    """However many passes there were before, under whatever rules, no socket, byte or connection is lost."""
-    memory, now = SeriesMemory(), 0.0
-    for tcp, udp, rules, pause in passes:
-        now += pause
-        counts = {
-            "tcp": count_rows("tcp", tcp, rules, memory.listening("tcp")),
-            "udp6": count_rows("udp6", udp, rules),
-        }
-        series = memory.label(counts, rules, now)
-        sockets = Counter[str]()
-        for key, number in series.sockets.items():
-            sockets[key.protocol] += number
-        assert sockets == Counter(tcp=len(tcp), udp=len(udp))
-        assert sum(series.send_queue_bytes.values()) == total(counts.values(), SEND_QUEUE)
-        assert sum(series.receive_queue_bytes.values()) == total(counts.values(), RECEIVE_QUEUE)
-        waiting = sum(row.receive for row in tcp if row.state == states.LISTEN)
-        assert sum(series.accept_queue_length.values()) == waiting
-        assert len(ports_of(series) - {"other"} - {str(port) for port in rules.always}) <= rules.limit
-
-
-def total(counts: Iterable[TableCount], column: int) -> int:
-    """Add up a column of all tallies."""
-    return sum(tally[column] for count in counts for tally in count.tallies.values())
