@@ -16,8 +16,9 @@ IN_SOCKDIAG = ("tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "unix")
 
 
 def count_table(table: str, batches: Iterable[Batch]) -> TableCount:
-    """Count a table as the exporter does."""
-    return COUNTERS[TABLES[table].protocol](TABLES[table], RULES).count(batches)
+    """Count a table as the exporter does, but for the limits of accept queues, which procfs lacks."""
+    count = COUNTERS[TABLES[table].protocol](TABLES[table], RULES).count(batches)
+    return replace(count, accept_queue_limits={})
 
 
 def without_forgery(count: TableCount) -> TableCount:

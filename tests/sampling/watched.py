@@ -10,6 +10,7 @@ from tests.procfs_tree import Printed, ProcfsTree
 
 SETTINGS = Settings(
     tables=("tcp", "tcp6", "udp"),
+    source="auto",
     interval_seconds=5.0,
     cpu_budget=1.0,
     timeout_seconds=30.0,
