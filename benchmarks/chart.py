@@ -9,7 +9,7 @@ from benchmarks.results import Stage
 
 _WIDTH: Final = 860
 _HEIGHT: Final = 480
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 640, 30, 430
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 600, 30, 430
 _LABEL_HEIGHT: Final = 17
 _COLOURS: Final = {"bare": "#8c8c8c", "our": "#c0392b"}
 _OTHERS: Final = ("#2471a3", "#1e8449", "#7d3c98", "#b9770e", "#117a65", "#34495e")

@@ -24,7 +24,7 @@ SYSCTLS: Final = {
     "tcp_rfc1337": 1,  # ... also when a listener answers its acknowledgement with a reset
     "tcp_fin_timeout": 1,  # the peers of CLOSE_WAIT leave quickly
 }
-PATIENCE_SECONDS: Final = 300
+PATIENCE_SECONDS: Final = 60
 _REFRESH_SECONDS: Final = 15
 _PER_HOLDER: Final = {"tcp": 20_000, "udp": 12_000}
 
@@ -81,6 +81,7 @@ class Load:
             if enough and wanted <= states and not states["fin_wait2"]:
                 found = ", ".join(f"{states[name]:,} {name}" for name in wanted)
                 return f"{found} (sockstat: {', '.join(f'{k} {v}' for k, v in sockstat.items())})"
+            self.keep()
             if time.monotonic() > deadline:
                 raise LoadError(f"there should be {dict(wanted)}, there are {dict(states)}, {sockstat}")
             time.sleep(0.1)

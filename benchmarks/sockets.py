@@ -8,11 +8,15 @@
 import resource
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from exporter.kernel.states import FIN_WAIT2
+
 SERVICE_PORTS: Final = (80, 443, 3306, 5432, 6379, 8080, 9090, 27017)
 _BACKLOG: Final = 64
+_POLL_SECONDS: Final = 0.001
 _PER_ADDRESS: Final = 4000  # well below the ports that the kernel chooses from for one destination
 
 Connection = tuple[socket.socket, socket.socket]
@@ -34,20 +38,31 @@ def divide(count: int) -> Shares:
 
 
 def make_tcp(number: int, count: int) -> list[socket.socket]:
-    """Make TCP sockets and return those that need a descriptor; time-wait minisockets come last."""
+    """Make TCP sockets and return those that need a descriptor."""
     shares = divide(count)
     kept: list[socket.socket] = []
     connections = _connect(number, kept)
     for _ in range(shares.established // 2):
         kept += next(connections)
-    for _ in range(shares.close_wait):
-        client, server = next(connections)
-        client.close()  # FIN_WAIT2, and forgotten after net.ipv4.tcp_fin_timeout
-        kept.append(server)
+    half_closed = [next(connections) for _ in range(shares.close_wait)]
     for _ in range(shares.time_wait):
         for end in next(connections):
             end.close()
+    # What is closed is forgotten after net.ipv4.tcp_fin_timeout. A late acknowledgement would then meet with a
+    # reset, and so would an answer to a new connection from the same port: either ends a CLOSE_WAIT.
+    for client, _ in half_closed:
+        client.shutdown(socket.SHUT_WR)
+    for client, server in half_closed:
+        wait_for_fin_wait2(client)
+        client.close()
+        kept.append(server)
     return kept
+
+
+def wait_for_fin_wait2(client: socket.socket) -> None:
+    """Return once the other end has acknowledged that nothing more will come."""
+    while client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != FIN_WAIT2:
+        time.sleep(_POLL_SECONDS)
 
 
 def make_udp(number: int, count: int) -> list[socket.socket]:
