@@ -57,8 +57,6 @@ def test_ports_that_listened_lately_count(tree: ProcfsTree) -> None:
     tree.fill("tcp", Printed(9999, 443))
     reader = TableReader(TABLES["tcp"], tree.procfs(), make_rules(), ONLY_PROCFS)
     reading = reader.read([9999], PATIENCE_SECONDS)
-        [9999], PATIENCE_SECONDS
-    )
     assert reading.count is not None
     assert list(reading.count.tallies) == [Service("inbound", 9999)]
 
