@@ -48,8 +48,8 @@ def make_tcp(number: int, count: int) -> list[socket.socket]:
     for _ in range(shares.time_wait):
         for end in next(connections):
             end.close()
-    # What is closed is forgotten after net.ipv4.tcp_fin_timeout. A late acknowledgement would then meet with
-    # a reset, and so would an answer to a new connection from the same port: either ends a CLOSE_WAIT.
+    # What is closed is forgotten after net.ipv4.tcp_fin_timeout. A late acknowledgement then meets with a
+    # reset, and so does an answer to a new connection from the same port: either ends a CLOSE_WAIT.
     for client, _ in half_closed:
         client.shutdown(socket.SHUT_WR)
     for client, server in half_closed:
