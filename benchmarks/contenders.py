@@ -15,8 +15,9 @@ from benchmarks.processes import Probe, running_command, running_worker
 
 PROCFS: Final = "procfs"
 NETLINK: Final = "netlink"
-SOURCES: Final = {PROCFS: ""}
-"""The sources of our own passes, with the line of the configuration that chooses them."""
+AUTO: Final = "auto"
+SOURCES: Final = {PROCFS: PROCFS, NETLINK: NETLINK, AUTO: NETLINK}
+"""What ``source`` is set to for our own passes, with the source whose bare cost it is held against."""
 
 BARE: Final = {PROCFS: "bare read", NETLINK: "bare dump"}
 NODE_EXPORTER: Final = "node_exporter tcpstat"
@@ -57,23 +58,23 @@ def ours(protocol: str) -> Iterator[Contender]:
     """Yield the kernel alone and our own pass, for each source."""
     yield Contender(BARE[PROCFS], PROCFS, sys.executable, lambda: running_worker("read", protocol))
     yield Contender(BARE[NETLINK], NETLINK, sys.executable, lambda: running_worker("dump", protocol))
-    for source in SOURCES:
-        yield Contender(name_of_pass(source), source, sys.executable, passes(source, protocol))
+    for wanted, source in SOURCES.items():
+        yield Contender(name_of_pass(wanted), source, sys.executable, passes(wanted, protocol))
 
 
-def name_of_pass(source: str) -> str:
-    """Return what our pass over a source is called."""
-    return f"our pass, {source}"
+def name_of_pass(wanted: str) -> str:
+    """Return what our pass by a setting of ``source`` is called."""
+    return f"our pass, {wanted}"
 
 
-def passes(source: str, protocol: str) -> Callable[[], AbstractContextManager[Probe]]:
+def passes(wanted: str, protocol: str) -> Callable[[], AbstractContextManager[Probe]]:
     """Return what opens a sampler of our own."""
     tables = {"tcp": "tables: [tcp, tcp6]", "udp": "tables: [udp, udp6]"}.get(protocol, "")
 
     @contextmanager
     def running_passes() -> Iterator[Probe]:
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
-            config.write(f"{SOURCES[source]}\n{tables}\ntimeout: 1h\n")
+            config.write(f"source: {wanted}\n{tables}\ntimeout: 1h\n")
             config.flush()
             with running_worker("pass", protocol, config.name) as probe:
                 yield probe
