@@ -22,8 +22,9 @@ from exporter.files import read_regular_file
 from exporter.flags import DEFAULT_ADDRESS, Flags, parse_flags
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.logs import configure_logging
-from exporter.sampling.sampler import Sampler, Settings
+from exporter.sampling.sampler import Sampler
 from exporter.sampling.services import name_ports
+from exporter.sampling.settings import Settings
 from exporter.serving.app import ReloadError, Site, create_app
 from exporter.serving.metrics import ReloadStatus, Status
 from exporter.serving.page import encode_text

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from exporter.kernel.procfs import Procfs
-from exporter.sampling.sampler import Sampler, Settings
+from exporter.sampling.sampler import Sampler
 from exporter.sampling.services import name_ports
+from exporter.sampling.settings import Settings
 from tests.daemon import ROOT, Daemon, running_daemon
 from tests.patience import wait_until
 

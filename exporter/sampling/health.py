@@ -26,7 +26,7 @@ class Health:
 
     def describe(self, table: str, reading: Reading) -> TableStatus:
         """Return the status of a table after a reading."""
-        self._log_change(table, reading.error)
+        self.log_change("table", table, reading.error)
         self._log_source(table, reading)
         listed = 0
         if reading.count:
@@ -43,16 +43,17 @@ class Health:
             repeated_rows_total=self._repeated[table],
         )
 
-    def _log_change(self, table: str, error: Exception | None) -> None:
+    def log_change(self, kind: str, name: str, error: Exception | None) -> None:
+        """Log when a thing of some kind, such as a table, begins to fail, or works again."""
         message = "" if error is None else str(error) or repr(error)
-        if message == self._errors.get(table, ""):
+        if message == self._errors.get(name, ""):
             return
-        self._errors[table] = message
+        self._errors[name] = message
         if error is None:
-            log.info("table is read again", table=table)
+            log.info("works again", **{kind: name})
         else:
             expected = isinstance(error, ProcfsError | ProcnetError | SockDiagError)
-            log.error("table failed", table=table, error=message, exc_info=None if expected else error)
+            log.error("failed", error=message, exc_info=None if expected else error, **{kind: name})
 
     def _log_source(self, table: str, reading: Reading) -> None:
         if reading.netlink_error and str(reading.netlink_error) != self._netlink_errors.get(table):

@@ -2,41 +2,26 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from threading import Event
 from types import MappingProxyType
 from typing import Final
 
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.kernel.tables import TABLES
+from exporter.sampling.capability import Capability, Measures, Pass
 from exporter.sampling.health import Health
 from exporter.sampling.ports import PortRules
 from exporter.sampling.reader import Reading, TableReader
 from exporter.sampling.series import SeriesMemory
-from exporter.sampling.services import PortNames
+from exporter.sampling.settings import Settings
 from exporter.sampling.snapshot import FamilyKey, Snapshot
 from exporter.sampling.sources import SourceChoice
 
+CAPABILITIES: Final[tuple[Callable[[], Capability], ...]] = ()
+"""What is measured beyond the counts; each is one module, which can be deleted with its line here."""
+
 DEFAULT_EPHEMERAL: Final = range(32768, 61000)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What to watch, by which source, how often, and at what cost.
-
-    ``interval_seconds`` is the pause between passes, stretched so that passes use at most ``cpu_budget`` of
-    one core. A table that takes longer than ``timeout_seconds`` is given up for that pass.
-    """
-
-    tables: tuple[str, ...]
-    source: str
-    interval_seconds: float
-    cpu_budget: float
-    timeout_seconds: float
-    names: PortNames
-    always: frozenset[int]
-    ports_limit: int
 
 
 class Sampler:
@@ -50,6 +35,7 @@ class Sampler:
         self._netlink_reachable = procfs.shows_own_namespace()
         self._readers: dict[str, TableReader] = {}
         self._memory = SeriesMemory()
+        self._capabilities = tuple(make() for make in CAPABILITIES)
         self._health = Health()
         self._passes = Counter(success=0, partial=0, failure=0)
         self._wake = Event()
@@ -83,7 +69,11 @@ class Sampler:
                 reader.change_rules(rules, self._make_choice(settings))
         readings = {name: self._read(name, rules, settings) for name in settings.tables}
         counts = {name: reading.count for name, reading in readings.items() if reading.count}
-        series = self._memory.label(counts, rules, time.monotonic())
+        series = self._memory.label(counts, rules, started)
+        seen = Pass(settings, self._procfs, self._netlink_reachable, counts, series, started)
+        measures: dict[str, Mapping[tuple[str, ...], float]] = {}
+        for capability in self._capabilities:
+            measures.update(self._measure(capability, seen))
         failures = sum(reading.error is not None for reading in readings.values())
         self._passes["failure" if failures == len(readings) else "partial" if failures else "success"] += 1
         cpu_seconds = (
@@ -97,6 +87,7 @@ class Sampler:
             accept_queue_length=MappingProxyType(series.accept_queue_length),
             accept_queue_limit=MappingProxyType(series.accept_queue_limit),
             sockstat_difference=_differences(readings),
+            measures=MappingProxyType(measures),
             tables=tuple(self._health.describe(name, reading) for name, reading in readings.items()),
             ports_folded=series.ports_folded,
             pass_duration_seconds=time.monotonic() - started,
@@ -110,6 +101,16 @@ class Sampler:
         if name not in self._readers:
             self._readers[name] = TableReader(TABLES[name], self._procfs, rules, self._make_choice(settings))
         return self._readers[name].read(self._memory.listening(name), settings.timeout_seconds)
+
+    def _measure(self, capability: Capability, seen: Pass) -> Measures:
+        name, error = type(capability).__name__, None
+        try:
+            return capability.measure(seen)
+        except Exception as failure:  # noqa: BLE001 - the one place where a capability's failure ends
+            error = failure
+            return {}
+        finally:
+            self._health.log_change("capability", name, error)
 
     def _make_choice(self, settings: Settings) -> SourceChoice:
         return SourceChoice(settings.source, reachable=self._netlink_reachable)

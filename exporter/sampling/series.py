@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from exporter.kernel.tables import TABLES, Table
+from exporter.sampling.attribution import Attribution
 from exporter.sampling.counting import (
     EMPTY,
     PORTLESS,
@@ -21,7 +22,7 @@ from exporter.sampling.counting import (
 )
 from exporter.sampling.ports import INBOUND, OTHER_PORT, OUTBOUND, PortRules, Service, choose_ports
 from exporter.sampling.recent import Recent
-from exporter.sampling.snapshot import OTHER, ListenerKey, QueueKey, SocketKey
+from exporter.sampling.snapshot import ListenerKey, QueueKey, SocketKey
 
 LISTENERS_KEPT_SECONDS: Final = 600
 SERIES_KEPT_SECONDS: Final = 3600
@@ -32,12 +33,13 @@ UNKNOWN_STATE: Final = "unknown"
 class Series:
     """What a pass found, by label; the sum of ``sockets`` over a table is the number of its rows."""
 
+    attribution: Attribution
+    ports_folded: int
     sockets: dict[SocketKey, int] = field(default_factory=dict)
     receive_queue_bytes: dict[QueueKey, int] = field(default_factory=dict)
     send_queue_bytes: dict[QueueKey, int] = field(default_factory=dict)
     accept_queue_length: dict[ListenerKey, int] = field(default_factory=dict)
     accept_queue_limit: dict[ListenerKey, int] = field(default_factory=dict)
-    ports_folded: int = 0
 
 
 class SeriesMemory:
@@ -66,10 +68,11 @@ class SeriesMemory:
         sockets = self._weigh_ports(counts, rules)
         self._shown = choose_ports(sockets, self._shown, rules.limit)
         own = self._shown | rules.always
-        series = Series(ports_folded=len(sockets.keys() - own))
+        attribution = Attribution(rules, own, {name: frozenset(self._listening[name]) for name in counts})
+        series = Series(attribution, len(sockets.keys() - own))
         for name, count in counts.items():
             shown = self._choose_series(TABLES[name], rules, own)
-            _label_table(series, TABLES[name], _fold_ports(count, own), shown, rules)
+            _label_table(series, TABLES[name], _fold_ports(count, own), shown)
         return series
 
     def _weigh_ports(self, counts: Mapping[str, TableCount], rules: PortRules) -> Mapping[int, int]:
@@ -129,31 +132,22 @@ def _fold_ports(count: TableCount, own: Collection[int]) -> TableCount:
     return TableCount(tallies, fold(count.accept_queues), fold(count.accept_queue_limits))
 
 
-def _label_table(
-    series: Series, table: Table, count: TableCount, shown: Mapping[Service, set[int]], rules: PortRules
-) -> None:
+def _label_table(series: Series, table: Table, count: TableCount, shown: Mapping[Service, set[int]]) -> None:
     """Add a table's series, from its counts and the states to show of each service."""
     protocol, family = table.protocol, table.family
-
-    def label_port(port: int) -> tuple[str, str]:
-        if protocol in PORTLESS_PROTOCOLS:
-            return "", ""
-        return (OTHER, OTHER) if port == OTHER_PORT else (str(port), names.get(port, str(port)))
-
-    names = rules.names.of(protocol)
     for service, states in shown.items():
         tally = count.tallies.get(service, EMPTY)
-        port, name = label_port(service.port)
+        labels = series.attribution.label(protocol, service)
         for state in states.union(_states(tally)):
             state_name = table.states.get(state, UNKNOWN_STATE)
-            key = SocketKey(protocol, family, state_name, service.direction, port, name)
-            series.sockets[key] = tally[state]
+            series.sockets[SocketKey(protocol, family, state_name, *labels)] = tally[state]
         if protocol != "unix":
-            queue = QueueKey(protocol, family, service.direction, port, name)
+            queue = QueueKey(protocol, family, *labels)
             series.send_queue_bytes[queue] = tally[SEND_QUEUE]
             series.receive_queue_bytes[queue] = tally[RECEIVE_QUEUE]
-    for listening, waiting in count.accept_queues.items():
-        listener = ListenerKey(protocol, family, *label_port(listening))
+    for port, waiting in count.accept_queues.items():
+        _, *labels_of_port = series.attribution.label(protocol, Service(INBOUND, port))
+        listener = ListenerKey(protocol, family, *labels_of_port)
         series.accept_queue_length[listener] = waiting
-        if listening in count.accept_queue_limits:
-            series.accept_queue_limit[listener] = count.accept_queue_limits[listening]
+        if port in count.accept_queue_limits:
+            series.accept_queue_limit[listener] = count.accept_queue_limits[port]

@@ -74,7 +74,8 @@ class TableStatus:
 class Snapshot:
     """The sockets of one moment, counted, and what counting them cost.
 
-    ``passes_total`` is by result: ``success``, ``partial``, ``failure``.
+    ``measures`` is what capabilities measured beyond the counts. ``passes_total`` is by result: ``success``,
+    ``partial``, ``failure``.
     """
 
     taken_at_seconds: float
@@ -84,6 +85,7 @@ class Snapshot:
     accept_queue_length: Mapping[ListenerKey, int]
     accept_queue_limit: Mapping[ListenerKey, int]
     sockstat_difference: Mapping[FamilyKey, int]
+    measures: Mapping[str, Mapping[tuple[str, ...], float]]
     tables: tuple[TableStatus, ...]
     ports_folded: int
     pass_duration_seconds: float

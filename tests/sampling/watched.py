@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from exporter.kernel import states
-from exporter.sampling.sampler import Settings
 from exporter.sampling.services import name_ports
+from exporter.sampling.settings import Settings
 from exporter.sampling.snapshot import Snapshot, TableStatus
 from tests.procfs_tree import Printed, ProcfsTree
 

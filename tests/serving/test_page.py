@@ -45,6 +45,7 @@ def make_snapshot(sockets: dict[SocketKey, int]) -> Snapshot:
         send_queue_bytes=MappingProxyType({QUEUE: 0}),
         accept_queue_length=MappingProxyType({ListenerKey("tcp", "ipv4", "443", "https"): 3}),
         accept_queue_limit=MappingProxyType({ListenerKey("tcp", "ipv4", "443", "https"): 8}),
+        measures=MappingProxyType({}),
         sockstat_difference=MappingProxyType({FamilyKey("tcp", "ipv4"): -2}),
         tables=(TCP, UDP),
         ports_folded=4,

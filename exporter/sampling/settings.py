@@ -1,0 +1,23 @@
+"""What the operator wants of the sampling."""
+
+from dataclasses import dataclass
+
+from exporter.sampling.services import PortNames
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What to watch, by which source, how often, and at what cost.
+
+    ``interval_seconds`` is the pause between passes, stretched so that passes use at most ``cpu_budget`` of
+    one core. A table that takes longer than ``timeout_seconds`` is given up for that pass.
+    """
+
+    tables: tuple[str, ...]
+    source: str
+    interval_seconds: float
+    cpu_budget: float
+    timeout_seconds: float
+    names: PortNames
+    always: frozenset[int]
+    ports_limit: int
