@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from exporter.kernel.netlink import (
     NETLINK_SOCK_DIAG,
+    SOCK_DIAG_BY_FAMILY,
     Block,
     Cutter,
     Question,
@@ -82,6 +83,13 @@ def test_foreign_answers_are_ignored() -> None:
     assert ([Block(MINISOCKET, SHORTEST)], False) == cut(b"".join(foreign) + MINISOCKET)
 
 
+def test_messages_are_padded() -> None:
+    """The next begins where four bytes do."""
+    assert ([Block(MINISOCKET, SHORTEST)], True) == cut(
+        message(b"1", number=1) + bytes(3) + MINISOCKET + done()
+    )
+
+
 @pytest.mark.parametrize("kind", [ERROR, DONE])
 @pytest.mark.parametrize(
     ("error", "reason"),
@@ -124,6 +132,8 @@ def with_length(length: int) -> bytes:
         message(bytes(72), kind=99),
         message(b"", DONE),
         message(b"", ERROR),
+        message(bytes(SHORTEST - 16 - 4)),
+        pack("=IHHII", 0, SOCK_DIAG_BY_FAMILY, 0, 1, 0),
         inet((1, 2), 1, flags=INTERRUPTED),
     ],
 )
