@@ -47,7 +47,7 @@ _KERNEL: Final = 0
 
 _DATAGRAM_BYTES: Final = 1 << 15  # the kernel makes none larger
 _BUFFER_BYTES: Final = 1 << 16  # more of them at a time leave the processor's cache before they are cut
-_MOST_LENGTHS: Final = 4
+_MOST_LENGTHS: Final = 6
 
 _UNAVAILABLE: Final = frozenset(
     {

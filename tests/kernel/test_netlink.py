@@ -49,7 +49,7 @@ def messages_of(blocks: list[Block]) -> list[bytes]:
     )
 
 
-@given(st.lists(st.lists(st.sampled_from([0, 8, 28, 36, 44, 52]))))
+@given(st.lists(st.lists(st.sampled_from([0, 8, 28, 36, 44, 52, 60]))))
 def test_every_message_is_cut_once(chunks: list[list[int]]) -> None:
     """Whatever their lengths and however they follow each other, those beyond what is learned included."""
     datagrams = [
