@@ -107,7 +107,7 @@ def test_messages_are_padded() -> None:
 def test_errors_of_the_kernel(kind: int, error: int, reason: Reason) -> None:
     """They arrive alone, or at the end of a dump without any socket."""
     with pytest.raises(SockDiagError, match=os.strerror(error)) as caught:
-        cut(message(pack("=i", -error) + encode_request(b"request"), kind))
+        cut(message(pack("=i", -error) + encode_request(Question(b"request", SHORTEST)), kind))
     assert reason == caught.value.reason
 
 
@@ -216,7 +216,7 @@ def test_cut_datagram_is_an_error(channel: socket.socket) -> None:
     with channel, ExitStack() as stack:
         for _ in range(10):
             stack.enter_context(socket.socket(type=socket.SOCK_DGRAM)).bind(("127.0.0.1", 0))
-        channel.send(encode_request(question_of(TABLES["udp"]).request))
+        channel.send(encode_request(question_of(TABLES["udp"])))
         with pytest.raises(SockDiagError, match="cut") as caught:
             receive(channel, memoryview(bytearray(500)), time.monotonic() + 5)
     assert Reason.TRANSIENT == caught.value.reason
