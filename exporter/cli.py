@@ -133,7 +133,6 @@ class Daemon:
         except BaseException:
             self._exit_code = EXIT_FAILED
             log.exception("the sampling died")
-        finally:
             loop.call_soon_threadsafe(self._end)
 
     def _tell(self, loop: asyncio.AbstractEventLoop, snapshot: Snapshot) -> None:
