@@ -69,7 +69,7 @@ def test_it_is_ready_once_there_is_a_snapshot(manager: Manager, config: Path) ->
         message = manager.next()
         assert daemon.ask("/-/ready").status == 200
         assert message["READY"] == "1"
-        assert "2 of 2 tables read" in message["STATUS"]
+        assert "Tables: 2 of 2, read in " in message["STATUS"]
         assert "READY" not in manager.next()
 
 
@@ -83,7 +83,7 @@ def test_a_reload_is_told_from_its_begin_to_its_end(manager: Manager, config: Pa
             assert began <= int(manager.wait_for(RELOADING="1")["MONOTONIC_USEC"])
             manager.wait_for(READY="1")
             status = manager.next()["STATUS"]
-            assert complaint == ("the configuration was wrong" in status)
+            assert complaint == ("The configuration was wrong" in status)
 
 
 def test_it_tells_that_it_stops(manager: Manager, config: Path) -> None:
