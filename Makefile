@@ -46,7 +46,7 @@ uninstall:  ## all that `make install` brought but the configuration (needs root
 	rm -f $(UNITS)/netstat-exporter.service $(UNITS)/netstat-exporter.socket
 
 clean:
-	rm -rf $(VENV) build dist htmlcov .coverage
+	rm -rf $(VENV) .ci/tmp build dist htmlcov .coverage
 
 $(VENV)/.run: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "netstat-exporter needs Python 3.11 or newer: make PYTHON=python3.11 ...")'

@@ -31,8 +31,8 @@ def report_pass(snapshot: Snapshot, next_within_seconds: float, *, reload_succes
     """Tell what a pass found and feed the watchdog; the first pass is what makes the daemon ready."""
     read = sum(table.success for table in snapshot.tables)
     status = (
-        f"STATUS=Sockets: {sum(snapshot.sockets.values())}. Tables: {read} of {len(snapshot.tables)}, read in "
-        f"{snapshot.pass_duration_seconds:.3f} s, again in {snapshot.pass_interval_seconds:.3g} s."
+        f"STATUS=Sockets: {sum(snapshot.sockets.values())}. Tables: {read} of {len(snapshot.tables)}, "
+        f"read in {snapshot.pass_duration_seconds:.3f} s, again in {snapshot.pass_interval_seconds:.3g} s."
     )
     if not reload_successful:
         status += " The configuration was wrong at the last reload: the old one holds."

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from exporter.notify import notify
-from tests.daemon import PATIENCE_SECONDS, Daemon, running_daemon
+from tests.daemon import Daemon, running_daemon
+from tests.service_manager import Manager, listening_manager
 
 WATCHDOG_SECONDS = 30
 INTERVAL_SECONDS = 0.1
@@ -19,30 +20,13 @@ TIMEOUT_SECONDS = 3
 CONFIG = f"interval: 100ms\ncpu_budget: 1\ntimeout: {TIMEOUT_SECONDS}s\ntables: [tcp, udp]\n"
 
 
-class Manager(socket.socket):
-    """A service manager's end of the notifications."""
-
-    def next(self) -> dict[str, str]:
-        """Return the assignments of the next message."""
-        return dict(line.split("=", 1) for line in self.recv(4096).decode().splitlines())
-
-    def wait_for(self, **assignments: str) -> dict[str, str]:
-        """Return the next message that has these assignments."""
-        while not (message := self.next()).items() >= assignments.items():
-            pass
-        return message
-
-
 @pytest.fixture(params=["path", "abstract"])
 def manager(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Manager]:
     """Listen where NOTIFY_SOCKET says, by both kinds of names."""
-    with Manager(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.settimeout(PATIENCE_SECONDS)
-        listening.bind(str(tmp_path / "notify") if request.param == "path" else "")
-        name = listening.getsockname()
-        monkeypatch.setenv("NOTIFY_SOCKET", name if isinstance(name, str) else f"@{name[1:].decode()}")
+    with listening_manager(str(tmp_path / "notify") if request.param == "path" else "") as listening:
+        monkeypatch.setenv("NOTIFY_SOCKET", listening.name)
         yield listening
 
 
