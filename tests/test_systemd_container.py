@@ -162,7 +162,7 @@ def test_systemd_listens_and_a_scrape_starts_the_daemon(service: Machine) -> Non
     try:
         assert show(service, "ActiveState") == "inactive"
         assert scrape(service)
-        assert show(service, "ActiveState") == "active"
+        wait_until(lambda: show(service, "ActiveState") == "active")
         service.run("systemctl", "restart", "--no-block", UNIT)
         assert scrape(service)
     finally:

@@ -18,6 +18,7 @@ from tests.live.namespace import ROOT, Namespace
 from tests.service_manager import listening_manager
 
 PACKAGES = ("systemd-sysv", "python3-venv", "procps", "make", "netbase")
+BOOT_SECONDS = 60
 PROJECT = "/project"
 WHEELS = "/wheels"
 ENVIRONMENT = ("PATH=/usr/sbin:/usr/bin:/sbin:/bin", "PIP_NO_INDEX=1", f"PIP_FIND_LINKS={WHEELS}")
@@ -99,10 +100,10 @@ def running_machine(tree: Path, wheels: Path) -> Iterator[Machine]:
         *(f"--bind-ro={ROOT}:{PROJECT}", f"--bind-ro={wheels}:{WHEELS}"),
     )
     with listening_manager() as manager:
+        manager.settimeout(BOOT_SECONDS)
         environment = {**os.environ, "NOTIFY_SOCKET": manager.name}
-        with subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-        ) as container:
+        # What its console says is shown when a test fails.
+        with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL) as container:
             leader = 0
             try:
                 told = dict[str, str]()
