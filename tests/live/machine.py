@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,25 +94,42 @@ def gather_wheels(tree: Path, folder: Path) -> None:
 @contextmanager
 def running_machine(tree: Path, wheels: Path) -> Iterator[Machine]:
     """Boot a machine from a tree, and end it."""
-    command = (
+    command = [
         *("systemd-nspawn", f"--directory={tree}", "--volatile=overlay", "--boot", "--notify-ready=yes"),
-        *("--private-network", "--register=no", "--keep-unit", "--console=pipe"),
-        *(f"--bind-ro={ROOT}:{PROJECT}", f"--bind-ro={wheels}:{WHEELS}"),
-    )
+        *("--machine=netstat-exporter", "--private-network", "--register=no", "--console=pipe"),
+        *(f"--bind-ro={ROOT}:{PROJECT}:norbind", f"--bind-ro={wheels}:{WHEELS}"),
+    ]
+    if not os.path.isdir("/run/systemd/system"):  # nobody here makes a scope for it; see sd_booted(3)
+        command.append("--keep-unit")
     with listening_manager() as manager:
         manager.settimeout(BOOT_SECONDS)
         environment = {**os.environ, "NOTIFY_SOCKET": manager.name}
         # What its console says is shown when a test fails.
         with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL) as container:
-            leader = 0
+            leader, groups = 0, list[Path]()
             try:
                 told = dict[str, str]()
                 while "READY" not in told:
                     told = manager.next()
                     leader = int(told.get("X_NSPAWN_LEADER_PID", leader))
+                groups = list(_find_groups(leader))
                 yield Machine(leader)
             finally:
                 os.kill(leader or container.pid, signal.SIGKILL)
+    for group in groups:
+        for folder, _, _ in os.walk(group, topdown=False):
+            with suppress(FileNotFoundError):  # systemd was quicker
+                os.rmdir(folder)
+
+
+def _find_groups(leader: int) -> Iterator[Path]:
+    """Yield the folders of a machine's control groups, which it leaves behind; see cgroups(7)."""
+    lines = Path(f"/proc/{leader}/cgroup").read_text().splitlines()
+    paths = {line.partition("/payload/init.scope")[0].split(":")[2] for line in lines if "/payload/" in line}
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    for mount in [line.split()[4] for line in mounts if " - cgroup" in line]:
+        for path in paths:
+            yield from (Path(f"{mount}{path}") / name for name in ("payload", "supervisor"))
 
 
 def _run(*command: str) -> str:
