@@ -43,12 +43,18 @@ class Sampler:
         self._wake = Event()
         self._stopped = False
 
-    def run(self) -> None:
-        """Take snapshots until stopped."""
+    def run(self, tell: Callable[[Snapshot], None] = lambda _: None) -> None:
+        """Take snapshots until stopped, and tell of each as soon as it is there."""
         while not self._stopped:
             snapshot = self.take_snapshot()
+            tell(snapshot)
             self._wake.wait(snapshot.pass_interval_seconds)
             self._wake.clear()
+
+    @property
+    def longest_pass_seconds(self) -> float:
+        """How long a pass may take: as long as it takes to give up every table."""
+        return len(self._settings.tables) * self._settings.timeout_seconds
 
     def stop(self) -> None:
         """Make ``run`` return after the pass under way."""
