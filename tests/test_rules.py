@@ -165,9 +165,9 @@ def find_queries(document: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
 def test_queries_in_a_document_are_valid(document: Path, tmp_path: Path) -> None:
-    known = CONTRACT | {
-        name: ("protocol", "state", "direction", "port", "port_name", "owner") for name in RECORDED
-    }
+    known = CONTRACT | dict.fromkeys(
+        RECORDED, ("protocol", "state", "direction", "port", "port_name", "owner")
+    )
     queries = list(find_queries(document))
     for query in queries:
         assert find_strangers(query, known) == set()
