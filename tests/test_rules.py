@@ -114,6 +114,19 @@ def test_recording_rules_are_tested() -> None:
     assert set(RECORDED) == tested
 
 
+@pytest.mark.parametrize(
+    ("expression", "strangers"),
+    [
+        ('sum by (instance, port) (rate(netstat_sockets{state="a{b}", job="c"}[5m] offset 1h)) > 0', set()),
+        ("netstat_sockets unless on (instance) up == 0 or netstat_socks", {"netstat_socks"}),
+        ('netstat_sockets{node="a"} * on (port) group_left (pod) up', {"netstat_sockets.node", "pod"}),
+        ('abs(netstat_exporter_table_rows{port!~"tcp"}) # of no port', {"netstat_exporter_table_rows.port"}),
+    ],
+)
+def test_strangers_are_found(expression: str, strangers: set[str]) -> None:
+    assert strangers == find_strangers(expression, CONTRACT)
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])
 def test_rule_names_metrics_and_labels_that_exist(rule: Rule) -> None:
     assert find_strangers(rule["expr"], CONTRACT) == set()
@@ -165,9 +178,7 @@ def find_queries(document: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
 def test_queries_in_a_document_are_valid(document: Path, tmp_path: Path) -> None:
-    known = CONTRACT | dict.fromkeys(
-        RECORDED, ("protocol", "state", "direction", "port", "port_name", "owner")
-    )
+    known = CONTRACT | dict.fromkeys(RECORDED, ("protocol", "state", "direction", "port", "owner"))
     queries = list(find_queries(document))
     for query in queries:
         assert find_strangers(query, known) == set()
