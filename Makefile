@@ -22,8 +22,9 @@ check: $(VENV)/.dev  ## lint, types, rooms, dependencies, spelling
 	$(BIN)/deptry exporter
 	$(BIN)/codespell
 
-golden: $(VENV)/.dev  ## write the golden page and the reference of metrics again
+golden: $(VENV)/.dev  ## write the golden page, the reference of metrics and what follows from the rules again
 	$(BIN)/python -m pytest tests/test_golden.py tests/test_docs.py --update-golden
+	$(BIN)/python -m prometheus.generate
 
 fixtures: $(VENV)/.dev  ## capture the fixtures again from real sockets (needs root)
 	$(BIN)/python -m tests.live.capture_fixtures
