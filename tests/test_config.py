@@ -131,7 +131,7 @@ ports:
         (b"ports: {limit: " + b"9" * 5000 + b"}", f"c:1:16: ports.limit: '{'9' * 60}...' is not a number"),
         (b"ports: {names: {1-70000: x}}", "c:1:17: ports.names: '1-70000' is not a port or a range"),
         (b"ports: {names: {9-8: x}}", "c:1:17: ports.names: '9-8' is not a port or a range"),
-        (b"ports: {names: {80: a, 80: b}}", "c:1:24: ports.names.80: named twice"),
+        (b"ports: {names: {80: a, 80: b}}", "c:1:24: ports.names.80: some of it is named already"),
         (b'ports: {names: {80: "a\\nb"}}', "c:1:21: ports.names.80: "),
         (b"ports: {names: {80: " + b"n" * 65 + b"}}", "c:1:21: ports.names.80: "),
         (b"ports: {names: {80: [a]}}", "c:1:21: ports.names.80: a sequence is not a name"),
