@@ -5,15 +5,15 @@ import os
 import socket
 import threading
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from exporter.kernel.procfs import Procfs
 from exporter.sampling.sampler import Sampler
-from exporter.sampling.services import name_ports
-from exporter.sampling.settings import Settings
 from tests.daemon import ROOT, Daemon, running_daemon
 from tests.patience import wait_until
+from tests.sampling.watched import SETTINGS
 
 CONFIG = """
 interval: 100ms
@@ -88,16 +88,7 @@ def traced_bytes() -> int:
 
 
 def test_thousands_of_passes_leave_nothing_behind() -> None:
-    settings = Settings(
-        tables=("tcp", "tcp6", "udp", "raw6"),
-        source="auto",
-        interval_seconds=1,
-        cpu_budget=1,
-        timeout_seconds=10,
-        names=name_ports({}, b""),
-        always=frozenset(),
-        ports_limit=100,
-    )
+    settings = replace(SETTINGS, tables=("tcp", "tcp6", "udp", "raw6"), always=frozenset())
     sampler = Sampler(Procfs(str(ROOT / "tests" / "fixtures" / "proc")), settings)
     first = sampler.take_snapshot()
     descriptors = len(os.listdir("/proc/self/fd"))

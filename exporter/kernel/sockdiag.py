@@ -23,7 +23,7 @@ from exporter.kernel.netlink import HEADER_BYTES, Block, Question, dump, iterate
 from exporter.kernel.rows import Batch, Listener, Row, count_minisockets
 from exporter.kernel.tables import Table
 
-_STATES_IN_PROCFS: Final = 0xFFF
+STATES_IN_PROCFS: Final = 0xFFF
 _ONLY_LISTEN: Final = 1 << states.LISTEN
 
 _FAMILIES: Final = MappingProxyType({"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6})
@@ -36,7 +36,7 @@ _PROTOCOLS: Final = MappingProxyType(
     }
 )
 
-_INET_REQUEST: Final = Struct("=BBBxI48x")  # family, protocol, extensions, states, any socket
+_INET_REQUEST: Final = Struct("=BBBxI2xH44x")  # family, protocol, extensions, states, remote port
 INET_MESSAGE_BYTES: Final = HEADER_BYTES + 72
 _ROW: Final = Struct("=HHBII")
 _STATE_IN_ROW: Final = 4
@@ -84,12 +84,23 @@ def read_listeners(table: Table, deadline: float) -> tuple[Listener, ...]:
     return tuple(listener for batch in batches for listener in batch.listeners)
 
 
-def question_of(table: Table, wanted_states: int = _STATES_IN_PROCFS) -> Question:
-    """Return how to ask for the sockets of a table that are in some states, a bit for each."""
+def question_of(
+    table: Table, wanted_states: int = STATES_IN_PROCFS, *, remote_port: int = 0, extensions: int = 0
+) -> Question:
+    """Return how to ask for the sockets of a table that are in some states, a bit for each.
+
+    Of an inet table the kernel can pick those with one remote port, and add attributes, a bit for each.
+    """
     if table.protocol == "unix":
         request = _UNIX_REQUEST.pack(socket.AF_UNIX, 0, 0, wanted_states, 0, _UDIAG_SHOW_RQLEN, 0, 0)
         return Question(request, UNIX_MESSAGE_BYTES)
-    request = _INET_REQUEST.pack(_FAMILIES[table.family], _PROTOCOLS[table.protocol], 0, wanted_states)
+    request = _INET_REQUEST.pack(
+        _FAMILIES[table.family],
+        _PROTOCOLS[table.protocol],
+        extensions,
+        wanted_states,
+        socket.htons(remote_port),
+    )
     return Question(request, INET_MESSAGE_BYTES)
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from threading import Thread
 from typing import Final
 
+from exporter.kernel.counters import parse_sockstat
 from exporter.kernel.netlink import Reason, SockDiagError
 from exporter.kernel.procfs import Procfs, ProcfsError
-from exporter.kernel.procnet import parse_sockstat, parse_table
+from exporter.kernel.procnet import parse_table
 from exporter.kernel.sockdiag import read_listeners, read_table
 from exporter.kernel.tables import Table
 from exporter.sampling.counting import COUNTERS, TableCount, TableCounter
@@ -133,7 +134,7 @@ class TableReader:
             text = self._procfs.read_net("sockstat6" if self.table.family == "ipv6" else "sockstat")
         except ProcfsError:  # which says nothing about the table
             return None
-        in_use = parse_sockstat(text or b"").get(self.table.sockstat)
+        in_use = parse_sockstat(text or b"").get(self.table.sockstat, {}).get("inuse")
         if in_use is None:
             return None
         return count.listed - count.malformed - count.repeated - count.minisockets - in_use

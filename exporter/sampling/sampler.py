@@ -10,15 +10,22 @@ from typing import Final
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.kernel.tables import TABLES
 from exporter.sampling.capability import Capability, Measures, Pass
+from exporter.sampling.drops import UdpDrops
 from exporter.sampling.health import Health
+from exporter.sampling.peaks import Peaks
 from exporter.sampling.ports import PortRules
 from exporter.sampling.reader import Reading, TableReader
+from exporter.sampling.room import Room
 from exporter.sampling.series import SeriesMemory
 from exporter.sampling.settings import Settings
 from exporter.sampling.snapshot import FamilyKey, Snapshot
 from exporter.sampling.sources import SourceChoice
 
-CAPABILITIES: Final[tuple[Callable[[], Capability], ...]] = ()
+CAPABILITIES: Final[tuple[Callable[[], Capability], ...]] = (
+    Room,
+    UdpDrops,
+    Peaks,
+)
 """What is measured beyond the counts; each is one module, which can be deleted with its line here."""
 
 DEFAULT_EPHEMERAL: Final = range(32768, 61000)

@@ -17,6 +17,10 @@ SETTINGS = Settings(
     names=name_ports({}, b""),
     always=frozenset({443}),
     ports_limit=100,
+    room=True,
+    drops=True,
+    peak_states=("syn_recv", "time_wait", "close_wait"),
+    peak_window_seconds=60.0,
 )
 
 
