@@ -113,11 +113,7 @@ ports:
         (b"\ninterval: \x00", "c:2:1: a character that YAML does not allow: #x0000"),
         (b"[" * 100_000, "c:1:12: nested too deeply"),
         (b"- " * 100_000, "c:1:23: nested too deeply"),
-        (
-            b"<<: {limit: 1}",
-            "c:1:1: <<: unknown key; allowed: interval, cpu_budget, timeout, source, tables, ports, room, drops, "
-            "peaks",
-        ),
+        (b"<<: {limit: 1}", f"c:1:1: <<: unknown key; allowed: {', '.join(KEYS)}"),
         (b"[]", "c:1:1: must be a mapping of keys to values"),
         (b"5", "c:1:1: must be a mapping of keys to values"),
         (b"tables: []", "c:1:9: tables: must have at least 1"),

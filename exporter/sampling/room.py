@@ -4,23 +4,11 @@ What the kernel does not show is absent: a network namespace other than the firs
 """
 
 import resource
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
 
 from exporter.kernel.counters import Numbers, parse_numbers, parse_pairs, parse_port_list, parse_sockstat
-from exporter.kernel.destinations import parse_destinations, read_destinations
-from exporter.kernel.procfs import Procfs
-from exporter.kernel.tables import TABLES, Table
+from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.sampling.capability import Measures, Pass
-from exporter.sampling.counting import SEND_QUEUE
-from exporter.sampling.ports import OTHER_PORT, OUTBOUND
-from exporter.sampling.snapshot import ListenerKey
-
-WORTH_A_LOOK: Final = 0.1
-"""The share of the ephemeral ports that a port's connections must reach before their destinations matter."""
-
-_MOST_DESTINATIONS: Final = 20_000
 
 
 class Room:
@@ -28,22 +16,14 @@ class Room:
 
     def measure(self, seen: Pass) -> Measures:
         """Return what is in use, how much of it there may be, and how often it ran out."""
-        if not seen.settings.room:
-            return {}
-        tables = [TABLES[name] for name in seen.counts if TABLES[name].protocol == "tcp"]
-        measures: dict[str, dict[tuple[str, ...], float]] = {
-            name: {(): number} for name, number in read_room(seen.procfs).items()
-        }
-        measures["ephemeral_ports_busiest_destination"] = {
-            key: ports for table in tables for key, ports in _find_busiest(table, seen).items()
-        }
-        return measures
+        numbers = read_room(seen.procfs) if seen.settings.room else {}
+        return {name: {(): number} for name, number in numbers.items()}
 
 
 def read_room(procfs: Procfs) -> Mapping[str, int]:
-    """Return the numbers that the kernel shows, by name; raises ProcfsError."""
-    sockstat = parse_sockstat(procfs.read_net("sockstat") or b"").get("TCP", {})
-    extended = parse_pairs(procfs.read_net("netstat") or b"").get("TcpExt", {})
+    """Return the numbers that the kernel shows, by name."""
+    sockstat = parse_sockstat(_read(procfs.read_net, "sockstat")).get("TCP", {})
+    extended = parse_pairs(_read(procfs.read_net, "netstat")).get("TcpExt", {})
     memory = _read_sysctl(procfs, "tcp_mem", "low", "pressure", "limit")
     numbers = {
         "ephemeral_ports": _count_ephemeral_ports(procfs),
@@ -62,55 +42,28 @@ def read_room(procfs: Procfs) -> Mapping[str, int]:
     return {name: number for name, number in numbers.items() if number is not None}
 
 
-def count_most_frequent(batches: Iterable[Iterable[bytes]]) -> int:
-    """Return how often the most frequent of some destinations is there, in bounded memory.
-
-    When there are too many different ones, the less frequent half is forgotten. The busiest is not in it: the
-    kernel lists sockets in the order of a hash, so it is among the frequent ones from the beginning.
-    """
-    frequency = Counter[bytes]()
-    for destinations in batches:
-        frequency.update(destinations)
-        if len(frequency) > _MOST_DESTINATIONS:
-            frequency = Counter(dict(frequency.most_common(_MOST_DESTINATIONS // 2)))
-    return max(frequency.values(), default=0)
-
-
-def _find_busiest(table: Table, seen: Pass) -> Mapping[ListenerKey, int]:
-    """Return how many local ports the busiest destination takes, of each remote port that has many."""
-    attribution = seen.series.attribution
-    enough = max(1, WORTH_A_LOOK * len(attribution.rules.ephemeral))
-    busiest: dict[ListenerKey, int] = {}
-    for service, tally in seen.counts[table.name].tallies.items():
-        direction, port = service
-        if direction == OUTBOUND and port != OTHER_PORT and sum(tally[:SEND_QUEUE]) >= enough:
-            _, *labels = attribution.label(table.protocol, service)
-            key = ListenerKey(table.protocol, table.family, *labels)
-            busiest[key] = max(busiest.get(key, 0), _look(table, port, seen))
-    return busiest
-
-
-def _look(table: Table, port: int, seen: Pass) -> int:
-    return seen.look(
-        table.name,
-        lambda deadline: count_most_frequent(read_destinations(table, port, deadline)),
-        lambda blocks: count_most_frequent(parse_destinations(blocks, port)),
-    )
-
-
 def _count_ephemeral_ports(procfs: Procfs) -> int | None:
     ends = _read_sysctl(procfs, "ip_local_port_range", "first", "last")
     if "last" not in ends:
         return None
     ports = range(ends["first"], ends["last"] + 1)
-    reserved = parse_port_list(procfs.read_sysctl("net/ipv4/ip_local_reserved_ports") or b"")
-    return len(ports) - sum(port in ports for held in reserved for port in held)
+    reserved = parse_port_list(_read(procfs.read_sysctl, "net/ipv4/ip_local_reserved_ports"))
+    overlaps = (range(max(ports.start, held.start), min(ports.stop, held.stop)) for held in reserved)
+    return len(ports) - sum(map(len, overlaps))
 
 
 def _read_sysctl(procfs: Procfs, name: str, *names: str) -> Numbers:
     """Return the numbers of a sysctl by names given to them."""
-    numbers = parse_numbers(procfs.read_sysctl(f"net/ipv4/{name}") or b"")
+    numbers = parse_numbers(_read(procfs.read_sysctl, f"net/ipv4/{name}"))
     return dict(zip(names, numbers, strict=False))
+
+
+def _read(read: Callable[[str], bytes | None], name: str) -> bytes:
+    """Return a file, empty when there is none or it cannot be read, which says nothing about the others."""
+    try:
+        return read(name) or b""
+    except ProcfsError:
+        return b""
 
 
 def _count_bytes(pages: int | None) -> int | None:

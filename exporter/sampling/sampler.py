@@ -10,6 +10,7 @@ from typing import Final
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.kernel.tables import TABLES
 from exporter.sampling.capability import Capability, Measures, Pass
+from exporter.sampling.destinations import BusiestDestinations
 from exporter.sampling.drops import UdpDrops
 from exporter.sampling.health import Health
 from exporter.sampling.peaks import Peaks
@@ -23,6 +24,7 @@ from exporter.sampling.sources import SourceChoice
 
 CAPABILITIES: Final[tuple[Callable[[], Capability], ...]] = (
     Room,
+    BusiestDestinations,
     UdpDrops,
     Peaks,
 )
