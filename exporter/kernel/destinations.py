@@ -14,7 +14,7 @@ from struct import iter_unpack
 from typing import Final
 
 from exporter.kernel import states
-from exporter.kernel.netlink import dump
+from exporter.kernel.netlink import Block, dump
 from exporter.kernel.sockdiag import STATES_IN_PROCFS, question_of
 from exporter.kernel.tables import Table
 
@@ -28,10 +28,13 @@ def read_destinations(table: Table, remote_port: int, deadline: float) -> Iterat
     ``deadline`` is on the monotonic clock. Raises SockDiagError, while iterating.
     """
     for blocks in dump(question_of(table, _BUT_LISTEN, remote_port=remote_port), deadline):
-        for data, length in blocks:
-            behind = length - _ADDRESSES.stop
-            found = iter_unpack(f"{_ADDRESSES.start}x{len(_ADDRESSES)}s{behind}x", data)
-            yield chain.from_iterable(found)
+        yield from map(find_destinations, blocks)
+
+
+def find_destinations(block: Block) -> Iterable[bytes]:
+    """Return the destination of every socket in a block of messages."""
+    behind = block.length - _ADDRESSES.stop
+    return chain.from_iterable(iter_unpack(f"{_ADDRESSES.start}x{len(_ADDRESSES)}s{behind}x", block.data))
 
 
 def parse_destinations(blocks: Iterable[bytes], remote_port: int) -> Iterator[Iterable[bytes]]:
