@@ -70,10 +70,10 @@ def test_busiest_destination_is_that_of_ss(namespace: Namespace, source: str) ->
     set_sysctl(namespace, "tcp_tw_reuse", "0")
     namespace.run("ip", "address", "add", "::2/128", "dev", "lo")
     destinations = (
-        Destination("127.0.0.1", 1500, 700),
-        Destination("127.0.0.2", 1900),
-        Destination("::1", 700, 100),
-        Destination("::2", 500),
+        Destination("127.0.0.1", 300, 1900),
+        Destination("127.0.0.2", 100, 1800),
+        Destination("::1", 100, 700),
+        Destination("::2", 0, 500),
     )
     with outbound(namespace, POSTGRES, *destinations):
         busiest = measure(namespace, source)[BUSIEST]
