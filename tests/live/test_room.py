@@ -96,6 +96,18 @@ def test_destinations_do_not_matter_below_a_tenth_of_the_ports(namespace: Namesp
     assert measure(namespace)[BUSIEST] == {}
 
 
+def test_ports_run_out_by_destination(namespace: Namespace) -> None:
+    """When the busiest takes all that there are, no connection to it can be made, but one to another can."""
+    set_sysctl(namespace, "ip_local_port_range", "20000 20099")
+    with outbound(namespace, POSTGRES, Destination("127.0.0.1", 100), Destination("127.0.0.2", 20)):
+        measured = measure(namespace)
+        with inside(namespace.path):
+            with pytest.raises(OSError, match="Cannot assign requested address"):
+                socket.create_connection(("127.0.0.1", POSTGRES))
+            socket.create_connection(("127.0.0.2", POSTGRES)).close()
+    assert list(measured[BUSIEST].values()) == list(measured["ephemeral_ports"].values()) == [100]
+
+
 def test_time_wait_overflows(namespace: Namespace) -> None:
     """Of what cannot be kept in TIME_WAIT every one is counted, as nstat does."""
     requirements.require_command("nstat", "iproute2")
