@@ -23,6 +23,8 @@ EVERYONE = {
     "bare read",
     "bare dump",
     "our pass, procfs",
+    "our pass, netlink",
+    "our pass, auto",
     "ss -tan",
     "netstat -tan",
     "psutil net_connections",

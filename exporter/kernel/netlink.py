@@ -29,6 +29,7 @@ from typing import Final, NamedTuple
 HEADER_BYTES: Final = 16
 NETLINK_SOCK_DIAG: Final = 4
 SEQUENCE: Final = 0x6E737464  # any number will do, see rule 1
+TCPDIAG_GETSOCK: Final = 18
 SOCK_DIAG_BY_FAMILY: Final = 20
 
 _NLMSG_NOOP: Final = 1
@@ -47,7 +48,7 @@ _KERNEL: Final = 0
 
 _DATAGRAM_BYTES: Final = 1 << 15  # the kernel makes none larger
 _BUFFER_BYTES: Final = 1 << 16  # more of them at a time leave the processor's cache before they are cut
-_MOST_LENGTHS: Final = 4
+_MOST_LENGTHS: Final = 6
 
 _UNAVAILABLE: Final = frozenset(
     {
@@ -86,10 +87,11 @@ class Block(NamedTuple):
 
 
 class Question(NamedTuple):
-    """A request for a dump, without its header; and how long its answers are at least, with theirs."""
+    """A request for a dump, without its header; the least length of its answers, with theirs; their type."""
 
     request: bytes
     shortest: int
+    kind: int = SOCK_DIAG_BY_FAMILY
 
 
 def dump(question: Question, deadline: float) -> Iterator[list[Block]]:
@@ -100,11 +102,11 @@ def dump(question: Question, deadline: float) -> Iterator[list[Block]]:
 
     Raises SockDiagError, while iterating.
     """
-    cutter = Cutter(question.shortest)
+    cutter = Cutter(question.shortest, question.kind)
     kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
     try:
         with socket.socket(socket.AF_NETLINK, kind, NETLINK_SOCK_DIAG) as channel:
-            channel.send(encode_request(question.request))
+            channel.send(encode_request(question))
             buffer = memoryview(bytearray(_BUFFER_BYTES))
             while not cutter.done:
                 yield cutter.cut(buffer[: receive(channel, buffer, deadline)])
@@ -122,10 +124,10 @@ def iterate_attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         data = data[length + -length % 4 :]
 
 
-def encode_request(request: bytes) -> bytes:
+def encode_request(question: Question) -> bytes:
     """Return the message that asks for a dump."""
-    flags = _NLM_F_REQUEST | _NLM_F_DUMP
-    return _HEADER.pack(HEADER_BYTES + len(request), SOCK_DIAG_BY_FAMILY, flags, SEQUENCE, _KERNEL) + request
+    length, flags = HEADER_BYTES + len(question.request), _NLM_F_REQUEST | _NLM_F_DUMP
+    return _HEADER.pack(length, question.kind, flags, SEQUENCE, _KERNEL) + question.request
 
 
 class Cutter:
@@ -135,14 +137,15 @@ class Cutter:
     there are too many different lengths to learn, all that follows one of the others is cut one by one.
     """
 
-    def __init__(self, shortest: int) -> None:
+    def __init__(self, shortest: int, kind: int = SOCK_DIAG_BY_FAMILY) -> None:
         self.done = False
         self._shortest = shortest
+        self._kind = kind
         self._lengths: tuple[int, ...] = (shortest,)
 
     def cut(self, data: memoryview) -> list[Block]:
         """Return the messages in one or more whole datagrams; raises SockDiagError."""
-        found = _runs_of(self._lengths).findall(data)
+        found = _runs_of(self._kind, self._lengths).findall(data)
         *runs, rest = (b"".join(column) for column in zip(*found, strict=True))
         blocks = {length: [run] for length, run in zip(self._lengths, runs, strict=True)}
         for message in self._walk(memoryview(rest)):
@@ -161,7 +164,7 @@ class Cutter:
             if sequence == SEQUENCE:
                 if flags & _NLM_F_DUMP_INTR:
                     raise SockDiagError(Reason.TRANSIENT, "the dump was interrupted: sockets changed")
-                if kind == SOCK_DIAG_BY_FAMILY:
+                if kind == self._kind:
                     if length < self._shortest or length % 4:
                         raise _malformed(f"a message of {length} bytes")
                     yield data[:length]
@@ -182,14 +185,12 @@ class Cutter:
 
 
 @lru_cache(maxsize=16)
-def _runs_of(lengths: tuple[int, ...]) -> re.Pattern[bytes]:
+def _runs_of(kind: int, lengths: tuple[int, ...]) -> re.Pattern[bytes]:
     """Match messages that follow each other, a group for each of the lengths, and last what no group matches.
 
     That is all that is behind a message of another length, or behind what is no message.
     """
-    starts = (
-        _HEADER.pack(length, SOCK_DIAG_BY_FAMILY, _NLM_F_MULTI, SEQUENCE, 0)[:_PORT] for length in lengths
-    )
+    starts = (_HEADER.pack(length, kind, _NLM_F_MULTI, SEQUENCE, 0)[:_PORT] for length in lengths)
     messages = [
         b"%b.{%d}" % (re.escape(start), length - _PORT) for start, length in zip(starts, lengths, strict=True)
     ]

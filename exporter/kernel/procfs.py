@@ -29,6 +29,7 @@ class Procfs:
     """
 
     def __init__(self, root: str = DEFAULT_ROOT) -> None:
+        root = root.rstrip("/") or "/"
         self.root = root
         processes = ("self",) if root == DEFAULT_ROOT else ("1", "self")
         directories = [os.path.join(root, process, "net") for process in processes]

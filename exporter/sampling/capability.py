@@ -11,7 +11,7 @@ from exporter.kernel.procfs import Procfs
 from exporter.sampling.counting import TableCount
 from exporter.sampling.series import Series
 from exporter.sampling.settings import Settings
-from exporter.sampling.sources import AUTO, LARGE_ROWS, NETLINK
+from exporter.sampling.sources import NETLINK
 
 T = TypeVar("T")
 
@@ -23,26 +23,26 @@ Measures = Mapping[str, Mapping[tuple[str, ...], float]]
 class Pass:
     """A pass over the tables, those counted that could be read; ``now`` is on the monotonic clock.
 
-    ``netlink_reachable`` is whether netlink shows the network namespace that ``procfs`` does.
+    ``netlink_reachable`` is whether netlink shows the network namespace that ``procfs`` does, ``sources`` by
+    what the tables were read.
     """
 
     settings: Settings
     procfs: Procfs
     netlink_reachable: bool
+    sources: Mapping[str, str]
     counts: Mapping[str, TableCount]
     series: Series
     now: float
 
     def look(self, table: str, ask: Callable[[float], T], parse: Callable[[Iterable[bytes]], T]) -> T:
-        """Look once more at a table that was counted, by the source that the operator chose or its size.
+        """Look once more at a table that was counted, by the source that it was counted by.
 
         ``ask`` looks over netlink, until a deadline; where that is of no use, or fails, ``parse`` makes the
         same of the table's text in blocks of whole lines. Raises ProcfsError, SockDiagError.
         """
-        wanted = self.settings.source
-        large = wanted == AUTO and self.counts[table].listed > LARGE_ROWS
         deadline = time.monotonic() + self.settings.timeout_seconds
-        if self.netlink_reachable and (wanted == NETLINK or large):
+        if self.sources[table] == NETLINK:
             try:
                 return ask(deadline)
             except SockDiagError as error:

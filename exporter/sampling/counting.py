@@ -65,21 +65,34 @@ class TableCounter:
 
         ``listening`` are the ports that were listening lately, beside those that the table lists now.
         """
+        self.begin(listening)
+        for batch in batches:
+            self.add(batch)
+        return self.finish()
+
+    def begin(self, listening: Iterable[int]) -> None:
+        """Forget what was counted before."""
         self._reset()
-        accept_queues, accept_queue_limits = Counter[int](), Counter[int]()
-        totals = [0, 0, 0, 0]
+        self._accept_queues, self._accept_queue_limits = Counter[int](), Counter[int]()
+        self._totals = [0, 0, 0, 0]
         for port in listening:
             self._tally_of_local(port)
-        for listeners, rows, *numbers in batches:
-            for port, waiting, limit in listeners:
-                self._tally_of_local(port)[states.LISTEN] += 1
-                accept_queues[port] += waiting
-                if limit is not None:
-                    accept_queue_limits[port] += limit
-            self._fold(rows)
-            totals = [total + number for total, number in zip(totals, numbers, strict=True)]
+
+    def add(self, batch: Batch) -> None:
+        """Count some rows."""
+        listeners, rows, *numbers = batch
+        for port, waiting, limit in listeners:
+            self._tally_of_local(port)[states.LISTEN] += 1
+            self._accept_queues[port] += waiting
+            if limit is not None:
+                self._accept_queue_limits[port] += limit
+        self._fold(rows)
+        self._totals = [total + number for total, number in zip(self._totals, numbers, strict=True)]
+
+    def finish(self) -> TableCount:
+        """Return what was counted."""
         tallies = {service: tuple(tally) for service, tally in self._tallies.items() if tally != EMPTY}
-        return TableCount(tallies, accept_queues, accept_queue_limits, *totals)
+        return TableCount(tallies, self._accept_queues, self._accept_queue_limits, *self._totals)
 
     def _reset(self) -> None:
         for tally in self._tallies.values():

@@ -10,6 +10,7 @@ from exporter.kernel.procnet import ProcnetError
 from exporter.sampling.reader import Reading
 from exporter.sampling.snapshot import TableStatus
 from exporter.sampling.sources import PROCFS
+from exporter.sampling.worker import HangError
 
 log = structlog.get_logger()
 
@@ -52,7 +53,7 @@ class Health:
         if error is None:
             log.info("works again", **{kind: name})
         else:
-            expected = isinstance(error, ProcfsError | ProcnetError | SockDiagError)
+            expected = isinstance(error, ProcfsError | ProcnetError | SockDiagError | HangError)
             log.error("failed", error=message, exc_info=None if expected else error, **{kind: name})
 
     def _log_source(self, table: str, reading: Reading) -> None:

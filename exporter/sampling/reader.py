@@ -1,24 +1,22 @@
-"""Read and count one table: isolated, timed, and never longer than it may."""
+"""Read one table's text and count it: isolated, timed, and never longer than it may."""
 
 import time
-from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass, replace
-from threading import Thread
+from dataclasses import dataclass
 from typing import Final
 
 from exporter.kernel.counters import parse_sockstat
-from exporter.kernel.netlink import Reason, SockDiagError
+from exporter.kernel.netlink import SockDiagError
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.kernel.procnet import parse_table
-from exporter.kernel.sockdiag import read_listeners, read_table
 from exporter.kernel.tables import Table
 from exporter.sampling.counting import COUNTERS, TableCount, TableCounter
 from exporter.sampling.ports import PortRules
-from exporter.sampling.sources import NETLINK, PROCFS, SourceChoice
+from exporter.sampling.sources import PROCFS
+from exporter.sampling.worker import HangError, Worker
 
-_HANG_GRACE_SECONDS: Final = 1.0
+HANG_GRACE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,93 +39,47 @@ class Reading:
 class TableReader:
     """Reads one table pass after pass."""
 
-    def __init__(self, table: Table, procfs: Procfs, rules: PortRules, choice: SourceChoice) -> None:
+    def __init__(self, table: Table, procfs: Procfs, rules: PortRules) -> None:
         self.table = table
         self._procfs = procfs
-        self._worker: Thread | None = None
-        self.change_rules(rules, choice)
+        self._worker = Worker()
+        self.change_rules(rules)
 
-    def change_rules(self, rules: PortRules, choice: SourceChoice) -> None:
+    def change_rules(self, rules: PortRules) -> None:
         """Let other rules hold from the next reading on; one that hangs is still waited for."""
-        self._counter: TableCounter = COUNTERS[self.table.protocol](self.table, rules)
-        self._choice = choice
+        self.counter: TableCounter = COUNTERS[self.table.protocol](self.table, rules)
 
     def read(self, listening: Iterable[int], timeout_seconds: float) -> Reading:
-        """Read and count the table; ``listening`` are ports that were listening lately.
+        """Read the table's text and count it; ``listening`` are ports that were listening lately.
 
-        It happens in a thread, so that a read that hangs costs this table only. That thread is left alone
-        then, and no other is started while it lives.
+        A read that hangs costs this table only.
         """
-        readings: list[Reading] = []
-        if self._worker is None or not self._worker.is_alive():
-            deadline = time.monotonic() + timeout_seconds
-            self._worker = Thread(
-                target=lambda: readings.append(self._read(listening, deadline)), daemon=True
+        deadline = time.monotonic() + timeout_seconds
+        try:
+            return self._worker.run(
+                lambda: self._read(listening, deadline), timeout_seconds + HANG_GRACE_SECONDS
             )
-            try:
-                self._worker.start()
-            except RuntimeError as error:  # no room for one more thread
-                self._worker = None
-                return Reading(error=error)
-            self._worker.join(timeout_seconds + _HANG_GRACE_SECONDS)
-        if readings:
-            return readings[0]
-        hangs = ProcfsError(f"{self.table.name}: timeout: the read hangs")
-        return Reading(error=hangs, duration_seconds=timeout_seconds)
+        except HangError as error:
+            return Reading(error=error, duration_seconds=timeout_seconds)
+        except RuntimeError as error:  # no room for one more thread
+            return Reading(error=error)
 
     def _read(self, listening: Iterable[int], deadline: float) -> Reading:
         started, started_cpu = time.monotonic(), time.thread_time()
+        count = difference = failure = None
         try:
-            reading = self._count(listening, deadline)
+            blocks = self._procfs.read_blocks(self.table.name, deadline)
+            if blocks is not None:
+                with closing(blocks):
+                    count = self.counter.count(parse_table(self.table, blocks), listening)
+                difference = self.compare_sockstat(count)
         except Exception as error:  # noqa: BLE001 - the one place where a table's failure, whatever it is, ends
-            reading = Reading(error=error)
+            count, failure = None, error
         duration, cpu = time.monotonic() - started, time.thread_time() - started_cpu
-        return replace(reading, duration_seconds=duration, cpu_seconds=cpu)
+        return Reading(count, PROCFS, difference, failure, None, duration, cpu)
 
-    def _count(self, listening: Iterable[int], deadline: float) -> Reading:
-        """Count the table by the source of choice, or over procfs where netlink fails."""
-        now, failure = time.monotonic(), None
-        if self._choice.choose(now) == NETLINK and self._procfs.has_table(self.table.name):
-            try:
-                count = self._count_netlink(listening, deadline)
-            except SockDiagError as error:
-                self._choice.note_failure(now)
-                if error.reason is Reason.TIMEOUT:  # over procfs it would take longer still
-                    raise
-                failure = error
-            else:
-                self._choice.note_rows(count.listed)
-                return Reading(count, NETLINK, self._compare_sockstat(count))
-        blocks = self._procfs.read_blocks(self.table.name, deadline)
-        if blocks is None:
-            return Reading()
-        with closing(blocks):
-            count = self._counter.count(parse_table(self.table, blocks), listening)
-        self._choice.note_rows(count.listed)
-        if count.accept_queues and self._choice.may_ask_netlink(now):
-            try:
-                count = replace(count, accept_queue_limits=self._read_limits(deadline))
-            except SockDiagError as error:
-                self._choice.note_failure(now)
-                failure = error
-        return Reading(count, PROCFS, self._compare_sockstat(count), netlink_error=failure)
-
-    def _count_netlink(self, listening: Iterable[int], deadline: float) -> TableCount:
-        try:
-            return self._counter.count(read_table(self.table, deadline), listening)
-        except SockDiagError as error:
-            if error.reason is not Reason.TRANSIENT:
-                raise
-        return self._counter.count(read_table(self.table, deadline), listening)
-
-    def _read_limits(self, deadline: float) -> Counter[int]:
-        """Return the limits of the accept queues by port, which procfs does not have."""
-        limits = Counter[int]()
-        for port, _, limit in read_listeners(self.table, deadline):
-            limits[port] += limit or 0
-        return limits
-
-    def _compare_sockstat(self, count: TableCount) -> int | None:
+    def compare_sockstat(self, count: TableCount) -> int | None:
+        """Return the sockets counted less those in use by the kernel's own counter; None without one."""
         if not self.table.sockstat:
             return None
         try:

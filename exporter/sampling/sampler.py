@@ -15,7 +15,8 @@ from exporter.sampling.drops import UdpDrops
 from exporter.sampling.health import Health
 from exporter.sampling.peaks import Peaks
 from exporter.sampling.ports import PortRules
-from exporter.sampling.reader import Reading, TableReader
+from exporter.sampling.protocol import ProtocolReader
+from exporter.sampling.reader import Reading
 from exporter.sampling.room import Room
 from exporter.sampling.series import SeriesMemory
 from exporter.sampling.settings import Settings
@@ -42,7 +43,7 @@ class Sampler:
         self._settings = settings
         self._rules: tuple[PortRules, str] | None = None
         self._netlink_reachable = procfs.shows_own_namespace()
-        self._readers: dict[str, TableReader] = {}
+        self._readers: dict[str, ProtocolReader] = {}
         self._memory = SeriesMemory()
         self._capabilities = tuple(make() for make in CAPABILITIES)
         self._health = Health()
@@ -76,10 +77,11 @@ class Sampler:
             self._rules = (rules, settings.source)
             for reader in self._readers.values():
                 reader.change_rules(rules, self._make_choice(settings))
-        readings = {name: self._read(name, rules, settings) for name in settings.tables}
+        readings = self._read(rules, settings)
         counts = {name: reading.count for name, reading in readings.items() if reading.count}
         series = self._memory.label(counts, rules, started)
-        seen = Pass(settings, self._procfs, self._netlink_reachable, counts, series, started)
+        sources = {name: reading.source for name, reading in readings.items()}
+        seen = Pass(settings, self._procfs, self._netlink_reachable, sources, counts, series, started)
         measures: dict[str, Mapping[tuple[str, ...], float]] = {}
         for capability in self._capabilities:
             measures.update(self._measure(capability, seen))
@@ -106,10 +108,16 @@ class Sampler:
         )
         return self.snapshot
 
-    def _read(self, name: str, rules: PortRules, settings: Settings) -> Reading:
-        if name not in self._readers:
-            self._readers[name] = TableReader(TABLES[name], self._procfs, rules, self._make_choice(settings))
-        return self._readers[name].read(self._memory.listening(name), settings.timeout_seconds)
+    def _read(self, rules: PortRules, settings: Settings) -> Mapping[str, Reading]:
+        wanted: dict[str, dict[str, tuple[int, ...]]] = {}
+        for name in settings.tables:
+            wanted.setdefault(TABLES[name].protocol, {})[name] = self._memory.listening(name)
+        readings: dict[str, Reading] = {}
+        for protocol, listening in wanted.items():
+            if protocol not in self._readers:
+                self._readers[protocol] = ProtocolReader(self._procfs, rules, self._make_choice(settings))
+            readings.update(self._readers[protocol].read(listening, settings.timeout_seconds))
+        return {name: readings[name] for name in settings.tables}
 
     def _measure(self, capability: Capability, seen: Pass) -> Measures:
         name, error = type(capability).__name__, None

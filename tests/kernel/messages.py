@@ -1,5 +1,6 @@
 """Make netlink messages as the kernel does."""
 
+from socket import AF_INET
 from struct import pack
 
 from exporter.kernel.netlink import SEQUENCE, SOCK_DIAG_BY_FAMILY
@@ -26,9 +27,10 @@ def inet(  # noqa: PLR0913 - the fields of a message
     timer: int = 0,
     inode: int = 0,
     flags: int = MULTI,
+    family: int = AF_INET,
 ) -> bytes:
     """Make a message of inet_diag; the queues are as in it, those received first."""
-    start = pack("=BBBB", 2, state, timer, 0) + pack("!HH", *ports)
+    start = pack("=BBBB", family, state, timer, 0) + pack("!HH", *ports)
     return message(start + bytes(44) + pack("=5I", 0, *queues, 0, inode) + attributes, flags=flags)
 
 

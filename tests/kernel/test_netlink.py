@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from exporter.kernel.netlink import (
     NETLINK_SOCK_DIAG,
+    SOCK_DIAG_BY_FAMILY,
     Block,
     Cutter,
     Question,
@@ -48,7 +49,7 @@ def messages_of(blocks: list[Block]) -> list[bytes]:
     )
 
 
-@given(st.lists(st.lists(st.sampled_from([0, 8, 28, 36, 44, 52]))))
+@given(st.lists(st.lists(st.sampled_from([0, 8, 28, 36, 44, 52, 60]))))
 def test_every_message_is_cut_once(chunks: list[list[int]]) -> None:
     """Whatever their lengths and however they follow each other, those beyond what is learned included."""
     datagrams = [
@@ -82,6 +83,13 @@ def test_foreign_answers_are_ignored() -> None:
     assert ([Block(MINISOCKET, SHORTEST)], False) == cut(b"".join(foreign) + MINISOCKET)
 
 
+def test_messages_are_padded() -> None:
+    """The next begins where four bytes do."""
+    assert ([Block(MINISOCKET, SHORTEST)], True) == cut(
+        message(b"1", number=1) + bytes(3) + MINISOCKET + done()
+    )
+
+
 @pytest.mark.parametrize("kind", [ERROR, DONE])
 @pytest.mark.parametrize(
     ("error", "reason"),
@@ -99,7 +107,7 @@ def test_foreign_answers_are_ignored() -> None:
 def test_errors_of_the_kernel(kind: int, error: int, reason: Reason) -> None:
     """They arrive alone, or at the end of a dump without any socket."""
     with pytest.raises(SockDiagError, match=os.strerror(error)) as caught:
-        cut(message(pack("=i", -error) + encode_request(b"request"), kind))
+        cut(message(pack("=i", -error) + encode_request(Question(b"request", SHORTEST)), kind))
     assert reason == caught.value.reason
 
 
@@ -124,6 +132,8 @@ def with_length(length: int) -> bytes:
         message(bytes(72), kind=99),
         message(b"", DONE),
         message(b"", ERROR),
+        message(bytes(SHORTEST - 16 - 4)),
+        pack("=IHHII", 0, SOCK_DIAG_BY_FAMILY, 0, 1, 0),
         inet((1, 2), 1, flags=INTERRUPTED),
     ],
 )
@@ -206,7 +216,7 @@ def test_cut_datagram_is_an_error(channel: socket.socket) -> None:
     with channel, ExitStack() as stack:
         for _ in range(10):
             stack.enter_context(socket.socket(type=socket.SOCK_DGRAM)).bind(("127.0.0.1", 0))
-        channel.send(encode_request(question_of(TABLES["udp"]).request))
+        channel.send(encode_request(question_of(TABLES["udp"])))
         with pytest.raises(SockDiagError, match="cut") as caught:
             receive(channel, memoryview(bytearray(500)), time.monotonic() + 5)
     assert Reason.TRANSIENT == caught.value.reason

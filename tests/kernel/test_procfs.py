@@ -63,8 +63,9 @@ def test_self_is_read_where_there_is_no_first_process(tree: ProcfsTree) -> None:
     assert print_table("tcp") == read_whole(tree.procfs(), "tcp")
 
 
-def test_the_own_procfs_is_read_through_self() -> None:
-    assert Procfs().net_directory == "/proc/self/net"
+@pytest.mark.parametrize("root", ["/proc", "/proc/"])
+def test_the_own_procfs_is_read_through_self(root: str) -> None:
+    assert Procfs(root).net_directory == "/proc/self/net"
 
 
 @pytest.mark.parametrize("root", ["missing", "empty", "file"])

@@ -1,13 +1,14 @@
 """Rows of sock_diag are those of procfs: two captures of the same sockets count the same."""
 
 from pathlib import Path
+from socket import AF_INET, AF_INET6
 from struct import pack
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.kernel import states
+from exporter.kernel import sockdiag, states
 from exporter.kernel.netlink import Block, Cutter
 from exporter.kernel.procnet import parse_table
 from exporter.kernel.rows import Batch, Listener
@@ -100,3 +101,18 @@ def test_any_message_is_a_row(table: str, payload: bytes, data: st.DataObject) -
     batch = parser_of(TABLES[table])([Block(whole * 2, len(whole))])
     assert batch.listed == len(batch.listeners) + len(list(batch.rows))
     assert batch.listed >= 2
+
+
+def test_one_dump_of_both_families_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a datagram has one family or both, each row goes to its table."""
+    fields = [((1, 2), AF_INET), ((3, 4), AF_INET6), ((5, 6), AF_INET)]
+    mixed = [inet(ports, 1, family=family) for ports, family in fields]
+    datagrams = [mixed, mixed[:1], mixed[1:2]]
+    blocks = [[Block(b"".join(messages), len(messages[0]))] for messages in datagrams]
+    monkeypatch.setattr(sockdiag, "dump", lambda _, __: iter(blocks))
+    found: dict[str, list[int]] = {"tcp": [], "tcp6": []}
+    for table, batch in sockdiag.read_tables([TABLES["tcp"], TABLES["tcp6"]], 0.0):
+        rows = [row[0] for row in batch.rows]
+        assert batch.listed == len(rows)
+        found[table.name] += rows
+    assert {"tcp": [1, 5, 1], "tcp6": [3, 3]} == found

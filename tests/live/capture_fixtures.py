@@ -61,7 +61,7 @@ def receive_dump(table: Table) -> bytes:
     buffer = memoryview(bytearray(1 << 16))
     received = b""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as channel:
-        channel.send(encode_request(question.request))
+        channel.send(encode_request(question))
         while not cutter.done:
             end = receive(channel, buffer, time.monotonic() + PATIENCE_SECONDS)
             cutter.cut(buffer[:end])

@@ -32,7 +32,7 @@ def key(state: str, port: str = "80") -> SocketKey:
 def see(counts: dict[SocketKey, int], now: float, settings: Settings = SETTINGS) -> Pass:
     """Return a pass that counted so many sockets."""
     series = Series(Attribution(RULES, (), {}), 0, counts)
-    return Pass(settings, PROCFS, netlink_reachable=False, counts={}, series=series, now=now)
+    return Pass(settings, PROCFS, netlink_reachable=False, sources={}, counts={}, series=series, now=now)
 
 
 PASSES = st.lists(

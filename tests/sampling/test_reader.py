@@ -2,28 +2,23 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from exporter.kernel import states
-from exporter.kernel.netlink import Reason, SockDiagError
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.kernel.procnet import ProcnetError
-from exporter.kernel.rows import Batch, Listener
-from exporter.kernel.tables import TABLES, Table
-from exporter.sampling import reader as reader_module
+from exporter.kernel.tables import TABLES
 from exporter.sampling.ports import PortRules, Service
 from exporter.sampling.reader import Reading, TableReader
 from exporter.sampling.services import PortNames
-from exporter.sampling.sources import NETLINK, PROCFS, SourceChoice
 from tests.procfs_tree import CAPTURED, Printed, ProcfsTree, open_files
 from tests.sampling.odd_procfs import FailingProcfs, HangingProcfs
 from tests.sampling.port_rules import EPHEMERAL, make_rules
 
 PATIENCE_SECONDS = 30.0
-ONLY_PROCFS = SourceChoice(PROCFS, reachable=False)
 LISTENING_80 = Service("inbound", 80)
 
 
@@ -42,7 +37,7 @@ def tree(tmp_path: Path) -> ProcfsTree:
 
 def read(procfs: Procfs, table: str = "tcp", rules: PortRules | None = None) -> Reading:
     """Read a table once."""
-    return TableReader(TABLES[table], procfs, rules or make_rules(), ONLY_PROCFS).read((), PATIENCE_SECONDS)
+    return TableReader(TABLES[table], procfs, rules or make_rules()).read((), PATIENCE_SECONDS)
 
 
 def test_count(tree: ProcfsTree) -> None:
@@ -55,7 +50,7 @@ def test_count(tree: ProcfsTree) -> None:
 
 def test_ports_that_listened_lately_count(tree: ProcfsTree) -> None:
     tree.fill("tcp", Printed(9999, 443))
-    reader = TableReader(TABLES["tcp"], tree.procfs(), make_rules(), ONLY_PROCFS)
+    reader = TableReader(TABLES["tcp"], tree.procfs(), make_rules())
     reading = reader.read([9999], PATIENCE_SECONDS)
     assert reading.count is not None
     assert list(reading.count.tallies) == [Service("inbound", 9999)]
@@ -106,7 +101,7 @@ def test_unreadable_sockstat_costs_the_difference_only(tree: ProcfsTree) -> None
 def test_nothing_is_half_counted(tree: ProcfsTree, error: Exception) -> None:
     """An error after the first block leaves no count, and the next reading has the whole of it."""
     procfs = FailingProcfs(tree.root, "tcp", error)
-    reader = TableReader(TABLES["tcp"], procfs, make_rules(), ONLY_PROCFS)
+    reader = TableReader(TABLES["tcp"], procfs, make_rules())
     failed = reader.read((), PATIENCE_SECONDS)
     assert (failed.count, failed.sockstat_difference, failed.error) == (None, None, error)
     procfs.error = None
@@ -123,7 +118,7 @@ class BrokenNames(dict[int, str]):
 def test_bug_in_the_counter_leaves_nothing_open(tree: ProcfsTree) -> None:
     """Where counting fails at once, the table that was opened for it is closed."""
     rules = PortRules(PortNames({}, BrokenNames(), {}), frozenset(), 100, EPHEMERAL)
-    reader = TableReader(TABLES["tcp"], tree.procfs(), rules, ONLY_PROCFS)
+    reader = TableReader(TABLES["tcp"], tree.procfs(), rules)
     before = open_files()
     for _ in range(3):
         assert isinstance(reader.read([40000], PATIENCE_SECONDS).error, ZeroDivisionError)
@@ -148,13 +143,13 @@ def hanging(tree: ProcfsTree) -> Iterator[HangingProcfs]:
 
 def test_hanging_read(hanging: HangingProcfs) -> None:
     """It is given up, and nothing else is started while it hangs; then all is well again."""
-    reader = TableReader(TABLES["tcp"], hanging, make_rules(), ONLY_PROCFS)
+    reader = TableReader(TABLES["tcp"], hanging, make_rules())
     threads = threading.active_count()
     started = time.monotonic()
     for _ in range(100):
         reading = reader.read((), 0.01)
         assert reading.count is None
-        assert str(reading.error) == "tcp: timeout: the read hangs"
+        assert str(reading.error) == "timeout: the read hangs"
         assert threading.active_count() == threads + 1
     assert hanging.reads == 1
     assert time.monotonic() - started < PATIENCE_SECONDS
@@ -167,7 +162,7 @@ def test_hanging_read(hanging: HangingProcfs) -> None:
 
 def test_late_reading_is_dropped(hanging: HangingProcfs, tree: ProcfsTree) -> None:
     """What a read that hung brings in the end is of another time."""
-    reader = TableReader(TABLES["tcp"], hanging, make_rules(), ONLY_PROCFS)
+    reader = TableReader(TABLES["tcp"], hanging, make_rules())
     assert reader.read((), 0.01).error is not None
     hanging.release.set()
     for thread in threading.enumerate():
@@ -184,7 +179,7 @@ def test_table_that_takes_too_long(tree: ProcfsTree) -> None:
     lines = [b"Inode Path".ljust(63), *[b"row".ljust(63)] * 9000]
     tree.write("unix", b"\n".join(lines))
     threads = threading.active_count()
-    reading = TableReader(TABLES["unix"], tree.procfs(), make_rules(), ONLY_PROCFS).read((), 0.0)
+    reading = TableReader(TABLES["unix"], tree.procfs(), make_rules()).read((), 0.0)
     assert reading.count is None
     assert str(reading.error) == f"{tree.net}/unix: timeout: it takes too long to read"
     assert threading.active_count() == threads
@@ -192,7 +187,7 @@ def test_table_that_takes_too_long(tree: ProcfsTree) -> None:
 
 def test_no_room_for_a_thread(tree: ProcfsTree) -> None:
     """That pass goes without the table, the next one is as ever."""
-    reader = TableReader(TABLES["tcp"], tree.procfs(), make_rules(), ONLY_PROCFS)
+    reader = TableReader(TABLES["tcp"], tree.procfs(), make_rules())
     usual = threading.stack_size(1 << 46)  # more than there is to address
     try:
         reading = reader.read((), PATIENCE_SECONDS)
@@ -201,81 +196,3 @@ def test_no_room_for_a_thread(tree: ProcfsTree) -> None:
     assert reading.count is None
     assert isinstance(reading.error, RuntimeError)
     assert reader.read((), PATIENCE_SECONDS).count is not None
-
-
-class Netlink:
-    """Stands for the kernel's answers to the dumps of a table, one after the other."""
-
-    def __init__(self, *answers: SockDiagError | Batch) -> None:
-        self.answers = list(answers)
-
-    def read_table(self, _: Table, deadline: float) -> Iterator[Batch]:
-        """Give the next answer."""
-        del deadline
-        answer = self.answers.pop(0)
-        if isinstance(answer, SockDiagError):
-            raise answer
-        yield answer
-
-    def read_listeners(self, table: Table, deadline: float) -> tuple[Listener, ...]:
-        """Give the next answer's listeners."""
-        return tuple(listener for batch in self.read_table(table, deadline) for listener in batch.listeners)
-
-
-LISTED = Batch([Listener(80, 2, 128), Listener(80, 1, 8)], [], 2)
-REFUSED = SockDiagError(Reason.UNAVAILABLE, "refused")
-BUSY = SockDiagError(Reason.TRANSIENT, "busy")
-LATE = SockDiagError(Reason.TIMEOUT, "late")
-
-
-@pytest.fixture
-def dump(tree: ProcfsTree, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Reading]]:
-    """Read the table over netlink, so many times as there are answers to give."""
-
-    def read_twice(*answers: SockDiagError | Batch, wanted: str = NETLINK) -> list[Reading]:
-        netlink = Netlink(*answers)
-        monkeypatch.setattr(reader_module, "read_table", netlink.read_table)
-        monkeypatch.setattr(reader_module, "read_listeners", netlink.read_listeners)
-        choice = SourceChoice(wanted, reachable=True)
-        reader = TableReader(TABLES["tcp"], tree.procfs(), make_rules(), choice)
-        readings = [reader.read((), PATIENCE_SECONDS) for _ in range(2)]
-        assert netlink.answers == []
-        return readings
-
-    return read_twice
-
-
-def test_netlink_that_is_busy_is_asked_once_more(dump: Callable[..., list[Reading]]) -> None:
-    for reading in dump(BUSY, LISTED, LISTED):
-        assert reading.source == NETLINK
-        assert reading.count is not None
-        assert (reading.count.listed, reading.netlink_error) == (2, None)
-        assert (reading.count.accept_queues, reading.count.accept_queue_limits) == ({80: 3}, {80: 136})
-
-
-@pytest.mark.parametrize("answers", [(REFUSED,), (BUSY, REFUSED), (BUSY, BUSY)])
-def test_procfs_takes_the_place_of_netlink_that_fails(
-    dump: Callable[..., list[Reading]], answers: tuple[SockDiagError, ...]
-) -> None:
-    """The error is told, and netlink is let alone for a while."""
-    first, second = dump(*answers)
-    assert first.netlink_error is answers[-1]
-    assert second.netlink_error is None
-    for reading in (first, second):
-        assert (reading.source, reading.error) == (PROCFS, None)
-        assert reading.count is not None
-        assert reading.count.listed == 3
-
-
-def test_a_table_that_netlink_cannot_give_in_time_fails(dump: Callable[..., list[Reading]]) -> None:
-    """Over procfs it would take longer still."""
-    first, _ = dump(LATE)
-    assert (first.count, first.error) == (None, LATE)
-
-
-def test_limits_of_accept_queues_are_asked_for_beside_procfs(dump: Callable[..., list[Reading]]) -> None:
-    first, second = dump(LISTED, REFUSED, wanted=PROCFS)
-    assert first.count is not None
-    assert second.count is not None
-    assert (first.source, first.count.accept_queue_limits) == (PROCFS, {80: 136})
-    assert (second.netlink_error, second.count.accept_queue_limits) == (REFUSED, {})
