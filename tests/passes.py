@@ -17,7 +17,7 @@ from tests.daemon import ROOT
 from tests.sampling.watched import SETTINGS
 
 WARM_UP_PASSES = 20
-WATCHED = replace(SETTINGS, tables=("tcp", "tcp6", "udp", "raw6"))
+WATCHED = replace(SETTINGS, tables=("tcp", "tcp6", "udp", "raw6"), peak_window_seconds=0.1)
 
 
 def say_holdings(sampler: Sampler) -> None:

@@ -12,7 +12,7 @@ Counts = dict[tuple[str, ...], float]
 
 
 class Peaks:
-    """Remembers a highest count for each series and each bucket of time, never one for each pass."""
+    """Remembers a highest count for each bucket of time and each series that had one, never for each pass."""
 
     def __init__(self) -> None:
         self._window_seconds = 0.0
@@ -29,10 +29,10 @@ class Peaks:
             self._earlier = {}
         if not self._states:
             return {}
+        peaks: Counts = {key: n for key, n in seen.series.sockets.items() if key.state in self._states}
         newest = self._open_bucket(int(seen.now * _BUCKETS / self._window_seconds))
-        in_states: Counts = {key: n for key, n in seen.series.sockets.items() if key.state in self._states}
-        _raise_to(newest, in_states)
-        peaks = dict(self._earlier)
+        _raise_to(newest, peaks)
+        _raise_to(peaks, self._earlier)
         _raise_to(peaks, newest)
         return {"sockets_peak": peaks}
 
@@ -50,5 +50,5 @@ class Peaks:
 
 def _raise_to(highest: Counts, counts: Counts) -> None:
     for key, count in counts.items():
-        if count >= highest.get(key, 0):
+        if count > highest.get(key, 0):
             highest[key] = count
