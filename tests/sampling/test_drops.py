@@ -9,10 +9,14 @@ from hypothesis import strategies as st
 
 from exporter.kernel import states
 from exporter.kernel.drops import Dropping
-from exporter.sampling.drops import SOCKETS_KEPT_SECONDS, SocketDrops
+from exporter.sampling.drops import SERIES_KEPT_SECONDS, SOCKETS_KEPT_SECONDS, SocketDrops, UdpDrops
 from exporter.sampling.sampler import Sampler
+from exporter.sampling.snapshot import ListenerKey, SocketKey
+from exporter.sampling.sources import PROCFS
 from tests.procfs_tree import Printed, ProcfsTree, print_table
-from tests.sampling.watched import SETTINGS, lay_out
+from tests.sampling.watched import SETTINGS, lay_out, pass_over
+
+SHOWN = {SocketKey("udp", "ipv4", "unconnected", "inbound", "53", "domain"): 1}
 
 
 def socket(drops: int, inode: int = 1, cookie: int = 0) -> Dropping:
@@ -119,3 +123,22 @@ def test_tables_of_udp_alone_are_looked_at(udp: Udp) -> None:
     udp.sampler.change_settings(replace(SETTINGS, tables=("tcp",)))
     assert udp.measure(p514_1=7) == {}
     assert udp.measure(p514_1=8) == {}
+
+
+def test_series_of_a_port_that_is_gone_leaves_after_an_hour(tmp_path: Path) -> None:
+    """Then it begins at 0 again, which is the reset of a counter."""
+    tree = lay_out(tmp_path)
+    tree.fill("udp")
+    drops, key = UdpDrops(), ListenerKey("udp", "ipv4", "other", "other")
+
+    def measure(now: float, dropped: bytes = b"") -> dict[tuple[str, ...], float]:
+        row = print_table("udp", [Printed(514, state=states.CLOSE)]).splitlines()[1].rstrip()[:-1]
+        tree.write("udp", print_table("udp") + (row + dropped + b"\n" if dropped else b""))
+        seen = pass_over(tree.procfs(), SHOWN, now, {"udp": PROCFS})
+        return dict(drops.measure(seen)["udp_drops_total"])
+
+    measure(0.0)
+    assert measure(1.0, b"9")[key] == 9
+    assert measure(SERIES_KEPT_SECONDS)[key] == 9
+    assert key not in measure(SERIES_KEPT_SECONDS + 2)
+    assert measure(SERIES_KEPT_SECONDS + 3, b"4")[key] == 4

@@ -7,21 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.kernel.procfs import Procfs
-from exporter.sampling.attribution import Attribution
 from exporter.sampling.capability import Pass
 from exporter.sampling.peaks import Peaks
-from exporter.sampling.ports import PortRules
 from exporter.sampling.sampler import Sampler
-from exporter.sampling.series import Series
 from exporter.sampling.settings import Settings
 from exporter.sampling.snapshot import SocketKey
 from tests.procfs_tree import CAPTURED
-from tests.sampling.watched import SETTINGS
+from tests.sampling.watched import SETTINGS, pass_over
 
 WINDOW_SECONDS = 60.0
 LONGEST_SECONDS = WINDOW_SECONDS * 13 / 12
 PROCFS = Procfs(str(CAPTURED))
-RULES = PortRules(SETTINGS.names, SETTINGS.always, SETTINGS.ports_limit, range(32768, 61000))
 
 
 def key(state: str, port: str = "80") -> SocketKey:
@@ -31,8 +27,7 @@ def key(state: str, port: str = "80") -> SocketKey:
 
 def see(counts: dict[SocketKey, int], now: float, settings: Settings = SETTINGS) -> Pass:
     """Return a pass that counted so many sockets."""
-    series = Series(Attribution(RULES, (), {}), 0, counts)
-    return Pass(settings, PROCFS, netlink_reachable=False, sources={}, counts={}, series=series, now=now)
+    return pass_over(PROCFS, counts, now, settings=settings)
 
 
 PASSES = st.lists(
