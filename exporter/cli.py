@@ -125,6 +125,10 @@ def load_settings(flags: Flags) -> Settings:
         names=name_ports(chosen.ports.names, _read_services(flags.path_services)),
         always=frozenset(chosen.ports.always),
         ports_limit=chosen.ports.limit,
+        room=chosen.room,
+        drops=chosen.drops,
+        peak_states=chosen.peaks.states,
+        peak_window_seconds=chosen.peaks.window_seconds,
     )
 
 

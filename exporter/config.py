@@ -8,6 +8,7 @@ from typing import Final
 
 from exporter import yaml_nodes
 from exporter.files import read_regular_file
+from exporter.kernel import states
 from exporter.kernel.tables import TABLES
 from exporter.sampling.sources import AUTO, SOURCES
 from exporter.yaml_nodes import Node, YamlError
@@ -16,6 +17,7 @@ from exporter.yaml_values import (
     ReadValue,
     read_choice,
     read_duration,
+    read_flag,
     read_list,
     read_number,
     read_share,
@@ -46,6 +48,14 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True)
+class Peaks:
+    """Of which states the highest counts are shown, and how long each is; no states, no peaks."""
+
+    states: tuple[str, ...] = ("syn_recv", "time_wait", "close_wait")
+    window_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What to watch, and what it may cost."""
 
@@ -55,6 +65,9 @@ class Config:
     source: str = AUTO
     tables: tuple[str, ...] = ("tcp", "tcp6", "udp", "udp6")
     ports: Ports = field(default_factory=Ports)
+    room: bool = True
+    drops: bool = True
+    peaks: Peaks = field(default_factory=Peaks)
 
 
 def load(path: str) -> Config:
@@ -126,10 +139,18 @@ def _read_ports(reader: Reader, node: Node, key: str) -> Ports:
     return Ports(**reader.mapping(node, key, _PORTS_KEYS))
 
 
+def _read_peaks(reader: Reader, node: Node, key: str) -> Peaks:
+    return Peaks(**reader.mapping(node, key, _PEAKS_KEYS))
+
+
 _PORTS_KEYS: Final[Mapping[str, tuple[str, ReadValue]]] = {
     "names": ("names", _read_port_names),
     "always": ("always", read_list(read_number(1, _LAST_PORT), least=0)),
     "limit": ("limit", read_number(1, 10_000)),
+}
+_PEAKS_KEYS: Final[Mapping[str, tuple[str, ReadValue]]] = {
+    "states": ("states", read_list(read_choice(states.TCP.values()), least=0)),
+    "window": ("window_seconds", read_duration),
 }
 _SECTIONS: Final[Mapping[str, tuple[str, ReadValue]]] = {
     "interval": ("interval_seconds", read_duration),
@@ -138,5 +159,8 @@ _SECTIONS: Final[Mapping[str, tuple[str, ReadValue]]] = {
     "source": ("source", read_choice(SOURCES)),
     "tables": ("tables", read_list(read_choice(TABLES), least=1)),
     "ports": ("ports", _read_ports),
+    "room": ("room", read_flag),
+    "drops": ("drops", read_flag),
+    "peaks": ("peaks", _read_peaks),
 }
 """Each key, with the attribute it sets and what reads its value."""

@@ -122,6 +122,11 @@ def read_choice(allowed: Collection[str]) -> ReadValue:
     return lambda reader, node, key: reader.matched(node, key, f"one of {', '.join(allowed)}", match)
 
 
+def read_flag(reader: Reader, node: Node, key: str) -> bool | None:
+    """Return whether a thing is wanted; of the words of YAML only two, as others read ``no`` as a name."""
+    return reader.matched(node, key, "true or false", {"true": True, "false": False}.get)
+
+
 def read_list(read_item: ReadValue, least: int) -> ReadValue:
     """Return what reads a list of at least so many items, each different."""
 

@@ -9,24 +9,15 @@ import os
 import sys
 import threading
 import tracemalloc
+from dataclasses import replace
 
 from exporter.kernel.procfs import Procfs
 from exporter.sampling.sampler import Sampler
-from exporter.sampling.services import name_ports
-from exporter.sampling.settings import Settings
 from tests.daemon import ROOT
+from tests.sampling.watched import SETTINGS
 
 WARM_UP_PASSES = 20
-SETTINGS = Settings(
-    tables=("tcp", "tcp6", "udp", "raw6"),
-    source="auto",
-    interval_seconds=1,
-    cpu_budget=1,
-    timeout_seconds=10,
-    names=name_ports({}, b""),
-    always=frozenset(),
-    ports_limit=100,
-)
+WATCHED = replace(SETTINGS, tables=("tcp", "tcp6", "udp", "raw6"), peak_window_seconds=0.1)
 
 
 def say_holdings(sampler: Sampler) -> None:
@@ -44,7 +35,7 @@ def say_holdings(sampler: Sampler) -> None:
 
 if __name__ == "__main__":
     tracemalloc.start()
-    watching = Sampler(Procfs(str(ROOT / "tests" / "fixtures" / "proc")), SETTINGS)
+    watching = Sampler(Procfs(str(ROOT / "tests" / "fixtures" / "proc")), WATCHED)
     for passes in (WARM_UP_PASSES, int(sys.argv[1])):
         for _ in range(passes):
             watching.take_snapshot()

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config import Config, ConfigError, Ports, load, parse
+from exporter.config import Config, ConfigError, Peaks, Ports, load, parse
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
 
 
-KEYS = ("interval", "cpu_budget", "timeout", "source", "tables", "ports")
 PORTS_KEYS = ("names", "always", "limit")
+PEAKS_KEYS = ("states", "window")
+KEYS = ("interval", "cpu_budget", "timeout", "source", "tables", "ports", "room", "drops", "peaks")
 
 
 def problems_of(content: bytes) -> tuple[str, ...]:
@@ -36,7 +37,7 @@ def test_nothing_said_is_the_default(content: bytes) -> None:
 def test_example_shows_every_key_with_its_default() -> None:
     assert Config() == load(str(EXAMPLE))
     text = EXAMPLE.read_text()
-    for key in (*KEYS, *(f"  {key}" for key in PORTS_KEYS)):
+    for key in (*KEYS, *(f"  {key}" for key in (*PORTS_KEYS, *PEAKS_KEYS))):
         assert f"\n{key}:" in text
 
 
@@ -51,6 +52,9 @@ def test_every_key_is_read() -> None:
           names: {8443: api-gateway, 30000-30002: nodeport, 30001: admin, 443: "quoted: name"}
           always: [22, 443]
           limit: 7
+        room: false
+        drops: false
+        peaks: {states: [listen], window: 5m}
     """
     names = {8443: "api-gateway", 30000: "nodeport", 30001: "admin", 30002: "nodeport", 443: "quoted: name"}
     expected = Config(
@@ -60,6 +64,9 @@ def test_every_key_is_read() -> None:
         source="netlink",
         tables=("unix", "raw6"),
         ports=Ports(names=names, always=(22, 443), limit=7),
+        room=False,
+        drops=False,
+        peaks=Peaks(states=("listen",), window_seconds=300.0),
     )
     assert expected == parse(content, "c")
 
@@ -106,10 +113,7 @@ ports:
         (b"\ninterval: \x00", "c:2:1: a character that YAML does not allow: #x0000"),
         (b"[" * 100_000, "c:1:12: nested too deeply"),
         (b"- " * 100_000, "c:1:23: nested too deeply"),
-        (
-            b"<<: {limit: 1}",
-            "c:1:1: <<: unknown key; allowed: interval, cpu_budget, timeout, source, tables, ports",
-        ),
+        (b"<<: {limit: 1}", f"c:1:1: <<: unknown key; allowed: {', '.join(KEYS)}"),
         (b'interval: "\\UFFFFFFFF"', "c:1:1: not valid YAML: a number that is too large"),
         (b"%YAML 1." + b"9" * 5000 + b"\n---\n", "c:1:1: not valid YAML: a number that is too large"),
         (b"[]", "c:1:1: must be a mapping of keys to values"),
@@ -135,6 +139,12 @@ ports:
         (b'ports: {names: {80: "a\\nb"}}', "c:1:21: ports.names.80: "),
         (b"ports: {names: {80: " + b"n" * 65 + b"}}", "c:1:21: ports.names.80: "),
         (b"ports: {names: {80: [a]}}", "c:1:21: ports.names.80: a sequence is not a name"),
+        (b"room: yes", "c:1:7: room: 'yes' is not true or false"),
+        (b"room: True", "c:1:7: room: 'True' is not true or false"),
+        (b"drops: 1", "c:1:8: drops: '1' is not true or false"),
+        (b"drops:", "c:1:7: drops: '' is not true or false"),
+        (b"peaks: {states: [TIME_WAIT]}", "c:1:18: peaks.states: 'TIME_WAIT' is not one of established"),
+        (b"peaks: {window: 1}", "c:1:17: peaks.window: '1' is not a duration"),
         (b"? [a]\n: b", "c:1:3: must be a single word or number"),
         (b'"\\ud800": 1', r"c:1:1: '\ud800': unknown key"),
     ],

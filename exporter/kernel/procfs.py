@@ -43,6 +43,8 @@ class Procfs:
                 f"{root}: not a procfs: there is no {' or '.join(directories)} with a table tcp"
             )
         self.net_directory = found[0]
+        is_mounted = os.path.islink(os.path.join(root, "self"))
+        self._shows_sysctls = self.shows_own_namespace() or not is_mounted
 
     def has_table(self, table: str) -> bool:
         """Tell whether there is such a socket table."""
@@ -75,8 +77,11 @@ class Procfs:
         return self._read(os.path.join(self.net_directory, name))
 
     def read_sysctl(self, name: str) -> bytes | None:
-        """Return a kernel parameter of our network namespace, such as ``net/ipv4/ip_local_port_range``."""
-        return self._read(os.path.join(self.root, "sys", name))
+        """Return a kernel parameter, such as ``net/ipv4/ip_local_port_range``; None where there is none.
+
+        Every procfs shows those of the reader's network namespace, so none go with the tables of another.
+        """
+        return self._read(os.path.join(self.root, "sys", name)) if self._shows_sysctls else None
 
     def network_namespaces(self) -> tuple[int, int, int] | None:
         """Return what tells the namespaces apart in which we read, we live, and the first process lives.

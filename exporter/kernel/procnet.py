@@ -16,7 +16,7 @@ Source: Documentation/networking/proc_net_tcp.rst, ``get_tcp4_sock`` in net/ipv4
 import binascii
 import re
 from binascii import unhexlify
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 from struct import Struct, iter_unpack
@@ -51,14 +51,6 @@ def parse_table(table: Table, blocks: Iterable[bytes]) -> Iterator[Batch]:
     if table.protocol == "unix":
         return map(_parse_unix_block, _without_header(blocks, b"Inode Path"))
     return _InetParser(table).parse(_without_header(blocks, b"local_address"))
-
-
-def parse_sockstat(text: bytes) -> Mapping[str, int]:
-    """Return sockets in use by protocol (``TCP``, ``UDP6``, ...) from the text of sockstat or sockstat6."""
-    return {
-        protocol.decode(): int(inuse)
-        for protocol, inuse in re.findall(rb"^(\w+): inuse (\d+)", text, re.MULTILINE)
-    }
 
 
 def _without_header(blocks: Iterable[bytes], header_word: bytes) -> Iterator[bytes]:

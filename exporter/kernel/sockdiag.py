@@ -24,7 +24,7 @@ from exporter.kernel.netlink import HEADER_BYTES, TCPDIAG_GETSOCK, Block, Questi
 from exporter.kernel.rows import Batch, Listener, Row, count_minisockets
 from exporter.kernel.tables import Table
 
-_STATES_IN_PROCFS: Final = 0xFFF
+STATES_IN_PROCFS: Final = 0xFFF
 _ONLY_LISTEN: Final = 1 << states.LISTEN
 
 _FAMILIES: Final = MappingProxyType({"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6})
@@ -37,7 +37,7 @@ _PROTOCOLS: Final = MappingProxyType(
     }
 )
 
-_INET_REQUEST: Final = Struct("=BBBxI48x")  # family, protocol, extensions, states, any socket
+_INET_REQUEST: Final = Struct("=BBBxI2xH44x")  # family, protocol, extensions, states, remote port
 _TCPDIAG_REQUEST: Final = Struct("=52xII")  # any family, any socket; states, memory not asked for
 INET_MESSAGE_BYTES: Final = HEADER_BYTES + 72
 _ROW: Final = Struct("=HHBII")
@@ -108,7 +108,7 @@ def _read_both_families(
 ) -> Generator[tuple[Table, Batch], None, None]:
     """Ask as before there was SOCK_DIAG_BY_FAMILY: then the kernel walks its hash once, not twice."""
     parsers = [(table, _FAMILIES[table.family], _InetParser(table)) for table in tables]
-    question = Question(_TCPDIAG_REQUEST.pack(_STATES_IN_PROCFS, 0), INET_MESSAGE_BYTES, TCPDIAG_GETSOCK)
+    question = Question(_TCPDIAG_REQUEST.pack(STATES_IN_PROCFS, 0), INET_MESSAGE_BYTES, TCPDIAG_GETSOCK)
     with closing(dump(question, deadline)) as answers:
         for blocks in answers:
             for table, family, parser in parsers:
@@ -127,12 +127,23 @@ def _select_family(block: Block, family: int) -> Block:
     return Block(b"".join(messages), length)
 
 
-def question_of(table: Table, wanted_states: int = _STATES_IN_PROCFS) -> Question:
-    """Return how to ask for the sockets of a table that are in some states, a bit for each."""
+def question_of(
+    table: Table, wanted_states: int = STATES_IN_PROCFS, *, remote_port: int = 0, extensions: int = 0
+) -> Question:
+    """Return how to ask for the sockets of a table that are in some states, a bit for each.
+
+    Of an inet table the kernel can pick those with one remote port, and add attributes, a bit for each.
+    """
     if table.protocol == "unix":
         request = _UNIX_REQUEST.pack(socket.AF_UNIX, 0, 0, wanted_states, 0, _UDIAG_SHOW_RQLEN, 0, 0)
         return Question(request, UNIX_MESSAGE_BYTES)
-    request = _INET_REQUEST.pack(_FAMILIES[table.family], _PROTOCOLS[table.protocol], 0, wanted_states)
+    request = _INET_REQUEST.pack(
+        _FAMILIES[table.family],
+        _PROTOCOLS[table.protocol],
+        extensions,
+        wanted_states,
+        socket.htons(remote_port),
+    )
     return Question(request, INET_MESSAGE_BYTES)
 
 

@@ -38,6 +38,16 @@ class Attribution:
             return Service(INBOUND, local)
         return Service(OUTBOUND, OTHER_PORT)
 
+    def find_udp_service(self, protocol: str, local: int, remote: int) -> Service:
+        """Return the service of one socket of UDP or UDP-Lite, likewise."""
+        if remote == 0:
+            return Service(INBOUND, local if self.rules.is_local_service(protocol, local) else OTHER_PORT)
+        if remote in self.rules.remote_services(protocol):
+            return Service(OUTBOUND, remote)
+        if local in self.rules.local_services(protocol):
+            return Service(INBOUND, local)
+        return Service(OUTBOUND, OTHER_PORT)
+
     def label(self, protocol: str, service: Service) -> ServiceLabels:
         """Return the labels of a service; a port without series of its own is the other port."""
         direction, port = service

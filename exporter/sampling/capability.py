@@ -1,13 +1,19 @@
 """What a capability beyond counting is: it looks at a pass that was counted, and measures something more."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from exporter.kernel.netlink import Reason, SockDiagError
 from exporter.kernel.procfs import Procfs
 from exporter.sampling.counting import TableCount
 from exporter.sampling.series import Series
 from exporter.sampling.settings import Settings
+from exporter.sampling.sources import NETLINK
+
+T = TypeVar("T")
 
 Measures = Mapping[str, Mapping[tuple[str, ...], float]]
 """Values by label values, by the name of what was measured: that of its metric without ``netstat_``."""
@@ -17,15 +23,37 @@ Measures = Mapping[str, Mapping[tuple[str, ...], float]]
 class Pass:
     """A pass over the tables, those counted that could be read; ``now`` is on the monotonic clock.
 
-    ``netlink_reachable`` is whether netlink shows the network namespace that ``procfs`` does.
+    ``netlink_reachable`` is whether netlink shows the network namespace that ``procfs`` does, ``sources`` by
+    what the tables were read.
     """
 
     settings: Settings
     procfs: Procfs
     netlink_reachable: bool
+    sources: Mapping[str, str]
     counts: Mapping[str, TableCount]
     series: Series
     now: float
+
+    def look(self, table: str, ask: Callable[[float], T], parse: Callable[[Iterable[bytes]], T]) -> T:
+        """Look once more at a table that was counted, by the source that it was counted by.
+
+        ``ask`` looks over netlink, until a deadline; where that is of no use, or fails, ``parse`` makes the
+        same of the table's text in blocks of whole lines. Raises ProcfsError, SockDiagError.
+        """
+        deadline = time.monotonic() + self.settings.timeout_seconds
+        if self.sources[table] == NETLINK:
+            try:
+                return ask(deadline)
+            except SockDiagError as error:
+                if error.reason is Reason.TIMEOUT:  # over procfs it would take longer still
+                    raise
+        with closing(self.procfs.read_blocks(table, deadline) or _no_blocks()) as blocks:
+            return parse(blocks)
+
+
+def _no_blocks() -> Generator[bytes, None, None]:
+    yield from ()
 
 
 class Capability(Protocol):

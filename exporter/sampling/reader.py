@@ -6,9 +6,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
+from exporter.kernel.counters import parse_sockstat
 from exporter.kernel.netlink import SockDiagError
 from exporter.kernel.procfs import Procfs, ProcfsError
-from exporter.kernel.procnet import parse_sockstat, parse_table
+from exporter.kernel.procnet import parse_table
 from exporter.kernel.tables import Table
 from exporter.sampling.counting import COUNTERS, TableCount, TableCounter
 from exporter.sampling.ports import PortRules
@@ -84,7 +85,7 @@ class TableReader:
             text = self._procfs.read_net("sockstat6" if self.table.family == "ipv6" else "sockstat")
         except ProcfsError:  # which says nothing about the table
             return None
-        in_use = parse_sockstat(text or b"").get(self.table.sockstat)
+        in_use = parse_sockstat(text or b"").get(self.table.sockstat, {}).get("inuse")
         if in_use is None:
             return None
         return count.listed - count.malformed - count.repeated - count.minisockets - in_use

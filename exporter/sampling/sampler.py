@@ -11,16 +11,25 @@ from typing import Final
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.kernel.tables import TABLES
 from exporter.sampling.capability import Capability, Measures, Pass
+from exporter.sampling.destinations import BusiestDestinations
+from exporter.sampling.drops import UdpDrops
 from exporter.sampling.health import Health
+from exporter.sampling.peaks import Peaks
 from exporter.sampling.ports import PortRules
 from exporter.sampling.protocol import ProtocolReader
 from exporter.sampling.reader import HANG_GRACE_SECONDS, Reading
+from exporter.sampling.room import Room
 from exporter.sampling.series import SeriesMemory
 from exporter.sampling.settings import Settings
 from exporter.sampling.snapshot import FamilyKey, Snapshot
 from exporter.sampling.sources import SourceChoice
 
-CAPABILITIES: Final[tuple[Callable[[], Capability], ...]] = ()
+CAPABILITIES: Final[tuple[Callable[[], Capability], ...]] = (
+    Room,
+    BusiestDestinations,
+    UdpDrops,
+    Peaks,
+)
 """What is measured beyond the counts; each is one module, which can be deleted with its line here."""
 
 DEFAULT_EPHEMERAL: Final = range(32768, 61000)
@@ -86,7 +95,8 @@ class Sampler:
         readings = self._read(rules, settings)
         counts = {name: reading.count for name, reading in readings.items() if reading.count}
         series = self._memory.label(counts, rules, started)
-        seen = Pass(settings, self._procfs, self._netlink_reachable, counts, series, started)
+        sources = {name: reading.source for name, reading in readings.items()}
+        seen = Pass(settings, self._procfs, self._netlink_reachable, sources, counts, series, started)
         measures: dict[str, Mapping[tuple[str, ...], float]] = {}
         for capability in self._capabilities:
             measures.update(self._measure(capability, seen))

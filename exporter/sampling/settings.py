@@ -10,7 +10,8 @@ class Settings:
     """What to watch, by which source, how often, and at what cost.
 
     ``interval_seconds`` is the pause between passes, stretched so that passes use at most ``cpu_budget`` of
-    one core. A table that takes longer than ``timeout_seconds`` is given up for that pass.
+    one core. A table that takes longer than ``timeout_seconds`` is given up for that pass. ``room`` and
+    ``drops``, and ``peak_states`` when there are none, switch capabilities off.
     """
 
     tables: tuple[str, ...]
@@ -21,3 +22,7 @@ class Settings:
     names: PortNames
     always: frozenset[int]
     ports_limit: int
+    room: bool
+    drops: bool
+    peak_states: tuple[str, ...]
+    peak_window_seconds: float

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from exporter import __version__
 from exporter.sampling.snapshot import FamilyKey, ListenerKey, QueueKey, Snapshot, SocketKey, TableStatus
+from exporter.serving.measured import MEASURED
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
 """Label values, in the order of the family's labels, each with a value."""
@@ -40,6 +41,11 @@ def _of_tables(value: Callable[[TableStatus], float]) -> Callable[[Snapshot], Sa
 
 def _of_pass(value: Callable[[Snapshot], float]) -> Callable[[Snapshot], Samples]:
     return lambda snapshot: [((), value(snapshot))]
+
+
+def _of_measure(metric: str) -> Callable[[Snapshot], Samples]:
+    name = metric.removeprefix("netstat_")
+    return lambda snapshot: snapshot.measures.get(name, {}).items()
 
 
 _TABLE: Final = ("table",)
@@ -77,6 +83,7 @@ FAMILIES: Final[tuple[Family[Snapshot], ...]] = (
         ListenerKey._fields,
         lambda snapshot: snapshot.accept_queue_limit.items(),
     ),
+    *(Family(name, text, labels, _of_measure(name)) for name, text, labels in MEASURED),
     Family(
         "netstat_exporter_table_success",
         "Whether the last pass read the kernel's table whole; its sockets are not shown when it did not.",

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.kernel import states
-from exporter.kernel.procnet import ProcnetError, parse_sockstat, parse_table
+from exporter.kernel.counters import parse_sockstat
+from exporter.kernel.procnet import ProcnetError, parse_table
 from exporter.kernel.rows import Listener
 from exporter.kernel.tables import TABLES
 from tests.kernel.parsed import (
@@ -182,23 +183,6 @@ def test_memory_does_not_grow_with_the_table() -> None:
     assert peak_bytes(500) < 1.2 * peak_bytes(20) < 1_000_000
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (
-            b"sockets: used 9\nTCP: inuse 5 orphan 1 tw 2 mem 3\nUDP: inuse 7\nFRAG: inuse 0 memory 0\n",
-            {"TCP": 5, "UDP": 7, "FRAG": 0},
-        ),
-        (b"TCP6: inuse 12\nUDPLITE6: inuse 0\n", {"TCP6": 12, "UDPLITE6": 0}),
-        (b"", {}),
-        (b"\xff\xfe: inuse 1\nTCP: inuse x\n", {}),
-    ],
-)
-def test_sockstat(text: bytes, expected: dict[str, int]) -> None:
-    """What is in use stands by protocol; what is none is left out."""
-    assert expected == parse_sockstat(text)
-
-
 def test_captured_sockstat_counts_what_is_no_minisocket() -> None:
     """The kernel's counter and the table, which another way of counting made, agree."""
     for file, suffix in (("sockstat", ""), ("sockstat6", "6")):
@@ -206,4 +190,4 @@ def test_captured_sockstat_counts_what_is_no_minisocket() -> None:
         for protocol in ("tcp", "udp", "udplite", "raw"):
             table = protocol + suffix
             parsed = parse(table, read_captured(table))
-            assert in_use[table.upper()] == len(parsed.rows) - parsed.minisockets, table
+            assert in_use[table.upper()]["inuse"] == len(parsed.rows) - parsed.minisockets, table

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.kernel.procnet import parse_sockstat
+from exporter.kernel.counters import parse_sockstat
 from exporter.kernel.tables import TABLES
 from tests.procfs_tree import CAPTURED, read_captured
 

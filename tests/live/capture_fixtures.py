@@ -21,6 +21,8 @@ from tests.live.sockets import held_sockets
 FIXTURES = ROOT / "tests" / "fixtures"
 PAIRS = ("tcp", "udp", "udplite", "raw", "sockstat")
 TABLES = (*PAIRS, *(f"{name}6" for name in PAIRS), "unix", "netstat", "snmp")
+SYSCTLS = ("ip_local_port_range", "ip_local_reserved_ports", "tcp_max_tw_buckets")
+SYSCTLS_OF_THE_HOST = ("tcp_max_orphans", "tcp_mem")  # only the first namespace shows them
 SOCKDIAG_TABLES = ("tcp", "udp", "udplite", "tcp6", "udp6", "udplite6", "unix")
 LONG_SL = 10_000
 SHORT_SL_ROWS = 4
@@ -34,6 +36,15 @@ def capture_tables(namespace: Namespace, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for table in TABLES:
         (folder / table).write_bytes(namespace.read(f"/proc/self/net/{table}"))
+
+
+def capture_sysctls(namespace: Namespace, folder: Path) -> None:
+    """Copy the limits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in SYSCTLS:
+        (folder / name).write_text(namespace.run("cat", f"/proc/sys/net/ipv4/{name}"), encoding="ascii")
+    for name in SYSCTLS_OF_THE_HOST:
+        (folder / name).write_bytes(Path("/proc/sys/net/ipv4", name).read_bytes())
 
 
 def capture_sockdiag(namespace: Namespace, folder: Path) -> None:
@@ -74,6 +85,7 @@ def main() -> None:
     """Write every fixture anew."""
     with private_namespace() as namespace, held_sockets("everything", namespace) as made:
         capture_tables(namespace, FIXTURES / "proc" / "self" / "net")
+        capture_sysctls(namespace, FIXTURES / "proc" / "sys" / "net" / "ipv4")
         capture_sockdiag(namespace, FIXTURES)
     rows = ",\n  ".join(json.dumps(one.told()) for one in made)
     (FIXTURES / "made.json").write_text(f"[\n  {rows}\n]\n", encoding="utf-8")

@@ -34,13 +34,18 @@ def sources_of(page: Samples) -> dict[str, str]:
 
 
 def counts_of(page: Samples) -> Counter[tuple[str, Labels]]:
-    """Return everything that was counted, without what it cost and how it was read."""
-    own = ("netstat_exporter_table_source_info", "netstat_exporter_build_info")
+    """Return everything that was counted, without what it cost, how it was read, and what is the host's."""
+    others = (
+        "netstat_exporter_table_source_info",
+        "netstat_exporter_build_info",
+        "netstat_orphaned_sockets",
+        "netstat_tcp_memory_bytes",
+    )
     return Counter(
         {
             (name, labels): int(value)
             for (name, labels), value in page.items()
-            if "_seconds" not in name and name not in own
+            if "_seconds" not in name and name not in others
         }
     )
 

@@ -1,11 +1,18 @@
 """What a sampler watches, and what a pass of it says."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from exporter.kernel import states
+from exporter.kernel.procfs import Procfs
+from exporter.sampling.attribution import Attribution
+from exporter.sampling.capability import Pass
+from exporter.sampling.counting import TableCount
+from exporter.sampling.ports import PortRules
+from exporter.sampling.series import Series
 from exporter.sampling.services import name_ports
 from exporter.sampling.settings import Settings
-from exporter.sampling.snapshot import Snapshot, TableStatus
+from exporter.sampling.snapshot import Snapshot, SocketKey, TableStatus
 from tests.procfs_tree import Printed, ProcfsTree
 
 SETTINGS = Settings(
@@ -17,7 +24,34 @@ SETTINGS = Settings(
     names=name_ports({}, b""),
     always=frozenset({443}),
     ports_limit=100,
+    room=True,
+    drops=True,
+    peak_states=("syn_recv", "time_wait", "close_wait"),
+    peak_window_seconds=60.0,
 )
+
+
+RULES = PortRules(SETTINGS.names, SETTINGS.always, SETTINGS.ports_limit, range(32768, 61000))
+
+
+def pass_over(
+    procfs: Procfs,
+    sockets: Mapping[SocketKey, int] | None = None,
+    now: float = 0.0,
+    sources: Mapping[str, str] | None = None,
+    settings: Settings = SETTINGS,
+) -> Pass:
+    """Return a pass that found so many sockets in tables read by these sources."""
+    read = dict(sources or {})
+    return Pass(
+        settings,
+        procfs,
+        netlink_reachable=False,
+        sources=read,
+        counts={name: TableCount({}, {}) for name in read},
+        series=Series(Attribution(RULES, (), {}), 0, dict(sockets or {})),
+        now=now,
+    )
 
 
 def lay_out(root: Path) -> ProcfsTree:

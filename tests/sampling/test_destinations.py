@@ -1,0 +1,62 @@
+"""The busiest destination is found in bounded memory, where connections to its port are many."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.kernel import states
+from exporter.sampling import destinations
+from exporter.sampling.destinations import count_most_frequent
+from exporter.sampling.sampler import Sampler
+from tests.procfs_tree import Printed, ProcfsTree
+from tests.sampling.watched import SETTINGS, lay_out
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> ProcfsTree:
+    """Lay out a procfs with few ephemeral ports."""
+    tree = lay_out(tmp_path)
+    tree.write_sysctl("net/ipv4/ip_local_port_range", b"20000 20099\n")
+    return tree
+
+
+def measure(tree: ProcfsTree, *rows: Printed) -> Mapping[tuple[str, ...], float]:
+    """Return what a pass measures of a table of TCP."""
+    tree.fill("tcp", *rows)
+    return Sampler(tree.procfs(), SETTINGS).take_snapshot().measures["ephemeral_ports_busiest_destination"]
+
+
+def test_destinations_are_not_added_up(tree: ProcfsTree) -> None:
+    """Nor are ports, and those that came in are none."""
+    rows = [Printed(20000 + i, 5432, peer=i % 3, state=states.TIME_WAIT) for i in range(10)]
+    rows += [Printed(20000 + i, 3306, peer=9) for i in range(12)]
+    rows += [Printed(80, 5432, peer=1), Printed(80, state=states.LISTEN)]
+    assert measure(tree, *rows) == {
+        ("tcp", "ipv4", "5432", "postgresql"): 4,
+        ("tcp", "ipv4", "3306", "mysql"): 12,
+    }
+
+
+def test_few_connections_and_nameless_ports_are_not_looked_at(tree: ProcfsTree) -> None:
+    rows = [Printed(20000 + i, 5432) for i in range(9)]
+    rows += [Printed(20000 + i, 7) for i in range(40)]
+    assert measure(tree, *rows) == {}
+
+
+@given(st.lists(st.lists(st.integers(0, 9))))
+def test_most_frequent(batches: list[list[int]]) -> None:
+    """It is that of a plain count."""
+    plain = Counter(number for batch in batches for number in batch)
+    found = count_most_frequent(map(bytes, ([n] for n in batch)) for batch in batches)
+    assert max(plain.values(), default=0) == found
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many destinations there are, the busiest is found, as it is there from the beginning."""
+    monkeypatch.setattr(destinations, "MOST_DESTINATIONS", 100)
+    batches = ([b"busiest", *(b"%d %d" % (batch, i) for i in range(40))] for batch in range(1000))
+    assert count_most_frequent(batches) == 1000
