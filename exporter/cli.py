@@ -88,6 +88,9 @@ def load_settings(flags: Flags) -> Settings:
         names=name_ports(chosen.ports.names, _read_services(flags.path_services)),
         always=frozenset(chosen.ports.always),
         ports_limit=chosen.ports.limit,
+        stuck_states=chosen.stuck.states,
+        stuck_after_seconds=chosen.stuck.after_seconds,
+        stuck_limit=chosen.stuck.limit,
     )
 
 

@@ -10,6 +10,7 @@ from exporter import yaml_nodes
 from exporter.files import read_regular_file
 from exporter.kernel.tables import TABLES
 from exporter.sampling.sources import AUTO, SOURCES
+from exporter.sampling.watched import WATCHABLE_STATES
 from exporter.yaml_nodes import Node, YamlError
 from exporter.yaml_values import (
     Reader,
@@ -46,6 +47,15 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True)
+class Stuck:
+    """Which states of TCP are watched socket by socket, how long is too long, and how many are followed."""
+
+    states: tuple[str, ...] = ("close_wait",)
+    after_seconds: float = 60.0
+    limit: int = 200_000
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What to watch, and what it may cost."""
 
@@ -55,6 +65,7 @@ class Config:
     source: str = AUTO
     tables: tuple[str, ...] = ("tcp", "tcp6", "udp", "udp6")
     ports: Ports = field(default_factory=Ports)
+    stuck: Stuck = field(default_factory=Stuck)
 
 
 def load(path: str) -> Config:
@@ -123,10 +134,19 @@ def _read_ports(reader: Reader, node: Node, key: str) -> Ports:
     return Ports(**reader.mapping(node, key, _PORTS_KEYS))
 
 
+def _read_stuck(reader: Reader, node: Node, key: str) -> Stuck:
+    return Stuck(**reader.mapping(node, key, _STUCK_KEYS))
+
+
 _PORTS_KEYS: Final[Mapping[str, tuple[str, ReadValue]]] = {
     "names": ("names", _read_port_names),
     "always": ("always", read_list(read_number(1, _LAST_PORT), least=0)),
     "limit": ("limit", read_number(1, 10_000)),
+}
+_STUCK_KEYS: Final[Mapping[str, tuple[str, ReadValue]]] = {
+    "states": ("states", read_list(read_choice(WATCHABLE_STATES), least=0)),
+    "after": ("after_seconds", read_duration),
+    "limit": ("limit", read_number(1, 1_000_000)),
 }
 _SECTIONS: Final[Mapping[str, tuple[str, ReadValue]]] = {
     "interval": ("interval_seconds", read_duration),
@@ -135,5 +155,6 @@ _SECTIONS: Final[Mapping[str, tuple[str, ReadValue]]] = {
     "source": ("source", read_choice(SOURCES)),
     "tables": ("tables", read_list(read_choice(TABLES), least=1)),
     "ports": ("ports", _read_ports),
+    "stuck": ("stuck", _read_stuck),
 }
 """Each key, with the attribute it sets and what reads its value."""

@@ -8,6 +8,7 @@ from exporter.kernel.procfs import Procfs
 from exporter.sampling.counting import TableCount
 from exporter.sampling.series import Series
 from exporter.sampling.settings import Settings
+from exporter.sampling.watched import Watched
 
 Measures = Mapping[str, Mapping[tuple[str, ...], float]]
 """Values by label values, by the name of what was measured: that of its metric without ``netstat_``."""
@@ -17,7 +18,8 @@ Measures = Mapping[str, Mapping[tuple[str, ...], float]]
 class Pass:
     """A pass over the tables, those counted that could be read; ``now`` is on the monotonic clock.
 
-    ``netlink_reachable`` is whether netlink shows the network namespace that ``procfs`` does.
+    ``netlink_reachable`` is whether netlink shows the network namespace that ``procfs`` does. ``watched`` has
+    by table the sockets in watched states, one by one, where they could be read.
     """
 
     settings: Settings
@@ -25,6 +27,7 @@ class Pass:
     netlink_reachable: bool
     counts: Mapping[str, TableCount]
     series: Series
+    watched: Mapping[str, Watched]
     now: float
 
 

@@ -19,7 +19,7 @@ class Health:
     """What became of the tables until now."""
 
     def __init__(self) -> None:
-        self._errors: dict[str, str] = {}
+        self._errors: dict[tuple[str, str], str] = {}
         self._sources: dict[str, str] = {}
         self._netlink_errors: dict[str, str] = {}
         self._malformed = Counter[str]()
@@ -47,9 +47,9 @@ class Health:
     def log_change(self, kind: str, name: str, error: Exception | None) -> None:
         """Log when a thing of some kind, such as a table, begins to fail, or works again."""
         message = "" if error is None else str(error) or repr(error)
-        if message == self._errors.get(name, ""):
+        if message == self._errors.get((kind, name), ""):
             return
-        self._errors[name] = message
+        self._errors[kind, name] = message
         if error is None:
             log.info("works again", **{kind: name})
         else:

@@ -10,7 +10,8 @@ class Settings:
     """What to watch, by which source, how often, and at what cost.
 
     ``interval_seconds`` is the pause between passes, stretched so that passes use at most ``cpu_budget`` of
-    one core. A table that takes longer than ``timeout_seconds`` is given up for that pass.
+    one core. A table that takes longer than ``timeout_seconds`` is given up for that pass. Sockets in one of
+    ``stuck_states`` are watched one by one, but ages are those of at most ``stuck_limit``.
     """
 
     tables: tuple[str, ...]
@@ -21,3 +22,6 @@ class Settings:
     names: PortNames
     always: frozenset[int]
     ports_limit: int
+    stuck_states: tuple[str, ...]
+    stuck_after_seconds: float
+    stuck_limit: int

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from exporter import __version__
 from exporter.sampling.snapshot import FamilyKey, ListenerKey, QueueKey, Snapshot, SocketKey, TableStatus
+from exporter.sampling.stuck import OLDEST_AGE, STUCK_SOCKETS, UNFOLLOWED
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
 """Label values, in the order of the family's labels, each with a value."""
@@ -40,6 +41,10 @@ def _of_tables(value: Callable[[TableStatus], float]) -> Callable[[Snapshot], Sa
 
 def _of_pass(value: Callable[[Snapshot], float]) -> Callable[[Snapshot], Samples]:
     return lambda snapshot: [((), value(snapshot))]
+
+
+def _measured(name: str) -> Callable[[Snapshot], Samples]:
+    return lambda snapshot: snapshot.measures.get(name, {}).items()
 
 
 _TABLE: Final = ("table",)
@@ -76,6 +81,24 @@ FAMILIES: Final[tuple[Family[Snapshot], ...]] = (
         "Connections that may wait for accept(), the backlog in sock_diag, of all listeners of a port.",
         ListenerKey._fields,
         lambda snapshot: snapshot.accept_queue_limit.items(),
+    ),
+    Family(
+        "netstat_stuck_sockets",
+        "Sockets longer than stuck.after in a watched state, since the exporter first saw them in it.",
+        SocketKey._fields,
+        _measured(STUCK_SOCKETS),
+    ),
+    Family(
+        "netstat_oldest_socket_age_seconds",
+        "Age of the socket longest in a watched state, since the exporter first saw it in that state.",
+        SocketKey._fields,
+        _measured(OLDEST_AGE),
+    ),
+    Family(
+        "netstat_exporter_stuck_sockets_unfollowed",
+        "Sockets in watched states whose age is not known because there are more than stuck.limit.",
+        (),
+        _measured(UNFOLLOWED),
     ),
     Family(
         "netstat_exporter_table_success",

@@ -17,6 +17,9 @@ SETTINGS = Settings(
     names=name_ports({}, b""),
     always=frozenset({443}),
     ports_limit=100,
+    stuck_states=("close_wait",),
+    stuck_after_seconds=60,
+    stuck_limit=1000,
 )
 
 
