@@ -91,6 +91,8 @@ def load_settings(flags: Flags) -> Settings:
         stuck_states=chosen.stuck.states,
         stuck_after_seconds=chosen.stuck.after_seconds,
         stuck_limit=chosen.stuck.limit,
+        owners_by=chosen.owners.by,
+        owners_limit=chosen.owners.limit,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from exporter import yaml_nodes
 from exporter.files import read_regular_file
 from exporter.kernel.tables import TABLES
+from exporter.sampling import owners
 from exporter.sampling.sources import AUTO, SOURCES
 from exporter.sampling.watched import WATCHABLE_STATES
 from exporter.yaml_nodes import Node, YamlError
@@ -56,6 +57,14 @@ class Stuck:
 
 
 @dataclass(frozen=True, slots=True)
+class Owners:
+    """How the owners of watched sockets are told, and how many at most have series of their own."""
+
+    by: str = owners.AUTO
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What to watch, and what it may cost."""
 
@@ -66,6 +75,7 @@ class Config:
     tables: tuple[str, ...] = ("tcp", "tcp6", "udp", "udp6")
     ports: Ports = field(default_factory=Ports)
     stuck: Stuck = field(default_factory=Stuck)
+    owners: Owners = field(default_factory=Owners)
 
 
 def load(path: str) -> Config:
@@ -138,6 +148,10 @@ def _read_stuck(reader: Reader, node: Node, key: str) -> Stuck:
     return Stuck(**reader.mapping(node, key, _STUCK_KEYS))
 
 
+def _read_owners(reader: Reader, node: Node, key: str) -> Owners:
+    return Owners(**reader.mapping(node, key, _OWNERS_KEYS))
+
+
 _PORTS_KEYS: Final[Mapping[str, tuple[str, ReadValue]]] = {
     "names": ("names", _read_port_names),
     "always": ("always", read_list(read_number(1, _LAST_PORT), least=0)),
@@ -148,6 +162,10 @@ _STUCK_KEYS: Final[Mapping[str, tuple[str, ReadValue]]] = {
     "after": ("after_seconds", read_duration),
     "limit": ("limit", read_number(1, 1_000_000)),
 }
+_OWNERS_KEYS: Final[Mapping[str, tuple[str, ReadValue]]] = {
+    "by": ("by", read_choice(owners.WAYS)),
+    "limit": ("limit", read_number(1, 10_000)),
+}
 _SECTIONS: Final[Mapping[str, tuple[str, ReadValue]]] = {
     "interval": ("interval_seconds", read_duration),
     "cpu_budget": ("cpu_budget", read_share),
@@ -156,5 +174,6 @@ _SECTIONS: Final[Mapping[str, tuple[str, ReadValue]]] = {
     "tables": ("tables", read_list(read_choice(TABLES), least=1)),
     "ports": ("ports", _read_ports),
     "stuck": ("stuck", _read_stuck),
+    "owners": ("owners", _read_owners),
 }
 """Each key, with the attribute it sets and what reads its value."""

@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config import Config, ConfigError, Ports, Stuck, load, parse
+from exporter.config import Config, ConfigError, Owners, Ports, Stuck, load, parse
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
 
 
-KEYS = ("interval", "cpu_budget", "timeout", "source", "tables", "ports", "stuck")
+KEYS = ("interval", "cpu_budget", "timeout", "source", "tables", "ports", "stuck", "owners")
 PORTS_KEYS = ("names", "always", "limit")
 STUCK_KEYS = ("states", "after", "limit")
+OWNERS_KEYS = ("by", "limit")
 
 
 def problems_of(content: bytes) -> tuple[str, ...]:
@@ -37,7 +38,7 @@ def test_nothing_said_is_the_default(content: bytes) -> None:
 def test_example_shows_every_key_with_its_default() -> None:
     assert Config() == load(str(EXAMPLE))
     text = EXAMPLE.read_text()
-    for key in (*KEYS, *(f"  {key}" for key in (*PORTS_KEYS, *STUCK_KEYS))):
+    for key in (*KEYS, *(f"  {key}" for key in (*PORTS_KEYS, *STUCK_KEYS, *OWNERS_KEYS))):
         assert f"\n{key}:" in text
 
 
@@ -53,6 +54,7 @@ def test_every_key_is_read() -> None:
           always: [22, 443]
           limit: 7
         stuck: {states: [fin_wait2, time_wait], after: 5m, limit: 10}
+        owners: {by: unit, limit: 9}
     """
     names = {8443: "api-gateway", 30000: "nodeport", 30001: "admin", 30002: "nodeport", 443: "quoted: name"}
     expected = Config(
@@ -63,6 +65,7 @@ def test_every_key_is_read() -> None:
         tables=("unix", "raw6"),
         ports=Ports(names=names, always=(22, 443), limit=7),
         stuck=Stuck(states=("fin_wait2", "time_wait"), after_seconds=300.0, limit=10),
+        owners=Owners(by="unit", limit=9),
     )
     assert expected == parse(content, "c")
 
@@ -111,7 +114,7 @@ ports:
         (b"- " * 100_000, "c:1:23: nested too deeply"),
         (
             b"<<: {limit: 1}",
-            "c:1:1: <<: unknown key; allowed: interval, cpu_budget, timeout, source, tables, ports, stuck",
+            f"c:1:1: <<: unknown key; allowed: {', '.join(KEYS)}",
         ),
         (b"[]", "c:1:1: must be a mapping of keys to values"),
         (b"5", "c:1:1: must be a mapping of keys to values"),
@@ -138,6 +141,7 @@ ports:
         (b"ports: {names: {80: [a]}}", "c:1:21: ports.names.80: a sequence is not a name"),
         (b"stuck: {states: [listen]}", "c:1:18: stuck.states: 'listen' is not one of established, syn_sent"),
         (b"stuck: {limit: 0}", "c:1:16: stuck.limit: '0' is not a number from 1 to 1000000"),
+        (b"owners: {by: root}", "c:1:14: owners.by: 'root' is not one of auto, unit, process, none"),
         (b"? [a]\n: b", "c:1:3: must be a single word or number"),
         (b'"\\ud800": 1', r"c:1:1: '\ud800': unknown key"),
     ],

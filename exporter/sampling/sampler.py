@@ -13,6 +13,7 @@ from exporter.sampling.attribution import Attribution
 from exporter.sampling.capability import Capability, Measures, Pass
 from exporter.sampling.counting import TableCount
 from exporter.sampling.health import Health
+from exporter.sampling.owners import Owners
 from exporter.sampling.ports import PortRules
 from exporter.sampling.protocol import ProtocolReader
 from exporter.sampling.reader import Reading
@@ -23,7 +24,7 @@ from exporter.sampling.sources import SourceChoice
 from exporter.sampling.stuck import Stuck
 from exporter.sampling.watched import Watched, Watcher
 
-CAPABILITIES: Final[tuple[Callable[[], Capability], ...]] = (Stuck,)
+CAPABILITIES: Final[tuple[Callable[[], Capability], ...]] = (Stuck, Owners)
 """What is measured beyond the counts; each is one module, which can be deleted with its line here."""
 
 DEFAULT_EPHEMERAL: Final = range(32768, 61000)

@@ -25,3 +25,5 @@ class Settings:
     stuck_states: tuple[str, ...]
     stuck_after_seconds: float
     stuck_limit: int
+    owners_by: str
+    owners_limit: int

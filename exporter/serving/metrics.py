@@ -12,7 +12,16 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from exporter import __version__
-from exporter.sampling.snapshot import FamilyKey, ListenerKey, QueueKey, Snapshot, SocketKey, TableStatus
+from exporter.sampling.owners import OWNER_SOCKETS, UNATTRIBUTED
+from exporter.sampling.snapshot import (
+    FamilyKey,
+    ListenerKey,
+    OwnerKey,
+    QueueKey,
+    Snapshot,
+    SocketKey,
+    TableStatus,
+)
 from exporter.sampling.stuck import OLDEST_AGE, STUCK_SOCKETS, UNFOLLOWED
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
@@ -99,6 +108,19 @@ FAMILIES: Final[tuple[Family[Snapshot], ...]] = (
         "Sockets in watched states whose age is not known because there are more than stuck.limit.",
         (),
         _measured(UNFOLLOWED),
+    ),
+    Family(
+        "netstat_owner_sockets",
+        "Sockets in watched states by the unit, container or program that owns them, told by the cgroup in "
+        "sock_diag or by the files of processes.",
+        OwnerKey._fields,
+        _measured(OWNER_SOCKETS),
+    ),
+    Family(
+        "netstat_exporter_owner_sockets_unattributed",
+        "Sockets in watched states whose owner is not known.",
+        (),
+        _measured(UNATTRIBUTED),
     ),
     Family(
         "netstat_exporter_table_success",

@@ -20,6 +20,8 @@ SETTINGS = Settings(
     stuck_states=("close_wait",),
     stuck_after_seconds=60,
     stuck_limit=1000,
+    owners_by="auto",
+    owners_limit=50,
 )
 
 
