@@ -28,7 +28,7 @@ def walk_holders(procfs: Procfs, wanted: Collection[int]) -> Iterator[tuple[int,
     Of several processes that hold a socket it is the one with the lowest number, most often the parent.
     """
     psutil.PROCFS_PATH = procfs.root
-    for pid in sorted(psutil.pids()):
+    for pid in procfs.list_processes():
         yield None
         try:
             process = psutil.Process(pid)

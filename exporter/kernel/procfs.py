@@ -84,6 +84,13 @@ class Procfs:
         """Return a file of a process, known by its number or as ``self``; None where it is gone."""
         return self._read(os.path.join(self.root, process, name))
 
+    def list_processes(self) -> list[int]:
+        """Return the numbers of all processes, the lowest first; raises ProcfsError."""
+        try:
+            return sorted(int(name) for name in os.listdir(self.root) if name.isdecimal())
+        except OSError as error:
+            raise _explain(self.root, error) from error
+
     def iterate_sockets(self, pid: int) -> Iterator[int | None]:
         """Yield the inode of each file that a process holds and that is a socket, None for every other.
 

@@ -15,7 +15,7 @@ from tests.procfs_tree import CAPTURED
 from tests.sampling.watched import SETTINGS
 
 SERIES = SocketKey("tcp", "ipv4", "close_wait", "inbound", "80", "http")
-_RULES = PortRules(SETTINGS.names, SETTINGS.always, SETTINGS.ports_limit, range(32768, 61000))
+RULES = PortRules(SETTINGS.names, SETTINGS.always, SETTINGS.ports_limit, range(32768, 61000))
 
 
 def watch(*keys: int, table: str = "tcp", cgroup_id: int | None = None, inode: int = 0) -> Watched:
@@ -30,7 +30,7 @@ def watch(*keys: int, table: str = "tcp", cgroup_id: int | None = None, inode: i
 
 def pass_over(watched: Mapping[str, Watched], settings: Settings, now: float, root: Path = CAPTURED) -> Pass:
     """Return a pass that found these sockets, with a series for them in every table."""
-    series = Series(Attribution(_RULES, {80}, {}), 0)
+    series = Series(Attribution(RULES, {80}, {}), 0)
     for family in ("ipv4", "ipv6"):
         series.sockets[SERIES._replace(family=family)] = 0
     procfs = Procfs(str(root))

@@ -1,6 +1,10 @@
 """An age is that of one socket in one state: it grows while the socket is there, and never outlives it."""
 
+import tracemalloc
 from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter.sampling.stuck import OLDEST_AGE, STUCK_SOCKETS, UNFOLLOWED, Stuck
 from tests.sampling.passes import SERIES, pass_over, watch
@@ -72,3 +76,40 @@ def test_new_settings_keep_ages_and_states_switched_off_forget_them() -> None:
     assert (1, 20, 0) == ages(stuck, 120, 1, limit=999)
     assert stuck.measure(pass_over({}, replace(AFTER, stuck_states=()), 121)) == {}
     assert (0, 0, 0) == ages(stuck, 130, 1)
+
+
+def test_a_followed_socket_takes_few_bytes() -> None:
+    """Also while a pass moves it from the last one's to its own."""
+    stuck, number = Stuck(), 100_000
+    settings = replace(AFTER, stuck_limit=number)
+    passes = [
+        pass_over({"tcp": watch(*range(1 << 40, (1 << 40) + number))}, settings, now) for now in (1, 2, 3)
+    ]
+    tracemalloc.start()
+    try:
+        for seen in passes:
+            assert stuck.measure(seen)[UNFOLLOWED] == {(): 0}
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes / number < MOST_BYTES
+
+
+@given(
+    passes=st.lists(st.lists(st.integers(0, 9), max_size=12), max_size=8),
+    limit=st.integers(1, 8),
+)
+def test_ages_are_those_of_a_plain_model(passes: list[list[int]], limit: int) -> None:
+    """One that notes for every socket since when it has been there, whether followed or not."""
+    stuck, since = Stuck(), dict[int, float]()
+    for now, keys in enumerate(passes):
+        since = {key: since.get(key, now) for key in keys}
+        seen = pass_over(
+            {"tcp": watch(*keys)}, replace(AFTER, stuck_limit=limit, stuck_after_seconds=0.5), now
+        )
+        found = stuck.measure(seen)
+        assert found[UNFOLLOWED][()] >= max(0, len(since) - limit)
+        assert found[OLDEST_AGE][SERIES] <= max((now - first for first in since.values()), default=0)
+        if limit >= 8 and len(set().union(*passes)) <= limit:
+            assert found[UNFOLLOWED] == {(): 0}
+            assert found[STUCK_SOCKETS][SERIES] == sum(first < now for first in since.values())
