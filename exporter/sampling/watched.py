@@ -20,6 +20,7 @@ from exporter.kernel.sockdetails import Detail, read_details
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.attribution import Attribution
 from exporter.sampling.counting import TableCount
+from exporter.sampling.ports import Service
 from exporter.sampling.settings import Settings
 from exporter.sampling.snapshot import SocketKey
 from exporter.sampling.sources import NETLINK, SourceChoice
@@ -105,7 +106,7 @@ def _pack(table: Table, details: Iterator[Detail], attribution: Attribution) -> 
     it gets those of the listener.
     """
     watched = Watched()
-    places: dict[Group, int] = {}
+    places: dict[tuple[Service, int, int | None], int] = {}
     listeners: dict[int, Detail] = {}
     for detail in details:
         if detail.state == states.LISTEN:
@@ -115,11 +116,13 @@ def _pack(table: Table, details: Iterator[Detail], attribution: Attribution) -> 
         if not inode and local in listeners:
             inode = listeners[local].inode
             cgroup_id = listeners[local].cgroup_id if cgroup_id is None else cgroup_id
-        service = attribution.find_tcp_service(table.name, local, detail.remote_port)
-        labels = attribution.label(table.protocol, service)
-        series = SocketKey(table.protocol, table.family, table.states[detail.state], *labels)
+        common = attribution.find_tcp_service(table.name, local, detail.remote_port), detail.state, cgroup_id
+        if common not in places:
+            places[common] = len(places)
+            labels = attribution.label(table.protocol, common[0])
+            series = SocketKey(table.protocol, table.family, table.states[detail.state], *labels)
+            watched.groups.append(Group(series, cgroup_id))
         watched.keys.append((detail.cookie << _STATE_BITS | detail.state) & _KEY)
         watched.inodes.append(inode)
-        watched.places.append(places.setdefault(Group(series, cgroup_id), len(places)))
-    watched.groups.extend(places)
+        watched.places.append(places[common])
     return watched

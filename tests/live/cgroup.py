@@ -19,9 +19,11 @@ def made_cgroup(name: str) -> Iterator[Path]:
     parent = Path(found[0]) / f"netstat-exporter-test-{os.getpid()}"
     made = parent / name
     made.mkdir(parents=True)
-    yield made
-    made.rmdir()
-    parent.rmdir()
+    try:
+        yield made
+    finally:
+        made.rmdir()
+        parent.rmdir()
 
 
 def enter(cgroup: Path) -> list[str]:

@@ -2,8 +2,9 @@
 
     python -m tests.live.leaker
 
-``leak PORT`` connects from a port to our own listener, which hangs up; ``drop`` aborts all connections, which
-leaves nothing of them, so that their ports can be used again at once.
+``leak PORT`` connects from a port to our own listener, which hangs up; ``finish PORT`` closes as well, which
+leaves TIME_WAIT at the listener's side. ``drop`` aborts what was leaked and leaves nothing of it, so that its
+ports can be used again at once.
 """
 
 import socket
@@ -47,7 +48,6 @@ def leak(listener: socket.socket, port: int) -> socket.socket:
     """Return a connection whose other side has hung up."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
     client.bind(("127.0.0.1", port))
     client.connect(listener.getsockname())
     listener.accept()[0].close()
@@ -61,10 +61,13 @@ def main() -> None:
     leaked: list[socket.socket] = []
     for line in sys.stdin:
         verb, *port = line.split()
-        if verb == "leak":
-            leaked.append(leak(listener, int(*port)))
-        else:
+        if verb == "drop":
             while leaked:
+                leaked[-1].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
+                leaked.pop().close()
+        else:
+            leaked.append(leak(listener, int(*port)))
+            if verb == "finish":
                 leaked.pop().close()
         print("done", flush=True)  # noqa: T201
 

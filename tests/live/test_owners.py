@@ -67,10 +67,12 @@ def leaky_program(namespace: Namespace) -> Iterator[None]:
         yield
 
 
-def owners(namespace: Namespace, folder: Path, way: str, *prefix: str) -> dict[str, float]:
+def owners(
+    namespace: Namespace, folder: Path, way: str, *prefix: str, state: str = "close_wait"
+) -> dict[str, float]:
     """Return the sockets of each owner, and how many are not attributed."""
     config = folder / "config.yaml"
-    config.write_text(f"owners: {{by: {way}}}\ninterval: 1h\n")
+    config.write_text(f"stuck: {{states: [{state}]}}\nowners: {{by: {way}}}\ninterval: 1h\n")
     run = run_once("--once", f"--config.file={config}", prefix=[*namespace.command(), *prefix])
     assert run.returncode == 0, run.stderr
     page = parse_page(run.stdout)
@@ -110,3 +112,13 @@ def test_program_is_named_with_rights_only(
     assert owners(namespace, folder, "auto") == {Path(sys.executable).name: LEAKS}
     assert owners(namespace, folder, "auto", *unprivileged) == {"unknown": LEAKS}
     assert owners(namespace, folder, "unit") == {"unknown": LEAKS}
+
+
+@pytest.mark.parametrize("way", ["unit", "process"])
+def test_time_wait_is_that_of_the_listener(namespace: Namespace, folder: Path, way: str) -> None:
+    """The kernel has no owner of it; with the listener gone nobody has."""
+    with made_cgroup(SERVICE) as cgroup:
+        with leaking([*namespace.command(), *enter(cgroup)]) as leaker:
+            leaker.tell("finish 40000")
+            assert owners(namespace, folder, way, state="time_wait") == {"leaky-shop.service": 1}
+        assert owners(namespace, folder, way, state="time_wait") == {"unknown": 1}

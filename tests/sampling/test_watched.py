@@ -25,9 +25,7 @@ from tests.sampling.watched import SETTINGS, lay_out
 ALL_STATES = replace(SETTINGS, stuck_states=WATCHABLE_STATES, stuck_after_seconds=1e-9, owners_by="none")
 PORTS = st.sampled_from([22, 80, 443, 8443, 40000, 50000])
 ROWS = st.lists(
-    st.builds(
-        Printed, local=PORTS, remote=PORTS, state=st.sampled_from(sorted(states.TCP)), inode=st.just(9)
-    ),
+    st.tuples(PORTS, PORTS, st.sampled_from(sorted(states.TCP))).map(lambda row: Printed(*row)),
     unique_by=lambda row: row[:2],
     max_size=12,
 )
