@@ -20,7 +20,6 @@ from exporter.kernel.sockdetails import Detail, read_details
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.attribution import Attribution
 from exporter.sampling.counting import TableCount
-from exporter.sampling.ports import Service
 from exporter.sampling.settings import Settings
 from exporter.sampling.snapshot import SocketKey
 from exporter.sampling.sources import NETLINK, SourceChoice
@@ -106,7 +105,7 @@ def _pack(table: Table, details: Iterator[Detail], attribution: Attribution) -> 
     it gets those of the listener.
     """
     watched = Watched()
-    places: dict[tuple[Service, int, int | None], int] = {}
+    places: dict[tuple[object, ...], int] = {}
     listeners: dict[int, Detail] = {}
     for detail in details:
         if detail.state == states.LISTEN:
