@@ -26,6 +26,11 @@ SETTINGS = Settings(
     names=name_ports({}, b""),
     always=frozenset(),
     ports_limit=100,
+    stuck_states=("close_wait",),
+    stuck_after_seconds=60,
+    stuck_limit=1000,
+    owners_by="auto",
+    owners_limit=50,
 )
 
 
