@@ -129,6 +129,11 @@ def load_settings(flags: Flags) -> Settings:
         drops=chosen.drops,
         peak_states=chosen.peaks.states,
         peak_window_seconds=chosen.peaks.window_seconds,
+        stuck_states=chosen.stuck.states,
+        stuck_after_seconds=chosen.stuck.after_seconds,
+        stuck_limit=chosen.stuck.limit,
+        owners_by=chosen.owners.by,
+        owners_limit=chosen.owners.limit,
     )
 
 

@@ -10,7 +10,9 @@ from exporter import yaml_nodes
 from exporter.files import read_regular_file
 from exporter.kernel import states
 from exporter.kernel.tables import TABLES
+from exporter.sampling import owners
 from exporter.sampling.sources import AUTO, SOURCES
+from exporter.sampling.watched import WATCHABLE_STATES
 from exporter.yaml_nodes import Node, YamlError
 from exporter.yaml_values import (
     Reader,
@@ -48,6 +50,23 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True)
+class Stuck:
+    """Which states of TCP are watched socket by socket, how long is too long, and how many are followed."""
+
+    states: tuple[str, ...] = ("close_wait",)
+    after_seconds: float = 60.0
+    limit: int = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """How the owners of watched sockets are told, and how many at most have series of their own."""
+
+    by: str = owners.AUTO
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
 class Peaks:
     """Of which states the highest counts are shown, and how long each is; no states, no peaks."""
 
@@ -65,6 +84,8 @@ class Config:
     source: str = AUTO
     tables: tuple[str, ...] = ("tcp", "tcp6", "udp", "udp6")
     ports: Ports = field(default_factory=Ports)
+    stuck: Stuck = field(default_factory=Stuck)
+    owners: Owners = field(default_factory=Owners)
     room: bool = True
     drops: bool = True
     peaks: Peaks = field(default_factory=Peaks)
@@ -139,6 +160,14 @@ def _read_ports(reader: Reader, node: Node, key: str) -> Ports:
     return Ports(**reader.mapping(node, key, _PORTS_KEYS))
 
 
+def _read_stuck(reader: Reader, node: Node, key: str) -> Stuck:
+    return Stuck(**reader.mapping(node, key, _STUCK_KEYS))
+
+
+def _read_owners(reader: Reader, node: Node, key: str) -> Owners:
+    return Owners(**reader.mapping(node, key, _OWNERS_KEYS))
+
+
 def _read_peaks(reader: Reader, node: Node, key: str) -> Peaks:
     return Peaks(**reader.mapping(node, key, _PEAKS_KEYS))
 
@@ -146,6 +175,15 @@ def _read_peaks(reader: Reader, node: Node, key: str) -> Peaks:
 _PORTS_KEYS: Final[Mapping[str, tuple[str, ReadValue]]] = {
     "names": ("names", _read_port_names),
     "always": ("always", read_list(read_number(1, _LAST_PORT), least=0)),
+    "limit": ("limit", read_number(1, 10_000)),
+}
+_STUCK_KEYS: Final[Mapping[str, tuple[str, ReadValue]]] = {
+    "states": ("states", read_list(read_choice(WATCHABLE_STATES), least=0)),
+    "after": ("after_seconds", read_duration),
+    "limit": ("limit", read_number(1, 1_000_000)),
+}
+_OWNERS_KEYS: Final[Mapping[str, tuple[str, ReadValue]]] = {
+    "by": ("by", read_choice(owners.WAYS)),
     "limit": ("limit", read_number(1, 10_000)),
 }
 _PEAKS_KEYS: Final[Mapping[str, tuple[str, ReadValue]]] = {
@@ -159,6 +197,8 @@ _SECTIONS: Final[Mapping[str, tuple[str, ReadValue]]] = {
     "source": ("source", read_choice(SOURCES)),
     "tables": ("tables", read_list(read_choice(TABLES), least=1)),
     "ports": ("ports", _read_ports),
+    "stuck": ("stuck", _read_stuck),
+    "owners": ("owners", _read_owners),
     "room": ("room", read_flag),
     "drops": ("drops", read_flag),
     "peaks": ("peaks", _read_peaks),

@@ -10,14 +10,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config import Config, ConfigError, Peaks, Ports, load, parse
+from exporter.config import Config, ConfigError, Owners, Peaks, Ports, Stuck, load, parse
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
 
 
 PORTS_KEYS = ("names", "always", "limit")
+STUCK_KEYS = ("states", "after", "limit")
+OWNERS_KEYS = ("by", "limit")
 PEAKS_KEYS = ("states", "window")
-KEYS = ("interval", "cpu_budget", "timeout", "source", "tables", "ports", "room", "drops", "peaks")
+SECTIONS_KEYS = (*PORTS_KEYS, *STUCK_KEYS, *OWNERS_KEYS, *PEAKS_KEYS)
+KEYS = (
+    "interval",
+    "cpu_budget",
+    "timeout",
+    "source",
+    "tables",
+    "ports",
+    "stuck",
+    "owners",
+    "room",
+    "drops",
+    "peaks",
+)
 
 
 def problems_of(content: bytes) -> tuple[str, ...]:
@@ -37,7 +52,7 @@ def test_nothing_said_is_the_default(content: bytes) -> None:
 def test_example_shows_every_key_with_its_default() -> None:
     assert Config() == load(str(EXAMPLE))
     text = EXAMPLE.read_text()
-    for key in (*KEYS, *(f"  {key}" for key in (*PORTS_KEYS, *PEAKS_KEYS))):
+    for key in (*KEYS, *(f"  {key}" for key in SECTIONS_KEYS)):
         assert f"\n{key}:" in text
 
 
@@ -52,6 +67,8 @@ def test_every_key_is_read() -> None:
           names: {8443: api-gateway, 30000-30002: nodeport, 30001: admin, 443: "quoted: name"}
           always: [22, 443]
           limit: 7
+        stuck: {states: [fin_wait2, time_wait], after: 5m, limit: 10}
+        owners: {by: unit, limit: 9}
         room: false
         drops: false
         peaks: {states: [listen], window: 5m}
@@ -64,6 +81,8 @@ def test_every_key_is_read() -> None:
         source="netlink",
         tables=("unix", "raw6"),
         ports=Ports(names=names, always=(22, 443), limit=7),
+        stuck=Stuck(states=("fin_wait2", "time_wait"), after_seconds=300.0, limit=10),
+        owners=Owners(by="unit", limit=9),
         room=False,
         drops=False,
         peaks=Peaks(states=("listen",), window_seconds=300.0),
@@ -139,6 +158,9 @@ ports:
         (b'ports: {names: {80: "a\\nb"}}', "c:1:21: ports.names.80: "),
         (b"ports: {names: {80: " + b"n" * 65 + b"}}", "c:1:21: ports.names.80: "),
         (b"ports: {names: {80: [a]}}", "c:1:21: ports.names.80: a sequence is not a name"),
+        (b"stuck: {states: [listen]}", "c:1:18: stuck.states: 'listen' is not one of established, syn_sent"),
+        (b"stuck: {limit: 0}", "c:1:16: stuck.limit: '0' is not a number from 1 to 1000000"),
+        (b"owners: {by: root}", "c:1:14: owners.by: 'root' is not one of auto, unit, process, none"),
         (b"room: yes", "c:1:7: room: 'yes' is not true or false"),
         (b"room: True", "c:1:7: room: 'True' is not true or false"),
         (b"drops: 1", "c:1:8: drops: '1' is not true or false"),

@@ -7,14 +7,16 @@ mounted elsewhere, because there ``self`` would be a process of the container.
 
 import errno
 import os
+import re
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from time import monotonic
 from typing import Final
 
 DEFAULT_ROOT: Final = "/proc"
 
 _READ_BYTES: Final = 1 << 16
+_SOCKET: Final = re.compile(r"socket:\[([0-9]+)\]")
 _HINTS: Final = {errno.EACCES: "; run it with the right to read this file"}
 
 
@@ -83,6 +85,31 @@ class Procfs:
         """
         return self._read(os.path.join(self.root, "sys", name)) if self._shows_sysctls else None
 
+    def read_process(self, process: str, name: str) -> bytes | None:
+        """Return a file of a process, known by its number or as ``self``; None where it is gone."""
+        return self._read(os.path.join(self.root, process, name))
+
+    def list_processes(self) -> list[int]:
+        """Return the numbers of all processes, the lowest first; raises ProcfsError."""
+        try:
+            return sorted(int(name) for name in os.listdir(self.root) if name.isdecimal())
+        except OSError as error:
+            raise _explain(self.root, error) from error
+
+    def iterate_sockets(self, pid: int) -> Iterator[int | None]:
+        """Yield the inode of each file that a process holds and that is a socket, None for every other.
+
+        Raises ProcfsError, while iterating.
+        """
+        path = os.path.join(self.root, str(pid), "fd")
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    found = _read_socket_link(entry.path)
+                    yield int(found[1]) if found else None
+        except OSError as error:
+            raise _explain(path, error) from error
+
     def network_namespaces(self) -> tuple[int, int, int] | None:
         """Return what tells the namespaces apart in which we read, we live, and the first process lives.
 
@@ -123,6 +150,13 @@ def _is_there(path: str) -> bool:
     except OSError as error:
         raise _explain(path, error) from error
     return True
+
+
+def _read_socket_link(path: str) -> re.Match[str] | None:
+    try:
+        return _SOCKET.fullmatch(os.readlink(path))
+    except FileNotFoundError:  # closed since
+        return None
 
 
 def _open_file(path: str) -> int:

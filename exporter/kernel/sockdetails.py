@@ -20,9 +20,7 @@ _STATE: Final = 17
 _SOCKET_ID_AT: Final = 20
 _SOCKET_ID: Final = Struct("!HH16s16s")  # ports and addresses, local first
 _COOKIE_AT: Final = 60
-_COOKIE: Final = Struct("=II")  # its lower half first, whatever the machine's byte order
-_INODE_AT: Final = 84
-_INODE: Final = Struct("=I")
+_COOKIE_TO_INODE: Final = Struct("=II16xI")  # the cookie's lower half first, whatever the byte order
 _INET_DIAG_CGROUP_ID: Final = 21
 _CGROUP_ID_BYTES: Final = 8
 _IPV4_BYTES: Final = 4
@@ -61,8 +59,7 @@ def read_details(table: Table, states: Collection[int], deadline: float) -> Iter
 def parse_detail(message: bytes) -> Detail:
     """Return what a whole message of inet_diag says of its socket."""
     local_port, remote_port, local, remote = _SOCKET_ID.unpack_from(message, _SOCKET_ID_AT)
-    low, high = _COOKIE.unpack_from(message, _COOKIE_AT)
-    (inode,) = _INODE.unpack_from(message, _INODE_AT)
+    low, high, inode = _COOKIE_TO_INODE.unpack_from(message, _COOKIE_AT)
     used = _IPV4_BYTES if message[_FAMILY] == socket.AF_INET else len(local)
     return Detail(
         local[:used],

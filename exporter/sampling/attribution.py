@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from exporter.sampling.counting import PORTLESS_PROTOCOLS
@@ -17,7 +18,7 @@ class ServiceLabels(NamedTuple):
     port_name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Attribution:
     """How the sockets of one pass are attributed.
 
@@ -32,9 +33,9 @@ class Attribution:
         """Return the service of one TCP connection, by the rules that ``counting`` folds whole tables by."""
         if local in self.listening[table]:
             return Service(INBOUND, local if self.rules.is_local_service("tcp", local) else OTHER_PORT)
-        if remote in self.rules.remote_services("tcp"):
+        if remote in self._remote_services:
             return Service(OUTBOUND, remote)
-        if local in self.rules.local_services("tcp"):
+        if local in self._local_services:
             return Service(INBOUND, local)
         return Service(OUTBOUND, OTHER_PORT)
 
@@ -47,6 +48,14 @@ class Attribution:
         if local in self.rules.local_services(protocol):
             return Service(INBOUND, local)
         return Service(OUTBOUND, OTHER_PORT)
+
+    @cached_property
+    def _remote_services(self) -> Collection[int]:
+        return self.rules.remote_services("tcp")
+
+    @cached_property
+    def _local_services(self) -> Collection[int]:
+        return frozenset(self.rules.local_services("tcp"))
 
     def label(self, protocol: str, service: Service) -> ServiceLabels:
         """Return the labels of a service; a port without series of its own is the other port."""

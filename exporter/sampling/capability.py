@@ -12,6 +12,7 @@ from exporter.sampling.counting import TableCount
 from exporter.sampling.series import Series
 from exporter.sampling.settings import Settings
 from exporter.sampling.sources import NETLINK
+from exporter.sampling.watched import Watched
 
 T = TypeVar("T")
 
@@ -24,7 +25,8 @@ class Pass:
     """A pass over the tables, those counted that could be read; ``now`` is on the monotonic clock.
 
     ``netlink_reachable`` is whether netlink shows the network namespace that ``procfs`` does, ``sources`` by
-    what the tables were read.
+    what the tables were read. ``watched`` has by table the sockets in watched states, one by one, where they
+    could be read.
     """
 
     settings: Settings
@@ -33,6 +35,7 @@ class Pass:
     sources: Mapping[str, str]
     counts: Mapping[str, TableCount]
     series: Series
+    watched: Mapping[str, Watched]
     now: float
 
     def look(self, table: str, ask: Callable[[float], T], parse: Callable[[Iterable[bytes]], T]) -> T:

@@ -18,6 +18,7 @@ log = structlog.get_logger()
 _CHANGES: Final = {
     "table": ("table cannot be read", "table can be read again"),
     "capability": ("capability failed", "capability works again"),
+    "watched": ("watched sockets cannot be read", "watched sockets can be read again"),
     "netlink": ("netlink failed, it will be tried again", "netlink works again"),
 }
 """What is logged, by what it is about: when it fails, and when it works again."""

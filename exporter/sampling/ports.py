@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from exporter.sampling.services import PortNames
 
@@ -12,6 +12,8 @@ OTHER_PORT: Final = 0
 """Stands for every port without series of its own; no socket is bound to port 0."""
 
 _INCUMBENT_ADVANTAGE: Final = 1.25
+
+Name = TypeVar("Name", int, str)
 
 
 class Service(NamedTuple):
@@ -49,16 +51,16 @@ class PortRules:
         return port not in self.ephemeral or port in self.always or port in self.names.of(protocol)
 
 
-def choose_ports(sockets: Mapping[int, int], shown: Collection[int], limit: int) -> frozenset[int]:
-    """Return the ``limit`` ports with the most sockets.
+def choose_largest(sockets: Mapping[Name, int], shown: Collection[Name], limit: int) -> frozenset[Name]:
+    """Return the ``limit`` ports, or owners, with the most sockets.
 
-    A port that is ``shown`` already keeps its place until another has a quarter more, so that two
-    ports of about one size do not take turns.
+    One that is ``shown`` already keeps its place until another has a quarter more, so that two of about one
+    size do not take turns.
     """
     if len(sockets) <= limit:
         return frozenset(sockets)
 
-    def rank(port: int) -> tuple[float, bool, int]:
-        return -sockets[port] * (_INCUMBENT_ADVANTAGE if port in shown else 1), port not in shown, port
+    def rank(name: Name) -> tuple[float, bool, Name]:
+        return -sockets[name] * (_INCUMBENT_ADVANTAGE if name in shown else 1), name not in shown, name
 
     return frozenset(sorted(sockets, key=rank)[:limit])

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Callable, Mapping
 from threading import Event
 from types import MappingProxyType
@@ -10,10 +10,13 @@ from typing import Final
 
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.kernel.tables import TABLES
+from exporter.sampling.attribution import Attribution
 from exporter.sampling.capability import Capability, Measures, Pass
+from exporter.sampling.counting import TableCount
 from exporter.sampling.destinations import BusiestDestinations
 from exporter.sampling.drops import UdpDrops
 from exporter.sampling.health import Health
+from exporter.sampling.owners import Owners
 from exporter.sampling.peaks import Peaks
 from exporter.sampling.ports import PortRules
 from exporter.sampling.protocol import ProtocolReader
@@ -23,8 +26,12 @@ from exporter.sampling.series import SeriesMemory
 from exporter.sampling.settings import Settings
 from exporter.sampling.snapshot import FamilyKey, Snapshot
 from exporter.sampling.sources import SourceChoice
+from exporter.sampling.stuck import Stuck
+from exporter.sampling.watched import Watched, Watcher
 
 CAPABILITIES: Final[tuple[Callable[[], Capability], ...]] = (
+    Stuck,
+    Owners,
     Room,
     BusiestDestinations,
     UdpDrops,
@@ -47,6 +54,7 @@ class Sampler:
         self._netlink_reachable = procfs.shows_own_namespace()
         self._readers: dict[str, ProtocolReader] = {}
         self._memory = SeriesMemory()
+        self._watcher = Watcher(procfs, netlink_reachable=self._netlink_reachable)
         self._capabilities = tuple(make() for make in CAPABILITIES)
         self._health = Health()
         self._passes = Counter(success=0, partial=0, failure=0)
@@ -96,10 +104,11 @@ class Sampler:
         counts = {name: reading.count for name, reading in readings.items() if reading.count}
         series = self._memory.label(counts, rules, started)
         sources = {name: reading.source for name, reading in readings.items()}
-        seen = Pass(settings, self._procfs, self._netlink_reachable, sources, counts, series, started)
-        measures: dict[str, Mapping[tuple[str, ...], float]] = {}
-        for capability in self._capabilities:
-            measures.update(self._measure(capability, seen))
+        watched = self._watch(counts, series.attribution, settings)
+        seen = Pass(
+            settings, self._procfs, self._netlink_reachable, sources, counts, series, watched, started
+        )
+        measures = ChainMap(*(dict(self._measure(capability, seen)) for capability in self._capabilities))
         failures = sum(reading.error is not None for reading in readings.values())
         self._passes["failure" if failures == len(readings) else "partial" if failures else "success"] += 1
         cpu_seconds = (
@@ -144,6 +153,20 @@ class Sampler:
                 )
             readings.update(self._readers[protocol].read(listening, settings.timeout_seconds))
         return {name: readings[name] for name in settings.tables}
+
+    def _watch(
+        self, counts: Mapping[str, TableCount], attribution: Attribution, settings: Settings
+    ) -> Mapping[str, Watched]:
+        watched = {}
+        for name, count in counts.items():
+            if settings.stuck_states and TABLES[name].protocol == "tcp":
+                error = None
+                try:
+                    watched[name] = self._watcher.read(name, count, attribution, settings)
+                except Exception as failure:  # noqa: BLE001 - here a failure costs what is told of single sockets
+                    error = failure
+                self._health.log_change("watched", name, error)
+        return watched
 
     def _measure(self, capability: Capability, seen: Pass) -> Measures:
         name, error = type(capability).__name__, None

@@ -20,7 +20,7 @@ from exporter.sampling.counting import (
     TableCount,
     Tally,
 )
-from exporter.sampling.ports import INBOUND, OTHER_PORT, OUTBOUND, PortRules, Service, choose_ports
+from exporter.sampling.ports import INBOUND, OTHER_PORT, OUTBOUND, PortRules, Service, choose_largest
 from exporter.sampling.recent import Recent
 from exporter.sampling.snapshot import ListenerKey, QueueKey, SocketKey
 
@@ -66,7 +66,7 @@ class SeriesMemory:
             )
             self._seen[name].see(in_use, now)
         sockets = self._weigh_ports(counts, rules)
-        self._shown = choose_ports(sockets, self._shown, rules.limit)
+        self._shown = choose_largest(sockets, self._shown, rules.limit)
         own = self._shown | rules.always
         attribution = Attribution(rules, own, {name: frozenset(self._listening[name]) for name in counts})
         series = Series(attribution, len(sockets.keys() - own))

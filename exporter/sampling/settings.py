@@ -12,6 +12,8 @@ class Settings:
     ``interval_seconds`` is the pause between passes, stretched so that passes use at most ``cpu_budget`` of
     one core. A table that takes longer than ``timeout_seconds`` is given up for that pass. ``room`` and
     ``drops``, and ``peak_states`` when there are none, switch capabilities off.
+    one core. A table that takes longer than ``timeout_seconds`` is given up for that pass. Sockets in one of
+    ``stuck_states`` are watched one by one, but ages are those of at most ``stuck_limit``.
     """
 
     tables: tuple[str, ...]
@@ -26,3 +28,8 @@ class Settings:
     drops: bool
     peak_states: tuple[str, ...]
     peak_window_seconds: float
+    stuck_states: tuple[str, ...]
+    stuck_after_seconds: float
+    stuck_limit: int
+    owners_by: str
+    owners_limit: int

@@ -50,6 +50,17 @@ class ListenerKey(NamedTuple):
     port_name: str
 
 
+class OwnerKey(NamedTuple):
+    """The labels of the sockets of one owner, of both families."""
+
+    protocol: str
+    state: str
+    direction: str
+    port: str
+    port_name: str
+    owner: str
+
+
 class FamilyKey(NamedTuple):
     """The labels of one line of the kernel's sockstat."""
 

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from exporter.sampling.snapshot import ListenerKey, SocketKey
+from exporter.sampling.snapshot import ListenerKey, OwnerKey, SocketKey
 
 
 class Measured(NamedTuple):
@@ -14,6 +14,29 @@ class Measured(NamedTuple):
 
 
 MEASURED: Final = (
+    Measured(
+        "netstat_stuck_sockets",
+        "Sockets longer than stuck.after in a watched state, since the exporter first saw them in it.",
+        SocketKey._fields,
+    ),
+    Measured(
+        "netstat_oldest_socket_age_seconds",
+        "Age of the socket longest in a watched state, since the exporter first saw it in that state.",
+        SocketKey._fields,
+    ),
+    Measured(
+        "netstat_exporter_stuck_sockets_unfollowed",
+        "Sockets in watched states whose age is not known because there are more than stuck.limit.",
+    ),
+    Measured(
+        "netstat_owner_sockets",
+        "Sockets in watched states by the unit, container or program that owns them, told by the cgroup in "
+        "sock_diag or by the files of processes.",
+        OwnerKey._fields,
+    ),
+    Measured(
+        "netstat_exporter_owner_sockets_unattributed", "Sockets in watched states whose owner is not known."
+    ),
     Measured(
         "netstat_ephemeral_ports",
         "Ports that the kernel may choose for connections: ip_local_port_range less ip_local_reserved_ports.",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.sampling.ports import choose_ports
+from exporter.sampling.ports import choose_largest
 from tests.sampling.port_rules import make_rules
 
 
@@ -42,32 +42,32 @@ def test_local_service(port: int, *, expected: bool) -> None:
 
 
 def test_all_ports_are_chosen_where_there_is_room() -> None:
-    assert choose_ports({1: 0, 2: 5}, [], 2) == {1, 2}
+    assert choose_largest({1: 0, 2: 5}, [], 2) == {1, 2}
 
 
 def test_largest_ports_are_chosen() -> None:
-    assert choose_ports({1: 10, 2: 30, 3: 20}, [], 2) == {2, 3}
+    assert choose_largest({1: 10, 2: 30, 3: 20}, [], 2) == {2, 3}
 
 
 def test_equal_ports_are_chosen_in_order() -> None:
     """The choice is the same in every pass and after every restart."""
-    assert choose_ports({9: 5, 8: 5, 7: 5}, [], 2) == {7, 8}
+    assert choose_largest({9: 5, 8: 5, 7: 5}, [], 2) == {7, 8}
 
 
 @pytest.mark.parametrize(("rival", "expected"), [(101, {1}), (125, {1}), (126, {2})])
 def test_shown_port_keeps_its_place_until_another_has_a_quarter_more(rival: int, expected: set[int]) -> None:
-    assert choose_ports({1: 100, 2: rival}, [1], 1) == expected
+    assert choose_largest({1: 100, 2: rival}, [1], 1) == expected
 
 
 def test_shown_port_without_sockets_keeps_its_place_from_others_without() -> None:
-    assert choose_ports({1: 0, 2: 0}, [2], 1) == {2}
+    assert choose_largest({1: 0, 2: 0}, [2], 1) == {2}
 
 
 def test_two_ports_of_one_size_do_not_take_turns() -> None:
     """Whichever was larger at first stays, as the two swing around each other."""
-    shown = choose_ports({1: 100, 2: 99}, [], 1)
+    shown = choose_largest({1: 100, 2: 99}, [], 1)
     for swing in (90, 110, 95, 105) * 5:
-        shown = choose_ports({1: 100, 2: swing}, shown, 1)
+        shown = choose_largest({1: 100, 2: swing}, shown, 1)
         assert shown == {1}
 
 
@@ -78,7 +78,7 @@ def test_two_ports_of_one_size_do_not_take_turns() -> None:
 )
 def test_choice_is_steady(sockets: dict[int, int], shown: frozenset[int], limit: int) -> None:
     """As many as may be are chosen, and chosen again while nothing changes."""
-    chosen = choose_ports(sockets, shown, limit)
+    chosen = choose_largest(sockets, shown, limit)
     assert chosen <= sockets.keys()
     assert len(chosen) == min(limit, len(sockets))
-    assert chosen == choose_ports(sockets, chosen, limit)
+    assert chosen == choose_largest(sockets, chosen, limit)

@@ -28,6 +28,11 @@ SETTINGS = Settings(
     drops=True,
     peak_states=("syn_recv", "time_wait", "close_wait"),
     peak_window_seconds=60.0,
+    stuck_states=("close_wait",),
+    stuck_after_seconds=60,
+    stuck_limit=1000,
+    owners_by="auto",
+    owners_limit=50,
 )
 
 
@@ -50,6 +55,7 @@ def pass_over(
         sources=read,
         counts={name: TableCount({}, {}) for name in read},
         series=Series(Attribution(RULES, (), {}), 0, dict(sockets or {})),
+        watched={},
         now=now,
     )
 

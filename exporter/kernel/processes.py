@@ -1,0 +1,48 @@
+"""Find the processes that hold sockets, by the inodes of the sockets.
+
+Whose files can be seen is a matter of rights: those of other users take CAP_SYS_PTRACE and
+CAP_DAC_READ_SEARCH. A process that ends meanwhile, or whose number is given to another, holds nothing.
+
+Source: proc_pid_fd(5), proc_pid_cgroup(5).
+"""
+
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+import psutil
+
+from exporter.kernel.cgroups import parse_membership
+from exporter.kernel.procfs import Procfs, ProcfsError
+
+
+class Holder(NamedTuple):
+    """The name of a process's program, and the path of its cgroup."""
+
+    program: str
+    cgroup: bytes
+
+
+def walk_holders(procfs: Procfs, wanted: Collection[int]) -> Iterator[tuple[int, Holder] | None]:
+    """Yield inode and holder of the sockets that are wanted; None after every other file and process.
+
+    Of several processes that hold a socket it is the one with the lowest number, most often the parent.
+    """
+    psutil.PROCFS_PATH = procfs.root
+    for pid in procfs.list_processes():
+        yield None
+        try:
+            process = psutil.Process(pid)
+            held = []
+            for inode in procfs.iterate_sockets(pid):
+                if inode is not None and inode in wanted:
+                    held.append(inode)
+                yield None
+            if not held:
+                continue
+            cgroup = parse_membership(procfs.read_process(str(pid), "cgroup") or b"")
+            holder = Holder(process.name(), cgroup)
+            if not process.is_running():  # the number is another's by now
+                continue
+        except (psutil.Error, ProcfsError):
+            continue
+        yield from ((inode, holder) for inode in held)

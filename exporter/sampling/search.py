@@ -1,0 +1,59 @@
+"""Look things up by a number where all have to be walked through: a bit of the way in every pass."""
+
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from time import monotonic
+from typing import Final, Generic, TypeVar
+
+Found = TypeVar("Found")
+Begin = Callable[[AbstractSet[int]], Iterator[tuple[int, Found] | None]]
+"""Begins a walk for the wanted, which may change on the way; None is yielded where the walk may pause."""
+
+RETRY_SECONDS: Final = 60
+
+
+class Search(Generic[Found]):
+    """Remembers what was found as long as it is asked for, and for a while what was not there."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, Found] = {}
+        self._wanted: set[int] = set()
+        self._wanted_at_start: frozenset[int] = frozenset()
+        self._missing: set[int] = set()
+        self._forgot_missing_at = 0.0
+        self._walk: Iterator[tuple[int, Found] | None] | None = None
+
+    def find(
+        self, keys: AbstractSet[int], begin: Begin[Found], now: float, limit_seconds: float
+    ) -> Mapping[int, Found]:
+        """Return what has been found by now of the keys, after no more than ``limit_seconds``.
+
+        ``now`` is on the monotonic clock.
+        """
+        if now - self._forgot_missing_at >= RETRY_SECONDS:
+            self._missing.clear()
+            self._forgot_missing_at = now
+        self._missing &= keys
+        self._found = {key: found for key, found in self._found.items() if key in keys}
+        self._wanted.clear()
+        self._wanted.update(keys - self._found.keys() - self._missing)
+        if self._wanted and self._walk is None:
+            self._walk, self._wanted_at_start = begin(self._wanted), frozenset(self._wanted)
+        if self._walk is not None and self._go_on(self._walk, monotonic() + limit_seconds):
+            self._walk = None
+        return self._found
+
+    def _go_on(self, walk: Iterator[tuple[int, Found] | None], deadline: float) -> bool:
+        """Walk on, and tell whether the walk has come to its end."""
+        if not self._wanted:
+            return True
+        for step in walk:
+            if step is not None:
+                key, self._found[key] = step
+                self._wanted.discard(key)
+                if not self._wanted:
+                    return True
+            if monotonic() > deadline:
+                return False
+        self._missing |= self._wanted & self._wanted_at_start
+        return True

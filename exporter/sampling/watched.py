@@ -1,0 +1,127 @@
+"""Look at the TCP sockets in the states that are watched one by one, once in a pass, for all who ask.
+
+A few words are kept of each socket, in arrays: 20 bytes, where an object would take hundreds. What many have
+in common, their series and their cgroup, is kept once.
+"""
+
+import time
+from array import array
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Final, NamedTuple
+
+from exporter.kernel import states
+from exporter.kernel.netlink import Reason, SockDiagError
+from exporter.kernel.procdetails import parse_details
+from exporter.kernel.procfs import Procfs
+from exporter.kernel.sockdetails import Detail, read_details
+from exporter.kernel.tables import TABLES, Table
+from exporter.sampling.attribution import Attribution
+from exporter.sampling.counting import TableCount
+from exporter.sampling.settings import Settings
+from exporter.sampling.snapshot import SocketKey
+from exporter.sampling.sources import NETLINK, SourceChoice
+
+WATCHABLE_STATES: Final = tuple(name for code, name in states.TCP.items() if code != states.LISTEN)
+
+_NUMBERS: Final = {name: code for code, name in states.TCP.items()}
+_STATE_BITS: Final = 4
+_KEY: Final = (1 << 64) - 1
+
+
+class Group(NamedTuple):
+    """What sockets have in common: the series that counts them, and their cgroup's id, where it is known."""
+
+    series: SocketKey
+    cgroup_id: int | None
+
+
+@dataclass(slots=True)
+class Watched:
+    """The sockets of one table in watched states.
+
+    Of each there is one item in every array: its key, which tells it from every other socket and from itself
+    in another state; the inode of its file, 0 without one; and the place of its group in ``groups``.
+    """
+
+    groups: list[Group] = field(default_factory=list)
+    keys: "array[int]" = field(default_factory=lambda: array("Q"))
+    inodes: "array[int]" = field(default_factory=lambda: array("Q"))
+    places: "array[int]" = field(default_factory=lambda: array("I"))
+
+
+class Watcher:
+    """Reads watched sockets over netlink, or from procfs where netlink is not to be had."""
+
+    def __init__(self, procfs: Procfs, *, netlink_reachable: bool) -> None:
+        self._procfs = procfs
+        self._choice = SourceChoice(NETLINK, reachable=netlink_reachable)
+
+    def read(self, name: str, count: TableCount, attribution: Attribution, settings: Settings) -> Watched:
+        """Return the sockets of a TCP table; nothing is read of one that has none, as it was counted.
+
+        Raises ProcfsError and SockDiagError.
+        """
+        wanted = {_NUMBERS[state] for state in settings.stuck_states}
+        if not any(tally[state] for tally in count.tallies.values() for state in wanted):
+            return Watched()
+        now = time.monotonic()
+        deadline = now + settings.timeout_seconds
+        if self._choice.may_ask_netlink(now):
+            try:
+                return self._read_netlink(TABLES[name], attribution, wanted, deadline)
+            except SockDiagError as error:
+                if error.reason is not Reason.UNAVAILABLE:
+                    raise
+                self._choice.note_failure(now)
+        blocks = self._procfs.read_blocks(name, deadline)
+        if blocks is None:
+            return Watched()
+        with closing(blocks):
+            details = parse_details(TABLES[name], blocks, wanted | {states.LISTEN})
+            return _pack(TABLES[name], details, attribution)
+
+    @staticmethod
+    def _read_netlink(table: Table, attribution: Attribution, wanted: set[int], deadline: float) -> Watched:
+        def read() -> Iterator[Detail]:
+            return chain(
+                read_details(table, {states.LISTEN}, deadline), read_details(table, wanted, deadline)
+            )
+
+        try:
+            return _pack(table, read(), attribution)
+        except SockDiagError as error:
+            if error.reason is not Reason.TRANSIENT:
+                raise
+        return _pack(table, read(), attribution)
+
+
+def _pack(table: Table, details: Iterator[Detail], attribution: Attribution) -> Watched:
+    """Return the sockets in arrays; listeners come first, and are only looked at for what they own.
+
+    A minisocket has neither cgroup nor inode, nor has one that waits for accept an inode: where it came in,
+    it gets those of the listener.
+    """
+    watched = Watched()
+    places: dict[tuple[object, ...], int] = {}
+    listeners: dict[int, Detail] = {}
+    for detail in details:
+        if detail.state == states.LISTEN:
+            listeners[detail.local_port] = detail
+            continue
+        local, inode, cgroup_id = detail.local_port, detail.inode, detail.cgroup_id
+        if not inode and local in listeners:
+            inode = listeners[local].inode
+            cgroup_id = listeners[local].cgroup_id if cgroup_id is None else cgroup_id
+        common = attribution.find_tcp_service(table.name, local, detail.remote_port), detail.state, cgroup_id
+        if common not in places:
+            places[common] = len(places)
+            labels = attribution.label(table.protocol, common[0])
+            series = SocketKey(table.protocol, table.family, table.states[detail.state], *labels)
+            watched.groups.append(Group(series, cgroup_id))
+        watched.keys.append((detail.cookie << _STATE_BITS | detail.state) & _KEY)
+        watched.inodes.append(inode)
+        watched.places.append(places[common])
+    return watched

@@ -1,0 +1,124 @@
+"""The owner of a real leak is named, by its cgroup to anybody, and by its process to who has the right."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests import requirements
+from tests.daemon import COMMAND, ROOT, parse_page, run_once
+from tests.live.cgroup import enter, made_cgroup
+from tests.live.leaker import leaking
+from tests.live.namespace import Namespace
+
+pytestmark = pytest.mark.live
+
+UNPRIVILEGED = [
+    "setpriv",
+    "--reuid=65534",
+    "--regid=65534",
+    "--clear-groups",
+    "--bounding-set=-all",
+    "--inh-caps=-all",
+]
+WITHOUT_NETLINK = [sys.executable, "-m", "tests.without_netlink"]
+SERVICE = r"leaky\x2dshop.service"
+LEAKS = 3
+
+
+@pytest.fixture
+def unprivileged() -> list[str]:
+    """Return the beginning of a command line of nobody, who has no capability and may read the project."""
+    requirements.require_command("setpriv", "util-linux")
+    readable = subprocess.run([*UNPRIVILEGED, *COMMAND, "--version"], cwd=ROOT, check=False).returncode == 0
+    requirements.require(
+        "needs a project that anybody can read", "put it, and its Python, below /opt or /tmp", met=readable
+    )
+    return UNPRIVILEGED
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Make a folder that anybody can read, which pytest's are not."""
+    with TemporaryDirectory() as made:
+        path = Path(made)
+        path.chmod(0o755)
+        yield path
+
+
+@pytest.fixture
+def leaky_service(namespace: Namespace) -> Iterator[None]:
+    """Leak in a cgroup of a service."""
+    with made_cgroup(SERVICE) as cgroup, leaking([*namespace.command(), *enter(cgroup)]) as leaker:
+        for port in range(LEAKS):
+            leaker.tell(f"leak {40000 + port}")
+        yield
+
+
+@pytest.fixture
+def leaky_program(namespace: Namespace) -> Iterator[None]:
+    """Leak in the root of the tree of cgroups, as root."""
+    with leaking(namespace.command()) as leaker:
+        for port in range(LEAKS):
+            leaker.tell(f"leak {40000 + port}")
+        yield
+
+
+def owners(
+    namespace: Namespace, folder: Path, way: str, *prefix: str, state: str = "close_wait"
+) -> dict[str, float]:
+    """Return the sockets of each owner, and how many are not attributed."""
+    config = folder / "config.yaml"
+    config.write_text(f"stuck: {{states: [{state}]}}\nowners: {{by: {way}}}\ninterval: 1h\n")
+    run = run_once("--once", f"--config.file={config}", prefix=[*namespace.command(), *prefix])
+    assert run.returncode == 0, run.stderr
+    page = parse_page(run.stdout)
+    found = {
+        dict(labels)["owner"]: value
+        for (name, labels), value in page.items()
+        if name == "netstat_owner_sockets"
+    }
+    unattributed = page["netstat_exporter_owner_sockets_unattributed", frozenset()]
+    assert found.get("unknown", 0) == unattributed
+    return found
+
+
+@pytest.mark.parametrize("way", ["auto", "unit"])
+@pytest.mark.usefixtures("leaky_service")
+def test_service_is_named_without_any_privilege(
+    namespace: Namespace, folder: Path, unprivileged: list[str], way: str
+) -> None:
+    assert owners(namespace, folder, way, *unprivileged) == {"leaky-shop.service": LEAKS}
+
+
+@pytest.mark.usefixtures("leaky_service")
+def test_service_of_the_process_is_named_with_rights_only(
+    namespace: Namespace, folder: Path, unprivileged: list[str]
+) -> None:
+    """Where netlink is denied its cgroup is that of the process."""
+    assert owners(namespace, folder, "process") == {"leaky-shop.service": LEAKS}
+    assert owners(namespace, folder, "auto", *WITHOUT_NETLINK) == {"leaky-shop.service": LEAKS}
+    assert owners(namespace, folder, "unit", *WITHOUT_NETLINK) == {"unknown": LEAKS}
+    assert owners(namespace, folder, "process", *unprivileged) == {"unknown": LEAKS}
+
+
+@pytest.mark.usefixtures("leaky_program")
+def test_program_is_named_with_rights_only(
+    namespace: Namespace, folder: Path, unprivileged: list[str]
+) -> None:
+    assert owners(namespace, folder, "auto") == {Path(sys.executable).name: LEAKS}
+    assert owners(namespace, folder, "auto", *unprivileged) == {"unknown": LEAKS}
+    assert owners(namespace, folder, "unit") == {"unknown": LEAKS}
+
+
+@pytest.mark.parametrize("way", ["unit", "process"])
+def test_time_wait_is_that_of_the_listener(namespace: Namespace, folder: Path, way: str) -> None:
+    """The kernel has no owner of it; with the listener gone nobody has."""
+    with made_cgroup(SERVICE) as cgroup:
+        with leaking([*namespace.command(), *enter(cgroup)]) as leaker:
+            leaker.tell("finish 40000")
+            assert owners(namespace, folder, way, state="time_wait") == {"leaky-shop.service": 1}
+        assert owners(namespace, folder, way, state="time_wait") == {"unknown": 1}

@@ -1,0 +1,65 @@
+"""What is looked for is found in as many passes as it takes, and not searched for again without need."""
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+
+from exporter.sampling.search import RETRY_SECONDS, Search
+
+AT_ONCE, AMPLE = 0.0, 60.0
+
+
+class Place:
+    """Things by number, of which every step of a walk looks at one."""
+
+    def __init__(self, **things: int) -> None:
+        self.things = {number: name for name, number in things.items()}
+        self.steps = 0
+        self.walks = 0
+
+    def walk(self, wanted: AbstractSet[int]) -> Iterator[tuple[int, str] | None]:
+        """Walk through all, in order."""
+        self.walks += 1
+        for number, name in sorted(self.things.items()):
+            self.steps += 1
+            yield (number, name) if number in wanted else None
+
+
+def test_the_walk_ends_where_all_is_found() -> None:
+    place, search = Place(a=1, b=2, c=3), Search[str]()
+    assert {2: "b"} == search.find({2}, place.walk, 100, AMPLE)
+    assert {2: "b"} == search.find({2}, place.walk, 105, AMPLE)
+    assert 2 == place.steps
+
+
+def test_a_walk_without_time_goes_on_at_the_next_pass() -> None:
+    """A step at a time, and for what has come to be wanted since."""
+    place, search = Place(a=1, b=2, c=3), Search[str]()
+    assert {} == search.find({2}, place.walk, 100, AT_ONCE)
+    assert {2: "b"} == search.find({2, 3}, place.walk, 105, AT_ONCE)
+    assert {2: "b", 3: "c"} == search.find({2, 3}, place.walk, 110, AT_ONCE)
+    assert (3, 1) == (place.steps, place.walks)
+
+
+def test_what_came_too_late_for_a_walk_is_searched_for_at_the_next() -> None:
+    place, search = Place(a=1, b=2), Search[str]()
+    search.find({2}, place.walk, 100, AT_ONCE)
+    assert {2: "b"} == search.find({1, 2}, place.walk, 105, AT_ONCE)
+    search.find({1, 2}, place.walk, 110, AMPLE)
+    assert {1: "a", 2: "b"} == search.find({1, 2}, place.walk, 115, AMPLE)
+
+
+def test_what_is_not_there_is_not_searched_for_again_soon() -> None:
+    place, search = Place(a=1), Search[str]()
+    search.find({7}, place.walk, 1000, AMPLE)
+    place.things[7] = "late"
+    assert {} == search.find({7}, place.walk, 1000 + RETRY_SECONDS - 1, AMPLE)
+    assert 1 == place.walks
+    assert {7: "late"} == search.find({7}, place.walk, 1000 + RETRY_SECONDS, AMPLE)
+
+
+def test_what_is_no_longer_asked_for_is_forgotten() -> None:
+    place, search = Place(a=1, b=2), Search[str]()
+    search.find({1, 2}, place.walk, 100, AMPLE)
+    del place.things[1]
+    assert {2: "b"} == search.find({2}, place.walk, 105, AMPLE)
+    assert {2: "b"} == search.find({1, 2}, place.walk, 110, AMPLE)

@@ -1,0 +1,137 @@
+"""Watched sockets are labelled one by one as the table is whole, and nothing is read where there are none."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from exporter.kernel import states
+from exporter.kernel.procfs import Procfs, ProcfsError
+from exporter.sampling.attribution import Attribution
+from exporter.sampling.counting import TableCount
+from exporter.sampling.ports import Service
+from exporter.sampling.sampler import Sampler
+from exporter.sampling.settings import Settings
+from exporter.sampling.stuck import OLDEST_AGE, STUCK_SOCKETS, UNFOLLOWED
+from exporter.sampling.watched import WATCHABLE_STATES, Watcher
+from tests.procfs_tree import Printed, ProcfsTree
+from tests.sampling.passes import RULES
+from tests.sampling.watched import SETTINGS, lay_out
+
+ALL_STATES = replace(SETTINGS, stuck_states=WATCHABLE_STATES, stuck_after_seconds=1e-9, owners_by="none")
+PORTS = st.sampled_from([22, 80, 443, 8443, 40000, 50000])
+ROWS = st.lists(
+    st.tuples(PORTS, PORTS, st.sampled_from(sorted(states.TCP))).map(lambda row: Printed(*row)),
+    unique_by=lambda row: row[:2],
+    max_size=12,
+)
+
+
+class CountingProcfs(Procfs):
+    """Counts how often the table tcp is read; every second read may fail."""
+
+    reads = 0
+    fails = False
+
+    def read_blocks(self, table: str, deadline: float) -> Generator[bytes, None, None] | None:
+        """Return the blocks of a table."""
+        self.reads += table == "tcp"
+        if self.fails and table == "tcp" and self.reads % 2 == 0:
+            raise ProcfsError("tcp: as a test wants it")
+        return super().read_blocks(table, deadline)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> ProcfsTree:
+    """Lay out a procfs with a table tcp6."""
+    tree = lay_out(tmp_path)
+    tree.fill("tcp6")
+    return tree
+
+
+@given(rows=st.fixed_dictionaries({"tcp": ROWS, "tcp6": ROWS}), limit=st.integers(1, 5))
+def test_sockets_have_the_series_of_their_table(
+    tmp_path_factory: pytest.TempPathFactory, rows: dict[str, list[Printed]], limit: int
+) -> None:
+    """Zeros and folded ports included; at the second pass all are stuck."""
+    tree = lay_out(tmp_path_factory.mktemp("tree"))
+    for table, printed in rows.items():
+        tree.fill(table, *printed)
+    sampler = Sampler(tree.procfs(), replace(ALL_STATES, ports_limit=limit))
+    sampler.take_snapshot()
+    snapshot = sampler.take_snapshot()
+    expected = {
+        key: number
+        for key, number in snapshot.sockets.items()
+        if key.protocol == "tcp" and key.state in WATCHABLE_STATES
+    }
+    assert expected == snapshot.measures[STUCK_SOCKETS]
+    assert expected.keys() == snapshot.measures[OLDEST_AGE].keys()
+    assert {(): 0} == snapshot.measures[UNFOLLOWED]
+
+
+@pytest.mark.parametrize(
+    ("settings", "state", "expected"),
+    [
+        (SETTINGS, states.ESTABLISHED, 1),
+        (SETTINGS, states.CLOSE_WAIT, 2),
+        (replace(SETTINGS, stuck_states=()), states.CLOSE_WAIT, 1),
+        (replace(SETTINGS, stuck_states=("time_wait", "established")), states.ESTABLISHED, 2),
+    ],
+)
+def test_table_is_read_again_only_for_sockets_that_were_counted(
+    tree: ProcfsTree, settings: Settings, state: int, expected: int
+) -> None:
+    tree.fill("tcp", Printed(80, state=states.LISTEN), Printed(80, 1, state))
+    procfs = CountingProcfs(str(tree.root))
+    Sampler(procfs, settings).take_snapshot()
+    assert expected == procfs.reads
+
+
+def test_minisocket_is_its_listeners(tree: ProcfsTree) -> None:
+    """So is a connection that waits for accept; where it did not come in, it is nobody's."""
+    settings = replace(SETTINGS, stuck_states=("time_wait", "close_wait"))
+    tree.fill(
+        "tcp",
+        Printed(80, state=states.LISTEN, inode=7),
+        Printed(80, 1, states.TIME_WAIT, inode=0, timer=3),
+        Printed(80, 2, states.CLOSE_WAIT, inode=0),
+        Printed(80, 3, states.CLOSE_WAIT, inode=8),
+        Printed(50000, 443, states.TIME_WAIT, inode=0, timer=3),
+    )
+    count = TableCount({Service("inbound", 80): [1] * 18}, {80: 0})
+    attribution = Attribution(RULES, {80, 443}, {"tcp": {80}})
+    watched = Watcher(tree.procfs(), netlink_reachable=False).read("tcp", count, attribution, settings)
+    found = [
+        (watched.groups[place].series.state, watched.groups[place].series.port, inode)
+        for place, inode in zip(watched.places, watched.inodes, strict=True)
+    ]
+    assert [
+        ("time_wait", "80", 7),
+        ("close_wait", "80", 7),
+        ("close_wait", "80", 8),
+        ("time_wait", "443", 0),
+    ] == found
+
+
+def test_sockets_that_cannot_be_looked_at_cost_their_measures_only(tree: ProcfsTree) -> None:
+    """It is told once, no zero is told meanwhile, and ages go on."""
+    tree.fill("tcp", Printed(80, state=states.LISTEN), Printed(80, 1, states.CLOSE_WAIT))
+    procfs = CountingProcfs(str(tree.root))
+    sampler = Sampler(procfs, replace(SETTINGS, stuck_after_seconds=1e-9))
+    sampler.take_snapshot()
+    with capture_logs() as logs:
+        procfs.fails = True
+        for _ in range(2):
+            failed = sampler.take_snapshot()
+            assert {"ipv6"} == {labels[1] for labels in failed.measures[STUCK_SOCKETS]}
+            assert 1 == sum(number for key, number in failed.sockets.items() if key.state == "close_wait")
+        procfs.fails = False
+        assert 1 == sum(sampler.take_snapshot().measures[STUCK_SOCKETS].values())
+    assert [("watched sockets cannot be read", "tcp"), ("watched sockets can be read again", "tcp")] == [
+        (log["event"], log["table"]) for log in logs
+    ]
