@@ -12,6 +12,8 @@ HTTP_ALT, POSTGRESQL = 8080, 5432
 VISITS, LEAKS = 10, 30
 LEAK, PORTS = "NetstatCloseWaitLeak", "NetstatEphemeralPortsRunningOut"
 PATIENCE_SECONDS = 90
+CLOSE_WAIT = 'sum(netstat_sockets{state="close_wait",direction="inbound",port="8080"})'
+RATIO = "100 * sum(netstat_ephemeral_ports_busiest_destination) / sum(netstat_ephemeral_ports) or vector(0)"
 
 QUERIES = (
     'sum by (port, port_name, direction) (netstat_sockets{state="close_wait", port="8080"})',
@@ -59,7 +61,7 @@ def tell_story(write: Callable[[str], None], divisor: int) -> None:
         held.enter_context(acting("server", "database", POSTGRESQL))
         client = held.enter_context(acting("client", "busy-client", POSTGRESQL))
         visitor = held.enter_context(acting("client", "visitor", HTTP_ALT))
-        teller.watch("up", lambda: show(stage, "up"), until=lambda value: value.endswith(" 1"))
+        teller.watch("up", lambda: evaluate(stage, "up"), until="1".__eq__)
         leak(teller, stage, server, visitor)
         use_up_ports(teller, stage, client)
         show_alerts(teller, stage)
@@ -71,12 +73,12 @@ def leak(teller: Teller, stage: Stage, server: Actor, visitor: Actor) -> None:
     """Leave CLOSE_WAIT inbound."""
     teller.say(f"Visit leaky-server on port {HTTP_ALT}, which closes its connections")
     visitor.tell(f"visit {VISITS}")
-    teller.watch("inbound CLOSE_WAIT", lambda: count_close_wait(stage), until=lambda count: count == "0")
+    teller.watch("inbound CLOSE_WAIT", lambda: evaluate(stage, CLOSE_WAIT), until=lambda count: count == "0")
     server.tell("leak")
     teller.say(f"From now on it does not close what its visitors have closed: {LEAKS} more visits")
-    for number in range(VISITS, LEAKS + 1, VISITS):
+    for _ in range(LEAKS // VISITS):
         visitor.tell(f"visit {VISITS}")
-        teller.watch("inbound CLOSE_WAIT", lambda: count_close_wait(stage), until=str(number).__eq__)
+    teller.watch("inbound CLOSE_WAIT", lambda: evaluate(stage, CLOSE_WAIT), until=str(LEAKS).__eq__)
 
 
 def use_up_ports(teller: Teller, stage: Stage, client: Actor) -> None:
@@ -84,13 +86,11 @@ def use_up_ports(teller: Teller, stage: Stage, client: Actor) -> None:
     teller.say("busy-client opens a connection to the database on port 5432 for every query, and closes it")
     ratio = "100 * sum(netstat_ephemeral_ports_busiest_destination) / sum(netstat_ephemeral_ports)"
     set_ephemeral_ports(20000, 20199)
-    for _ in range(4):
-        answer = client.tell("visit 50")
-        teller.say(f"    50 connections more: {answer}")
-    answer = client.tell("visit 1")
-    assert answer == "connect: Cannot assign requested address", answer
-    teller.say(f"    one connection more: {answer}")
-    teller.watch("percent of the ports", lambda: show(stage, ratio), until=lambda value: value.endswith(" 100"))
+    while (answer := client.tell("visit 50")) == "done":
+        teller.say("    50 connections more")
+    teller.say(f"    no connection more: {answer}")
+    assert answer == "connect: Cannot assign requested address"
+    teller.watch("percent of the ports", lambda: evaluate(stage, RATIO), until=lambda ratio: float(ratio) > 90)
 
 
 def show_alerts(teller: Teller, stage: Stage) -> None:
@@ -116,7 +116,7 @@ def mend(teller: Teller, stage: Stage, server: Actor) -> None:
     """End both, and wait until Alertmanager knows."""
     teller.say("leaky-server is mended: it closes all that it kept")
     server.tell("mend")
-    teller.watch("inbound CLOSE_WAIT", lambda: count_close_wait(stage), until="0".__eq__)
+    teller.watch("inbound CLOSE_WAIT", lambda: evaluate(stage, CLOSE_WAIT), until="0".__eq__)
     teller.say("busy-client keeps its connection; the range of ports is widened, as the runbook says")
     set_ephemeral_ports(10240, 60999)
     for name in (LEAK, PORTS):
@@ -127,9 +127,8 @@ def mend(teller: Teller, stage: Stage, server: Actor) -> None:
         )
 
 
-def count_close_wait(stage: Stage) -> str:
-    """Return the sockets that leaky-server has in CLOSE_WAIT."""
-    query = f'sum(netstat_sockets{{state="close_wait",direction="inbound",port="{HTTP_ALT}"}})'
+def evaluate(stage: Stage, query: str) -> str:
+    """Return the number that a query finds, empty when there is none."""
     return " ".join(f"{value:g}" for value in stage.prometheus.query(query).values())
 
 
@@ -137,11 +136,6 @@ def state_of(stage: Stage, name: str) -> str:
     """Return the states that an alert is in, one of them most of the time."""
     found = stage.prometheus.query(f'ALERTS{{alertname="{name}",severity="warning"}}')
     return ", ".join(sorted(dict(labels)["alertstate"] for labels in found)) or "inactive"
-
-
-def show(stage: Stage, query: str) -> str:
-    """Return what a query finds, on one line."""
-    return "; ".join(show_sample(labels, value) for labels, value in stage.prometheus.query(query).items())
 
 
 def show_sample(labels: frozenset[tuple[str, str]], value: float) -> str:
