@@ -13,7 +13,9 @@ VISITS, LEAKS = 10, 30
 LEAK, PORTS = "NetstatCloseWaitLeak", "NetstatEphemeralPortsRunningOut"
 PATIENCE_SECONDS = 90
 CLOSE_WAIT = 'sum(netstat_sockets{state="close_wait",direction="inbound",port="8080"})'
-RATIO = "100 * sum(netstat_ephemeral_ports_busiest_destination) / sum(netstat_ephemeral_ports) or vector(0)"
+RATIO = """
+100 * sum(netstat_ephemeral_ports_busiest_destination{port="5432"}) / sum(netstat_ephemeral_ports) or vector(0)
+"""
 
 QUERIES = (
     'sum by (port, port_name, direction) (netstat_sockets{state="close_wait", port="8080"})',
@@ -85,9 +87,9 @@ def use_up_ports(teller: Teller, stage: Stage, client: Actor) -> None:
     """Leave TIME_WAIT outbound, until there is no port for another connection."""
     teller.say("busy-client opens a connection to the database on port 5432 for every query, and closes it")
     ratio = "100 * sum(netstat_ephemeral_ports_busiest_destination) / sum(netstat_ephemeral_ports)"
-    set_ephemeral_ports(20000, 20199)
-    while (answer := client.tell("visit 50")) == "done":
-        teller.say("    50 connections more")
+    set_ephemeral_ports(20000, 29999)
+    while (answer := client.tell("visit 2500")) == "done":
+        teller.say("    2500 connections more")
     teller.say(f"    no connection more: {answer}")
     assert answer == "connect: Cannot assign requested address"
     teller.watch("percent of the ports", lambda: evaluate(stage, RATIO), until=lambda ratio: float(ratio) > 90)
