@@ -3,9 +3,9 @@
     python -m tests.e2e.actors server NAME PORT
     python -m tests.e2e.actors client NAME PORT
 
-A server closes what its clients have closed; after ``leak`` it does not any more, and ``mend`` closes all that it
-kept, and the next ones. A client is told ``visit NUMBER``: it opens so many connections to the port, one after the
-other, and closes each at once. Every line of standard input is answered by one of standard output.
+A server closes what its clients have closed; after ``leak`` it does not any more, and ``mend`` closes all
+that it kept, and the next ones. A client is told ``visit NUMBER``: it opens so many connections to the port, one
+after the other, and closes each at once. Every line of standard input is answered by one of standard output.
 """
 
 import resource
@@ -38,10 +38,10 @@ class Actor:
 
 @contextmanager
 def acting(role: str, name: str, port: int) -> Iterator[Actor]:
-    """Run a program that is listed under ``name``; it ends with its standard input."""
+    """Run a program that is listed under ``name``; it ends with its standard input, and not by Ctrl-C."""
     command = [sys.executable, "-m", "tests.e2e.actors", role, name, str(port)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, process_group=0) as process:
         actor = Actor(process)
         assert actor.tell("hello") == "done"
         yield actor

@@ -1,4 +1,4 @@
-"""The exporter, Prometheus with the shipped alerts made to hurry, and Alertmanager, in a network of their own."""
+"""The exporter, Prometheus with the alerts in a hurry, and Alertmanager, in a network of their own."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +18,8 @@ cpu_budget: 1
 stuck: {{after: {after_milliseconds}ms}}
 ports: {{always: [5432]}}
 """
+
+
 class Stage(NamedTuple):
     """What runs."""
 

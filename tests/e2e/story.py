@@ -12,10 +12,12 @@ HTTP_ALT, POSTGRESQL = 8080, 5432
 VISITS, LEAKS = 10, 30
 LEAK, PORTS = "NetstatCloseWaitLeak", "NetstatEphemeralPortsRunningOut"
 PATIENCE_SECONDS = 90
+PAUSE_SECONDS = 0.2
 CLOSE_WAIT = 'sum(netstat_sockets{state="close_wait",direction="inbound",port="8080"})'
-RATIO = """
-100 * sum(netstat_ephemeral_ports_busiest_destination{port="5432"}) / sum(netstat_ephemeral_ports) or vector(0)
+PERCENT = """
+round(100 * sum(netstat_ephemeral_ports_busiest_destination{port="5432"}) / sum(netstat_ephemeral_ports))
 """
+IN_ALL = {"alertname", "instance", "job"}
 
 QUERIES = (
     'sum by (port, port_name, direction) (netstat_sockets{state="close_wait", port="8080"})',
@@ -33,6 +35,7 @@ class Teller:
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._began = time.monotonic()
+        self._last: dict[str, str] = {}
 
     def say(self, text: str) -> None:
         """Tell one thing."""
@@ -40,16 +43,15 @@ class Teller:
 
     def watch(self, name: str, read: Callable[[], str], *, until: Callable[[str], bool]) -> None:
         """Tell a value whenever it changes, until it is as it should be; fail when that takes too long."""
-        last = ""
 
         def is_there() -> bool:
-            nonlocal last
-            if (value := read()) != last:
+            value = read()
+            if self._last.get(name) != value:
                 self.say(f"    {name}: {value}")
-                last = value
+                self._last[name] = value
             return until(value)
 
-        wait_until(is_there, PATIENCE_SECONDS)
+        wait_until(is_there, PATIENCE_SECONDS, PAUSE_SECONDS)
 
 
 def tell_story(write: Callable[[str], None], divisor: int) -> None:
@@ -78,21 +80,22 @@ def leak(teller: Teller, stage: Stage, server: Actor, visitor: Actor) -> None:
     teller.watch("inbound CLOSE_WAIT", lambda: evaluate(stage, CLOSE_WAIT), until=lambda count: count == "0")
     server.tell("leak")
     teller.say(f"From now on it does not close what its visitors have closed: {LEAKS} more visits")
-    for _ in range(LEAKS // VISITS):
+    for count in range(VISITS, LEAKS + 1, VISITS):
         visitor.tell(f"visit {VISITS}")
-    teller.watch("inbound CLOSE_WAIT", lambda: evaluate(stage, CLOSE_WAIT), until=str(LEAKS).__eq__)
+        teller.watch("inbound CLOSE_WAIT", lambda: evaluate(stage, CLOSE_WAIT), until=str(count).__eq__)
 
 
 def use_up_ports(teller: Teller, stage: Stage, client: Actor) -> None:
     """Leave TIME_WAIT outbound, until there is no port for another connection."""
     teller.say("busy-client opens a connection to the database on port 5432 for every query, and closes it")
-    ratio = "100 * sum(netstat_ephemeral_ports_busiest_destination) / sum(netstat_ephemeral_ports)"
     set_ephemeral_ports(20000, 29999)
     while (answer := client.tell("visit 2500")) == "done":
-        teller.say("    2500 connections more")
-    teller.say(f"    no connection more: {answer}")
+        teller.watch("percent of the ports", lambda: evaluate(stage, PERCENT), until=bool)
+    teller.say(f"    the next one: {answer}")
     assert answer == "connect: Cannot assign requested address"
-    teller.watch("percent of the ports", lambda: evaluate(stage, RATIO), until=lambda ratio: float(ratio) > 90)
+    teller.watch(
+        "percent of the ports", lambda: evaluate(stage, PERCENT), until=lambda percent: float(percent) > 90
+    )
 
 
 def show_alerts(teller: Teller, stage: Stage) -> None:
@@ -102,7 +105,7 @@ def show_alerts(teller: Teller, stage: Stage) -> None:
         wait_until(lambda: bool(stage.alertmanager.alerts(name)))  # noqa: B023
         teller.say(f"{name} has come to Alertmanager:")
         for alert in stage.alertmanager.alerts(name):
-            labels = {key: value for key, value in alert.labels.items() if key not in {"alertname", "job"}}
+            labels = {key: value for key, value in alert.labels.items() if key not in IN_ALL}
             teller.say(f"    {labels}")
             teller.say(f"    {alert.annotations['description']}")
             assert (port, direction) == (labels["port"], labels.get("direction"))
@@ -110,8 +113,8 @@ def show_alerts(teller: Teller, stage: Stage) -> None:
     assert f"leaky-server ({LEAKS})" in leaking.annotations["description"]
     for query in QUERIES:
         teller.say(query)
-        for labels, value in stage.prometheus.query(query).items():
-            teller.say(f"    {show_sample(labels, value)}")
+        for sample in stage.prometheus.query(query).items():
+            teller.say(f"    {show_sample(*sample)}")
 
 
 def mend(teller: Teller, stage: Stage, server: Actor) -> None:
@@ -142,5 +145,7 @@ def state_of(stage: Stage, name: str) -> str:
 
 def show_sample(labels: frozenset[tuple[str, str]], value: float) -> str:
     """Return a sample as Prometheus shows it, without what every one here has."""
-    inner = ", ".join(f'{key}="{text}"' for key, text in sorted(labels) if key not in {"instance", "job"})
-    return f"{{{inner}}} {value:.4g}"
+    shown = dict(labels)
+    name = shown.pop("__name__", "")
+    inner = ", ".join(f'{key}="{text}"' for key, text in sorted(shown.items()) if key not in IN_ALL)
+    return f"{name}{{{inner}}} {value:.0f}"
