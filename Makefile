@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+PREFIX ?= /opt
+UNITS := /etc/systemd/system
 
-.PHONY: run test check golden fixtures bench clean
+.PHONY: run test check golden fixtures bench install uninstall clean
 
 run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metrics
 	$(BIN)/python -m exporter $(ARGS)
@@ -20,8 +22,9 @@ check: $(VENV)/.dev  ## lint, types, rooms, dependencies, spelling
 	$(BIN)/deptry exporter
 	$(BIN)/codespell
 
-golden: $(VENV)/.dev  ## write the golden page and the reference of metrics again
+golden: $(VENV)/.dev  ## write the golden page, the reference of metrics and what follows from the rules again
 	$(BIN)/python -m pytest tests/test_golden.py tests/test_docs.py --update-golden
+	$(BIN)/python -m prometheus.generate
 
 fixtures: $(VENV)/.dev  ## capture the fixtures again from real sockets (needs root)
 	$(BIN)/python -m tests.live.capture_fixtures
@@ -29,8 +32,22 @@ fixtures: $(VENV)/.dev  ## capture the fixtures again from real sockets (needs r
 bench: $(VENV)/.dev  ## measure ourselves and our peers side by side (needs root)
 	$(BIN)/python -m benchmarks.bench $(ARGS)
 
+install:  ## into PREFIX, with units for systemd; a configuration that is there already stays (needs root)
+	$(PYTHON) -m venv $(PREFIX)/netstat-exporter
+	$(PREFIX)/netstat-exporter/bin/pip install --quiet .
+	sed 's|/opt/|$(PREFIX)/|' systemd/netstat-exporter.service > $(UNITS)/netstat-exporter.service
+	install -m 644 systemd/netstat-exporter.socket $(UNITS)/
+	test -e /etc/default/netstat-exporter || \
+	  install -D -m 644 systemd/netstat-exporter.default /etc/default/netstat-exporter
+	test -e /etc/netstat-exporter/config.yaml || \
+	  install -D -m 644 config.example.yaml /etc/netstat-exporter/config.yaml
+
+uninstall:  ## all that `make install` brought but the configuration (needs root)
+	rm -rf $(PREFIX)/netstat-exporter
+	rm -f $(UNITS)/netstat-exporter.service $(UNITS)/netstat-exporter.socket
+
 clean:
-	rm -rf $(VENV) build dist htmlcov .coverage
+	rm -rf $(VENV) .ci/tmp build dist htmlcov .coverage
 
 $(VENV)/.run: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "netstat-exporter needs Python 3.11 or newer: make PYTHON=python3.11 ...")'

@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from exporter import __version__, config
+from exporter import __version__, config, notify
 from exporter.files import read_regular_file
 from exporter.flags import DEFAULT_ADDRESS, Flags, parse_flags
 from exporter.kernel.procfs import Procfs, ProcfsError
@@ -25,6 +25,8 @@ from exporter.logs import configure_logging
 from exporter.sampling.sampler import Sampler
 from exporter.sampling.services import name_ports
 from exporter.sampling.settings import Settings
+from exporter.sampling.snapshot import Snapshot
+from exporter.serving.activation import take_listeners
 from exporter.serving.app import ReloadError, Site, create_app
 from exporter.serving.metrics import ReloadStatus, Status
 from exporter.serving.page import encode_text
@@ -51,13 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sampler = Sampler(procfs, settings)
         if flags.once:
             return print_once(sampler)
-        listeners = bind(flags.web_listen_address or [DEFAULT_ADDRESS])
+        addresses = flags.web_listen_address or [DEFAULT_ADDRESS]
+        listeners = take_listeners() if flags.web_systemd_socket else bind(addresses)
     except config.ConfigError as error:
         return _refuse(str(error))
     except ProcfsError as error:
         return _refuse(f"--path.procfs: {error}")
     except ServerError as error:
-        return _refuse(f"--web.listen-address: {error}")
+        flag = "--web.systemd-socket" if flags.web_systemd_socket else "--web.listen-address"
+        return _refuse(f"{flag}: {error}")
     _warn_of_surroundings(procfs)
     log.info(
         "started",
@@ -106,7 +110,7 @@ class Daemon:
         """Take and serve snapshots until a signal stops it, and return the exit code."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._end)
         loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
         sampling = threading.Thread(target=self._sample, args=(loop,), name="sampler", daemon=True)
         sampling.start()
@@ -129,12 +133,27 @@ class Daemon:
 
     def _sample(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            self._sampler.run()
+            self._sampler.run(lambda snapshot: self._tell(loop, snapshot))
         except BaseException:
             self._exit_code = EXIT_FAILED
             log.exception("the sampling died")
-        finally:
-            loop.call_soon_threadsafe(self._stop.set)
+            loop.call_soon_threadsafe(self._end)
+
+    def _tell(self, loop: asyncio.AbstractEventLoop, snapshot: Snapshot) -> None:
+        """Have the event loop report a pass, so that the watchdog knows of both that they live."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(self._report, snapshot)
+
+    def _report(self, snapshot: Snapshot) -> None:
+        notify.report_pass(
+            snapshot,
+            snapshot.pass_interval_seconds + self._sampler.longest_pass_seconds,
+            reload_successful=self._reload_status.successful,
+        )
+
+    def _end(self) -> None:
+        notify.notify("STOPPING=1")
+        self._stop.set()
 
     async def _reload_when_wanted(self) -> None:
         """Reload at a signal; signals that come meanwhile are one more."""
@@ -145,6 +164,10 @@ class Daemon:
                 await asyncio.to_thread(self._reload)
 
     def _reload(self) -> None:
+        with notify.reloading():
+            self._read_settings()
+
+    def _read_settings(self) -> None:
         try:
             settings = load_settings(self._flags)
         except config.ConfigError as error:

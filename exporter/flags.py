@@ -17,6 +17,7 @@ class Flags(argparse.Namespace):
     config_file: str | None
     config_check: bool
     web_listen_address: list[str] | None
+    web_systemd_socket: bool
     web_telemetry_path: str
     web_max_requests: int
     web_enable_lifecycle: bool
@@ -39,7 +40,10 @@ def parse_flags(arguments: Sequence[str] | None = None) -> Flags:
         name = flag.removeprefix("--").replace(".", "_").replace("-", "_")
         parser.add_argument(flag, dest=name, **options)  # type: ignore[arg-type]
     parser.add_argument("--version", action="version", version=f"netstat-exporter, version {__version__}")
-    return parser.parse_args(arguments, namespace=Flags())
+    flags = parser.parse_args(arguments, namespace=Flags())
+    if flags.web_systemd_socket and flags.web_listen_address:
+        parser.error("--web.systemd-socket and --web.listen-address exclude each other")
+    return flags
 
 
 _TELEMETRY_PATH: Final = re.compile(r"(/[\w.~-]+)+", re.ASCII)
@@ -65,6 +69,10 @@ _FLAGS: Final[dict[str, dict[str, object]]] = {
         "metavar": "ADDRESS",
         "action": "append",
         "help": f"where to listen: :PORT, HOST:PORT or [IPV6]:PORT; repeatable (default: {DEFAULT_ADDRESS})",
+    },
+    "--web.systemd-socket": {
+        "action": "store_true",
+        "help": "listen on the sockets that systemd hands over, not on an address",
     },
     "--web.telemetry-path": {
         "metavar": "PATH",

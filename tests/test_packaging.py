@@ -31,7 +31,9 @@ def test_sdist_has_what_its_tests_need(distributions: Path) -> None:
     (sdist,) = distributions.glob("netstat_exporter-*.tar.gz")
     with tarfile.open(sdist) as archive:
         packaged = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"tests/conftest.py", "Makefile", "README.md", "LICENSE", "config.example.yaml"} <= packaged
+    needed = {"tests/conftest.py", "Makefile", "README.md", "LICENSE", "config.example.yaml"}
+    needed |= {"systemd/netstat-exporter.service", "prometheus/alerts.yml", "prometheus/generate.py"}
+    assert needed <= packaged
 
 
 def test_installed_command_runs(distributions: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import errno
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from enum import Enum
 from functools import lru_cache
 from struct import Struct
@@ -94,7 +94,7 @@ class Question(NamedTuple):
     kind: int = SOCK_DIAG_BY_FAMILY
 
 
-def dump(question: Question, deadline: float) -> Iterator[list[Block]]:
+def dump(question: Question, deadline: float) -> Generator[list[Block], None, None]:
     """Ask for a dump, and yield what was received, some datagrams at a time.
 
     ``deadline`` is on the monotonic clock. Within one list messages change places only with those of another

@@ -22,6 +22,10 @@ class ProcfsError(Exception):
     """A file under /proc could not be read; the text names the file and the cause."""
 
 
+class ProcfsTimeoutError(ProcfsError):
+    """A table takes longer to read than it may."""
+
+
 class Procfs:
     """A procfs mounted at ``root``.
 
@@ -33,7 +37,7 @@ class Procfs:
         self.root = root
         processes = ("self",) if root == DEFAULT_ROOT else ("1", "self")
         directories = [os.path.join(root, process, "net") for process in processes]
-        found = [directory for directory in directories if os.path.exists(os.path.join(directory, "tcp"))]
+        found = [directory for directory in directories if _is_there(os.path.join(directory, "tcp"))]
         if not found:
             raise ProcfsError(
                 f"{root}: not a procfs: there is no {' or '.join(directories)} with a table tcp"
@@ -110,6 +114,17 @@ class Procfs:
             raise _explain(path, error) from error
 
 
+def _is_there(path: str) -> bool:
+    """Tell whether there is a file; one that is hidden from us is no reason to read another in its place."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise _explain(path, error) from error
+    return True
+
+
 def _open_file(path: str) -> int:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -131,7 +146,7 @@ def _iterate_blocks(descriptor: int, path: str, deadline: float) -> Generator[by
                 pages.clear()
                 size = 0
                 if monotonic() > deadline:
-                    raise ProcfsError(f"{path}: timeout: it takes too long to read")
+                    raise ProcfsTimeoutError(f"{path}: timeout: it takes too long to read")
         if pages:
             yield b"".join(pages)
     except OSError as error:

@@ -12,7 +12,8 @@ net/unix/diag.c.
 
 import socket
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable
+from contextlib import closing
 from itertools import repeat
 from struct import Struct
 from types import MappingProxyType
@@ -68,15 +69,18 @@ _UNIX_STATES: Final = bytes(
 )
 
 
-def read_table(table: Table, deadline: float) -> Iterator[Batch]:
-    """Return the rows of a table; ``deadline`` is on the monotonic clock.
+def read_table(table: Table, deadline: float) -> Generator[Batch, None, None]:
+    """Yield the rows of a table; ``deadline`` is on the monotonic clock.
 
     Raises SockDiagError, while iterating.
     """
-    return map(parser_of(table), dump(question_of(table), deadline))
+    parse = parser_of(table)
+    with closing(dump(question_of(table), deadline)) as answers:
+        for blocks in answers:
+            yield parse(blocks)
 
 
-def read_tables(tables: Collection[Table], deadline: float) -> Iterator[tuple[Table, Batch]]:
+def read_tables(tables: Collection[Table], deadline: float) -> Generator[tuple[Table, Batch], None, None]:
     """Yield the rows of tables of one protocol, each batch with its table; TCP's two come in one dump.
 
     Raises SockDiagError.
@@ -85,8 +89,9 @@ def read_tables(tables: Collection[Table], deadline: float) -> Iterator[tuple[Ta
         yield from _read_both_families(tables, deadline)
         return
     for table in tables:
-        for batch in read_table(table, deadline):
-            yield table, batch
+        with closing(read_table(table, deadline)) as batches:
+            for batch in batches:
+                yield table, batch
 
 
 def read_listeners(table: Table, deadline: float) -> tuple[Listener, ...]:
@@ -98,13 +103,16 @@ def read_listeners(table: Table, deadline: float) -> tuple[Listener, ...]:
     return tuple(listener for batch in batches for listener in batch.listeners)
 
 
-def _read_both_families(tables: Collection[Table], deadline: float) -> Iterator[tuple[Table, Batch]]:
+def _read_both_families(
+    tables: Collection[Table], deadline: float
+) -> Generator[tuple[Table, Batch], None, None]:
     """Ask as before there was SOCK_DIAG_BY_FAMILY: then the kernel walks its hash once, not twice."""
     parsers = [(table, _FAMILIES[table.family], _InetParser(table)) for table in tables]
     question = Question(_TCPDIAG_REQUEST.pack(STATES_IN_PROCFS, 0), INET_MESSAGE_BYTES, TCPDIAG_GETSOCK)
-    for blocks in dump(question, deadline):
-        for table, family, parser in parsers:
-            yield table, parser.parse([_select_family(block, family) for block in blocks])
+    with closing(dump(question, deadline)) as answers:
+        for blocks in answers:
+            for table, family, parser in parsers:
+                yield table, parser.parse([_select_family(block, family) for block in blocks])
 
 
 def _select_family(block: Block, family: int) -> Block:

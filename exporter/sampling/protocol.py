@@ -7,11 +7,12 @@ is in both. So one source is chosen for both, and netlink gives TCP's in one dum
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from typing import Final
 
 from exporter.kernel.netlink import Reason, SockDiagError
-from exporter.kernel.procfs import Procfs
+from exporter.kernel.procfs import Procfs, ProcfsTimeoutError
 from exporter.kernel.sockdiag import read_listeners, read_tables
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.counting import TableCount
@@ -37,18 +38,28 @@ class ProtocolReader:
         self._tables: dict[str, TableReader] = {}
         self._worker = Worker()
 
-    def change_rules(self, rules: PortRules, choice: SourceChoice) -> None:
+    def change_rules(self, rules: PortRules) -> None:
         """Let other rules hold from the next reading on; one that hangs is still waited for."""
-        self._rules, self._choice = rules, choice
+        self._rules = rules
         for table in self._tables.values():
             table.change_rules(rules)
+
+    def change_choice(self, choice: SourceChoice) -> None:
+        """Let another choice of source hold from the next reading on."""
+        self._choice = choice
 
     def read(self, listening: Listening, timeout_seconds: float) -> Readings:
         """Read and count the tables, over procfs where netlink fails."""
         for name in listening.keys() - self._tables.keys():
             self._tables[name] = TableReader(TABLES[name], self._procfs, self._rules)
         readings = self._read(listening, time.monotonic(), timeout_seconds)
-        self._choice.note_rows(sum(reading.count.listed for reading in readings.values() if reading.count))
+        errors = [reading.error for reading in readings.values() if reading.error]
+        if any(isinstance(error, ProcfsTimeoutError | HangError) for error in errors):
+            self._choice.note_timeout()
+        elif not errors:
+            self._choice.note_rows(
+                sum(reading.count.listed for reading in readings.values() if reading.count)
+            )
         return readings
 
     def _read(self, listening: Listening, now: float, timeout_seconds: float) -> Readings:
@@ -107,8 +118,9 @@ class ProtocolReader:
         counters = {name: self._tables[name].counter for name in present}
         for name, ports in present.items():
             counters[name].begin(ports)
-        for table, batch in read_tables([TABLES[name] for name in present], deadline):
-            counters[table.name].add(batch)
+        with closing(read_tables([TABLES[name] for name in present], deadline)) as batches:
+            for table, batch in batches:
+                counters[table.name].add(batch)
         return {name: counter.finish() for name, counter in counters.items()}
 
     def _read_text(self, listening: Listening, now: float, timeout_seconds: float) -> Readings:

@@ -54,15 +54,14 @@ class TableReader:
 
         A read that hangs costs this table only.
         """
-        deadline = time.monotonic() + timeout_seconds
+        started = time.monotonic()
+        deadline = started + timeout_seconds
         try:
             return self._worker.run(
                 lambda: self._read(listening, deadline), timeout_seconds + HANG_GRACE_SECONDS
             )
-        except HangError as error:
-            return Reading(error=error, duration_seconds=timeout_seconds)
-        except RuntimeError as error:  # no room for one more thread
-            return Reading(error=error)
+        except (HangError, RuntimeError) as error:  # RuntimeError: no room for one more thread
+            return Reading(error=error, duration_seconds=time.monotonic() - started)
 
     def _read(self, listening: Iterable[int], deadline: float) -> Reading:
         started, started_cpu = time.monotonic(), time.thread_time()

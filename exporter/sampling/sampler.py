@@ -41,7 +41,8 @@ class Sampler:
         self.snapshot: Snapshot | None = None
         self._procfs = procfs
         self._settings = settings
-        self._rules: tuple[PortRules, str] | None = None
+        self._rules: PortRules | None = None
+        self._source = settings.source
         self._netlink_reachable = procfs.shows_own_namespace()
         self._readers: dict[str, ProtocolReader] = {}
         self._memory = SeriesMemory()
@@ -51,12 +52,18 @@ class Sampler:
         self._wake = Event()
         self._stopped = False
 
-    def run(self) -> None:
-        """Take snapshots until stopped."""
+    def run(self, tell: Callable[[Snapshot], None] = lambda _: None) -> None:
+        """Take snapshots until stopped, and tell of each as soon as it is there."""
         while not self._stopped:
             snapshot = self.take_snapshot()
+            tell(snapshot)
             self._wake.wait(snapshot.pass_interval_seconds)
             self._wake.clear()
+
+    @property
+    def longest_pass_seconds(self) -> float:
+        """How long a pass may take: as long as it takes to give up every table."""
+        return len(self._settings.tables) * self._settings.timeout_seconds
 
     def stop(self) -> None:
         """Make ``run`` return after the pass under way."""
@@ -73,10 +80,7 @@ class Sampler:
         settings = self._settings
         started, started_cpu = time.monotonic(), time.thread_time()
         rules = PortRules(settings.names, settings.always, settings.ports_limit, self._read_ephemeral_range())
-        if (rules, settings.source) != self._rules:
-            self._rules = (rules, settings.source)
-            for reader in self._readers.values():
-                reader.change_rules(rules, self._make_choice(settings))
+        self._follow(rules, settings.source)
         readings = self._read(rules, settings)
         counts = {name: reading.count for name, reading in readings.items() if reading.count}
         series = self._memory.label(counts, rules, started)
@@ -108,6 +112,15 @@ class Sampler:
         )
         return self.snapshot
 
+    def _follow(self, rules: PortRules, source: str) -> None:
+        """Let the readers know of what has changed, and keep all else that they have learned."""
+        for reader in self._readers.values():
+            if rules != self._rules:
+                reader.change_rules(rules)
+            if source != self._source:
+                reader.change_choice(self._make_choice(source))
+        self._rules, self._source = rules, source
+
     def _read(self, rules: PortRules, settings: Settings) -> Mapping[str, Reading]:
         wanted: dict[str, dict[str, tuple[int, ...]]] = {}
         for name in settings.tables:
@@ -115,7 +128,9 @@ class Sampler:
         readings: dict[str, Reading] = {}
         for protocol, listening in wanted.items():
             if protocol not in self._readers:
-                self._readers[protocol] = ProtocolReader(self._procfs, rules, self._make_choice(settings))
+                self._readers[protocol] = ProtocolReader(
+                    self._procfs, rules, self._make_choice(settings.source)
+                )
             readings.update(self._readers[protocol].read(listening, settings.timeout_seconds))
         return {name: readings[name] for name in settings.tables}
 
@@ -129,8 +144,8 @@ class Sampler:
         finally:
             self._health.log_change("capability", name, error)
 
-    def _make_choice(self, settings: Settings) -> SourceChoice:
-        return SourceChoice(settings.source, reachable=self._netlink_reachable)
+    def _make_choice(self, source: str) -> SourceChoice:
+        return SourceChoice(source, reachable=self._netlink_reachable)
 
     def _read_ephemeral_range(self) -> range:
         try:

@@ -17,7 +17,7 @@ RETRY_SECONDS: Final = 60
 
 
 class SourceChoice:
-    """The source of one table: as ``wanted``, or by its size; and procfs for a while after netlink failed.
+    """The source of a protocol's tables: as ``wanted``, or by size; procfs for a while after netlink failed.
 
     ``reachable`` is whether netlink shows the network namespace that procfs does. Times are on the monotonic
     clock.
@@ -41,7 +41,12 @@ class SourceChoice:
         """Take note that netlink failed."""
         self._failed_at = now
 
+    def note_timeout(self) -> None:
+        """Take note that the text of a table takes too long to read, however large it is."""
+        if self._follows_size:
+            self._prefers_netlink = True
+
     def note_rows(self, rows: int) -> None:
-        """Take note of how large the table is."""
+        """Take note of how many rows there are."""
         if self._follows_size:
             self._prefers_netlink = rows > (SMALL_ROWS if self._prefers_netlink else LARGE_ROWS)

@@ -69,12 +69,17 @@ def bind(addresses: Iterable[str]) -> list[Listener]:
 
     Raises ServerError.
     """
+    return adopt(_bind(address) for address in addresses)
+
+
+def adopt(sockets: Iterable[socket.socket]) -> list[Listener]:
+    """Return a listener in the place of each socket; together they accept so many connections at once."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most_connections = max(1, min(MOST_CONNECTIONS, descriptors - _OWN_DESCRIPTORS))
     connected: set[socket.socket] = set()
     listeners = []
-    for address in addresses:
-        listener = Listener(fileno=_bind(address).detach())
+    for each in sockets:
+        listener = Listener(fileno=each.detach())
         listener.connected, listener.most_connections = connected, most_connections
         listeners.append(listener)
     return listeners

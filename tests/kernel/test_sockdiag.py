@@ -109,7 +109,7 @@ def test_one_dump_of_both_families_is_told_apart(monkeypatch: pytest.MonkeyPatch
     mixed = [inet(ports, 1, family=family) for ports, family in fields]
     datagrams = [mixed, mixed[:1], mixed[1:2]]
     blocks = [[Block(b"".join(messages), len(messages[0]))] for messages in datagrams]
-    monkeypatch.setattr(sockdiag, "dump", lambda _, __: iter(blocks))
+    monkeypatch.setattr(sockdiag, "dump", lambda _, __: (each for each in blocks))
     found: dict[str, list[int]] = {"tcp": [], "tcp6": []}
     for table, batch in sockdiag.read_tables([TABLES["tcp"], TABLES["tcp6"]], 0.0):
         rows = [row[0] for row in batch.rows]

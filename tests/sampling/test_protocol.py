@@ -1,18 +1,19 @@
 """The tables of a protocol are read by the source of choice, and over procfs where netlink fails."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import pytest
 
 from exporter.kernel import states
 from exporter.kernel.netlink import Reason, SockDiagError
+from exporter.kernel.procfs import ProcfsTimeoutError
 from exporter.kernel.rows import Batch, Listener
 from exporter.kernel.tables import Table
 from exporter.sampling import protocol as protocol_module
 from exporter.sampling.protocol import ProtocolReader
 from exporter.sampling.reader import Reading
-from exporter.sampling.sources import NETLINK, PROCFS, SourceChoice
+from exporter.sampling.sources import AUTO, NETLINK, PROCFS, SourceChoice
 from tests.procfs_tree import Printed, ProcfsTree
 from tests.sampling.port_rules import make_rules
 
@@ -38,7 +39,9 @@ class Netlink:
     def __init__(self, *answers: SockDiagError | Batch) -> None:
         self.answers = list(answers)
 
-    def read_tables(self, tables: Sequence[Table], deadline: float) -> Iterator[tuple[Table, Batch]]:
+    def read_tables(
+        self, tables: Sequence[Table], deadline: float
+    ) -> Generator[tuple[Table, Batch], None, None]:
         """Give the next answer, as that of every table."""
         del deadline
         answer = self.answers.pop(0)
@@ -98,9 +101,22 @@ def test_procfs_takes_the_place_of_netlink_that_fails(
 
 
 def test_a_table_that_netlink_cannot_give_in_time_fails(dump: Callable[..., list[Reading]]) -> None:
-    """Over procfs it would take longer still."""
-    first, _ = dump(LATE)
-    assert (first.count, first.error) == (None, LATE)
+    """Over procfs it would take longer still; netlink is asked again at the next pass."""
+    late, well = dump(LATE, LISTED)
+    assert (late.count, late.error, late.source) == (None, LATE, NETLINK)
+    assert (well.error, well.source) == (None, NETLINK)
+
+
+def test_a_table_that_procfs_cannot_give_in_time_is_asked_for_over_netlink(
+    tree: ProcfsTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small deadline is over after the first block of a large table."""
+    tree.fill("tcp", *(Printed(i, 9, peer=1) for i in range(1, 10_000)))
+    monkeypatch.setattr(protocol_module, "read_tables", Netlink(LISTED).read_tables)
+    reader = ProtocolReader(tree.procfs(), make_rules(), SourceChoice(AUTO, reachable=True))
+    slow = reader.read({"tcp": ()}, 0.0)["tcp"]
+    assert isinstance(slow.error, ProcfsTimeoutError)
+    assert reader.read({"tcp": ()}, PATIENCE_SECONDS)["tcp"].source == NETLINK
 
 
 def test_limits_of_accept_queues_are_asked_for_beside_procfs(dump: Callable[..., list[Reading]]) -> None:

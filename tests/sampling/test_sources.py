@@ -43,3 +43,13 @@ def test_netlink_of_another_namespace_is_never_asked() -> None:
     choice = SourceChoice(NETLINK, reachable=False)
     assert choice.choose(0) == PROCFS
     assert not choice.may_ask_netlink(0)
+
+
+def test_a_table_that_is_too_slow_over_procfs_is_asked_for_over_netlink() -> None:
+    """However many rows it has, which nobody knows."""
+    choice = SourceChoice(AUTO, reachable=True)
+    choice.note_timeout()
+    assert choice.choose(0) == NETLINK
+    forced = SourceChoice(PROCFS, reachable=True)
+    forced.note_timeout()
+    assert forced.choose(0) == PROCFS

@@ -1,0 +1,59 @@
+"""Tell the service manager how the daemon fares; without one, say nothing.
+
+A manager that is stuck or gone is no reason to fail, nor to wait for long. See sd_notify(3) and
+sd_watchdog_enabled(3).
+"""
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from exporter.sampling.snapshot import Snapshot
+
+_PATIENCE_SECONDS: Final = 1.0
+
+
+def notify(*assignments: str) -> None:
+    """Send assignments such as ``STOPPING=1`` to the service manager, in one datagram."""
+    path = os.environ.get("NOTIFY_SOCKET", "")
+    if not path.startswith(("/", "@")):
+        return
+    address = "\0" + path[1:] if path.startswith("@") else path
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.settimeout(_PATIENCE_SECONDS)
+        sender.sendto("\n".join(assignments).encode(), address)
+
+
+def report_pass(snapshot: Snapshot, next_within_seconds: float, *, reload_successful: bool) -> None:
+    """Tell what a pass found and feed the watchdog; the first pass is what makes the daemon ready."""
+    read = sum(table.success for table in snapshot.tables)
+    status = (
+        f"STATUS=Sockets: {sum(snapshot.sockets.values())}. Tables: {read} of {len(snapshot.tables)}, "
+        f"read in {snapshot.pass_duration_seconds:.3f} s, again in {snapshot.pass_interval_seconds:.3g} s."
+    )
+    if not reload_successful:
+        status += " The configuration was wrong at the last reload: the old one holds."
+    first = ["READY=1"] if sum(snapshot.passes_total.values()) == 1 else []
+    notify(*first, status, *_feed_watchdog(next_within_seconds))
+
+
+@contextlib.contextmanager
+def reloading() -> Iterator[None]:
+    """Tell that a reload begins, and that it has ended, well or not."""
+    notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+    try:
+        yield
+    finally:
+        notify("READY=1")
+
+
+def _feed_watchdog(next_within_seconds: float) -> list[str]:
+    """Return what feeds the watchdog, and has its patience begin only when the next pass is due."""
+    patience = os.environ.get("WATCHDOG_USEC", "")
+    ours = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    if not ours or not patience.isdecimal():
+        return []
+    return ["WATCHDOG=1", f"WATCHDOG_USEC={int(patience) + round(next_within_seconds * 1e6)}"]

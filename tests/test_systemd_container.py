@@ -1,0 +1,185 @@
+"""Installed as the README says, the exporter is a good service of a real systemd."""
+
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from subprocess import CalledProcessError
+
+import pytest
+
+from tests.daemon import ROOT, Labels, parse_page
+from tests.live.machine import Machine, MachineError, gather_wheels, make_tree, running_machine
+from tests.live.made import Made
+from tests.live.sockets import held_sockets
+from tests.patience import wait_until
+from tests.requirements import require, require_command, require_root
+
+pytestmark = pytest.mark.live
+
+UNIT = "netstat-exporter.service"
+DROP_IN = f"/etc/systemd/system/{UNIT}.d/test.conf"
+CONFIG = "/etc/netstat-exporter/config.yaml"
+QUICK = "interval: 100ms\ncpu_budget: 1\ntimeout: 200ms\n"
+PORT = "9068"
+FETCH = f"import urllib.request as u; print(u.urlopen('http://localhost:{PORT}/metrics').read().decode())"
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """Boot a machine and install the exporter there, in the README's own words."""
+    require_root()
+    for command, package in (("debootstrap", "debootstrap"), ("systemd-nspawn", "systemd-container")):
+        require_command(command, package)
+    wheels = tmp_path_factory.mktemp("wheels")
+    try:
+        tree = make_tree()
+        gather_wheels(tree, wheels)
+    except MachineError as error:
+        require(str(error), "let this machine reach its mirrors of packages", met=False)
+    with running_machine(tree, wheels) as booted:
+        for words in readme_commands("Install it"):
+            booted.run(*words)
+        yield booted
+
+
+def readme_commands(section: str) -> list[list[str]]:
+    """Return the commands of a section's first example."""
+    text = (ROOT / "README.md").read_text().partition(f"\n## {section}\n")[2]
+    example = text.partition("```console\n")[2].partition("```")[0]
+    return [shlex.split(line.removeprefix("$ ").removeprefix("sudo ")) for line in example.splitlines()]
+
+
+@pytest.fixture
+def service(machine: Machine) -> Iterator[Machine]:
+    """Give the test quick passes and a unit that it may change."""
+    before = {name: machine.path(name).read_text() for name in (CONFIG, "/etc/default/netstat-exporter")}
+    machine.path(CONFIG).write_text(QUICK)
+    machine.run("systemctl", "restart", UNIT)
+    yield machine
+    for name, text in before.items():
+        machine.path(name).write_text(text)
+    machine.path(DROP_IN).unlink(missing_ok=True)
+    machine.run("systemctl", "daemon-reload")
+
+
+def change_unit(machine: Machine, text: str) -> None:
+    """Restart the service with something else in its unit; raises CalledProcessError."""
+    machine.path(DROP_IN).parent.mkdir(exist_ok=True)
+    machine.path(DROP_IN).write_text(f"[Service]\n{text}\n")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", UNIT)
+
+
+def show(machine: Machine, name: str) -> str:
+    """Return a property of the service."""
+    return machine.run("systemctl", "show", "--value", f"--property={name}", UNIT).strip()
+
+
+def scrape(machine: Machine) -> dict[tuple[str, Labels], float]:
+    """Return the samples of the exporter's page, as a client on the machine gets it."""
+    return parse_page(machine.network.run(sys.executable, "-c", FETCH))
+
+
+def sample(machine: Machine, metric: str, **labels: str) -> float:
+    """Return one sample of the page, 0 where there is none."""
+    return scrape(machine).get((metric, frozenset(labels.items())), 0)
+
+
+def counted_sockets(machine: Machine) -> Counter[tuple[str, ...]]:
+    """Return how many sockets the page has, by labels, but for those of the scrapes."""
+    found = Counter[tuple[str, ...]]()
+    for (name, pairs), value in scrape(machine).items():
+        labels = dict(pairs)
+        if name == "netstat_sockets" and value and labels["port"] != PORT:
+            found[labels["family"], labels["state"], labels["direction"], labels["port"]] += int(value)
+    return found
+
+
+def labels_of(one: Made) -> tuple[str, ...]:
+    """Return the labels that a TCP socket has to have."""
+    port = one.local_port if one.direction == "inbound" else one.remote_port
+    return ("ipv6" if one.table == "tcp6" else "ipv4", one.state, one.direction, str(port))
+
+
+def test_the_readme_leads_to_a_service_that_is_enabled_and_says_how_it_fares(machine: Machine) -> None:
+    """It logs two lines, and nothing to worry about: the first says what runs."""
+    assert machine.run("systemctl", "is-enabled", UNIT) == "enabled\n"
+    assert show(machine, "StatusText").startswith("Sockets: ")
+    assert ("netstat_exporter_passes_total", frozenset({("result", "success")})) in scrape(machine)
+    lines = machine.run("journalctl", "--output=cat", f"_PID={show(machine, 'MainPID')}").splitlines()
+    assert all(" level=info " in line for line in lines)
+    assert "msg=started" in lines[0]
+
+
+def test_sockets_are_counted_over_netlink_under_all_of_the_hardening(service: Machine) -> None:
+    service.path(CONFIG).write_text(f"{QUICK}source: netlink\n")
+    service.run("systemctl", "restart", UNIT)
+    with open(service.path(f"/proc/{show(service, 'MainPID')}/status")) as file:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in file)
+    assert (status["CapBnd"], status["NoNewPrivs"], status["Seccomp"]) == ("0" * 16, "1", "2")
+    assert status["Uid"].split()[0] != "0"
+    with held_sockets("close-wait", service.network) as made:
+        expected = Counter(labels_of(one) for one in made for _ in range(one.sockets))
+        wait_until(lambda: counted_sockets(service) == expected)
+    info = "netstat_exporter_table_source_info"
+    assert {dict(labels)["source"] for name, labels in scrape(service) if name == info} == {"netlink"}
+
+
+def test_a_reload_takes_a_good_file_and_tells_of_a_bad_one(service: Machine) -> None:
+    running = show(service, "MainPID")
+    successful = "netstat_exporter_config_last_reload_successful"
+    for text, success in ((f"{QUICK}tables: [udp]\n", 1), ("tables: udp\n", 0), (QUICK, 1)):
+        service.path(CONFIG).write_text(text)
+        service.run("systemctl", "reload", UNIT)
+        wait_until(lambda: sample(service, successful) == success)  # noqa: B023 - it is called at once
+        wait_until(lambda: ("old one holds" in show(service, "StatusText")) != success)  # noqa: B023
+    assert (show(service, "ActiveState"), show(service, "MainPID")) == ("active", running)
+
+
+def test_the_watchdog_ends_a_daemon_that_hangs(service: Machine) -> None:
+    change_unit(service, "WatchdogSec=1s")
+    hung = show(service, "MainPID")
+    service.run("kill", "-STOP", hung)
+    wait_until(lambda: show(service, "NRestarts") == "1" and show(service, "SubState") == "running")
+    assert show(service, "MainPID") != hung
+    assert sample(service, "netstat_exporter_passes_total", result="success")
+
+
+def test_the_watchdog_waits_out_a_pause_that_is_longer_than_its_patience(service: Machine) -> None:
+    service.path(CONFIG).write_text(QUICK.replace("100ms", "2s"))
+    change_unit(service, "WatchdogSec=500ms")
+    wait_until(lambda: sample(service, "netstat_exporter_passes_total", result="success") == 3)
+    assert show(service, "NRestarts") == "0"
+
+
+def test_systemd_listens_and_a_scrape_starts_the_daemon(service: Machine) -> None:
+    """No scrape is lost while it restarts."""
+    socket_unit = UNIT.replace(".service", ".socket")
+    service.path("/etc/default/netstat-exporter").write_text('ARGS="--web.systemd-socket"\n')
+    service.run("systemctl", "stop", UNIT)
+    service.run("systemctl", "start", socket_unit)
+    try:
+        assert show(service, "ActiveState") == "inactive"
+        assert scrape(service)
+        wait_until(lambda: show(service, "ActiveState") == "active")
+        service.run("systemctl", "restart", "--no-block", UNIT)
+        assert scrape(service)
+    finally:
+        service.run("systemctl", "stop", socket_unit, UNIT)
+
+
+def test_only_a_drop_in_opens_the_processes_of_others(service: Machine) -> None:
+    look = "ExecStartPost=/bin/ls /proc/1/fd"
+    with pytest.raises(CalledProcessError):
+        change_unit(service, look)
+    granted = (ROOT / "systemd" / "process-attribution.conf").read_text()
+    change_unit(service, f"{look}\n{granted}")
+
+
+def test_it_is_uninstalled_but_for_its_configuration(machine: Machine) -> None:
+    machine.run("systemctl", "disable", "--now", UNIT)
+    machine.run("make", "uninstall")
+    assert not machine.path("/opt/netstat-exporter").exists()
+    assert not list(machine.path("/etc/systemd/system").glob("netstat-exporter.*t*"))
+    assert machine.path(CONFIG).exists()
