@@ -62,8 +62,8 @@ class Sampler:
 
     @property
     def longest_pass_seconds(self) -> float:
-        """How long a pass may take: as long as it takes to give up every table."""
-        return len(self._settings.tables) * self._settings.timeout_seconds
+        """How long a pass may take: as long as it takes to give up every table, and one look more."""
+        return (len(self._settings.tables) + 1) * self._settings.timeout_seconds
 
     def stop(self) -> None:
         """Make ``run`` return after the pass under way."""
@@ -85,7 +85,10 @@ class Sampler:
         counts = {name: reading.count for name, reading in readings.items() if reading.count}
         series = self._memory.label(counts, rules, started)
         sources = {name: reading.source for name, reading in readings.items()}
-        seen = Pass(settings, self._procfs, self._netlink_reachable, sources, counts, series, started)
+        deadline = time.monotonic() + settings.timeout_seconds
+        seen = Pass(
+            settings, self._procfs, self._netlink_reachable, sources, counts, series, started, deadline
+        )
         measures: dict[str, Mapping[tuple[str, ...], float]] = {}
         for capability in self._capabilities:
             measures.update(self._measure(capability, seen))

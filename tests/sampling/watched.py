@@ -1,5 +1,6 @@
 """What a sampler watches, and what a pass of it says."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def pass_over(
         counts={name: TableCount({}, {}) for name in read},
         series=Series(Attribution(RULES, (), {}), 0, dict(sockets or {})),
         now=now,
+        deadline=time.monotonic() + settings.timeout_seconds,
     )
 
 
