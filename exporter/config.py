@@ -109,13 +109,16 @@ def _read_port_names(reader: Reader, node: Node, key: str) -> Mapping[int, str]:
         )
         path = f"{key}.{shorten(reader.text(ports_node, key))}"
         name = reader.matched(
-            name_node, path, f"a name of 1 to {_LONGEST_NAME} printable characters", _match_name
+            name_node,
+            path,
+            f"a name of 1 to {_LONGEST_NAME} printable characters, not other",
+            _match_name,
         )
         if ports is None or name is None:
             continue
         names = single if len(ports) == 1 else ranged
         if not names.keys().isdisjoint(ports):
-            reader.reject(ports_node, path, "named twice")
+            reader.reject(ports_node, path, "some of it is named already")
         names.update(dict.fromkeys(ports, name))
     return MappingProxyType({**ranged, **single})
 

@@ -32,8 +32,9 @@ def parse_flags(arguments: Sequence[str] | None = None) -> Flags:
     """Parse the arguments, by default the process' own; exits with 2 and a message when they are wrong."""
     parser = argparse.ArgumentParser(
         prog="netstat-exporter",
-        description="Counts the kernel's sockets by protocol, state and service port for Prometheus.",
-        epilog="It works with no flag and no file. SIGHUP reads the configuration again.",
+        description="Counts the kernel's sockets by protocol, state, direction and port for Prometheus.",
+        epilog="It works with no flag and no file. SIGHUP reads the configuration and the services file "
+        "again. It exits with 0 when a signal stopped it, 1 when it failed, 2 when it was started wrongly.",
         allow_abbrev=False,
     )
     for flag, options in _FLAGS.items():
@@ -50,12 +51,14 @@ _TELEMETRY_PATH: Final = re.compile(r"(/[\w.~-]+)+", re.ASCII)
 
 
 def _telemetry_path(word: str) -> str:
-    if not _TELEMETRY_PATH.fullmatch(word) or word.startswith("/-/"):
+    if word.startswith("/-/"):
+        raise argparse.ArgumentTypeError(f"{word!r} is taken")
+    if not _TELEMETRY_PATH.fullmatch(word):
         raise argparse.ArgumentTypeError(f"{word!r} is not a path such as /metrics")
     return word
 
 
-def _positive(word: str) -> int:
+def _number_of_requests(word: str) -> int:
     if not word.isdecimal() or not 0 < int(word) <= _MOST_REQUESTS:
         raise argparse.ArgumentTypeError(f"{word!r} is not a number from 1 to {_MOST_REQUESTS}")
     return int(word)
@@ -64,7 +67,7 @@ def _positive(word: str) -> int:
 _MOST_REQUESTS: Final = 10_000
 _FLAGS: Final[dict[str, dict[str, object]]] = {
     "--config.file": {"metavar": "FILE", "help": "what to watch, as YAML; without it the defaults hold"},
-    "--config.check": {"action": "store_true", "help": "check the configuration file and exit"},
+    "--config.check": {"action": "store_true", "help": "check the configuration file and exit, with 0 or 2"},
     "--web.listen-address": {
         "metavar": "ADDRESS",
         "action": "append",
@@ -82,9 +85,9 @@ _FLAGS: Final[dict[str, dict[str, object]]] = {
     },
     "--web.max-requests": {
         "metavar": "N",
-        "type": _positive,
+        "type": _number_of_requests,
         "default": 40,
-        "help": "requests answered at once; more get a 503 (default: %(default)s)",
+        "help": f"requests answered at once, up to {_MOST_REQUESTS}; more get 503 (default: %(default)s)",
     },
     "--web.enable-lifecycle": {
         "action": "store_true",
@@ -103,9 +106,13 @@ _FLAGS: Final[dict[str, dict[str, object]]] = {
     "--log.level": {
         "choices": LEVELS,
         "default": "info",
-        "help": "the least level logged (default: %(default)s)",
+        "help": "the lowest level logged (default: %(default)s)",
     },
-    "--log.format": {"choices": FORMATS, "default": "logfmt", "help": "of a line (default: %(default)s)"},
+    "--log.format": {
+        "choices": FORMATS,
+        "default": "logfmt",
+        "help": "format of log lines (default: %(default)s)",
+    },
     "--once": {
         "action": "store_true",
         "help": "print one pass and exit, for node_exporter's textfile collector",

@@ -11,6 +11,8 @@ import structlog
 LEVELS: Final = ("debug", "info", "warning", "error")
 FORMATS: Final = ("logfmt", "json")
 
+_FIRST_KEYS: Final = ("ts", "level", "msg")
+
 
 def configure_logging(level: str, form: str) -> None:
     """Send every event of at least ``level``, ours and the libraries', to standard error in one format.
@@ -19,9 +21,10 @@ def configure_logging(level: str, form: str) -> None:
     no scrape may fail for it.
     """
     logging.raiseExceptions = False
-    render: structlog.typing.Processor = structlog.processors.JSONRenderer()
-    if form == "logfmt":
-        render = structlog.processors.LogfmtRenderer(key_order=["ts", "level", "msg"], bool_as_flag=False)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)  # below that it tells of itself
+    render: structlog.typing.Processor = structlog.processors.LogfmtRenderer(bool_as_flag=False)
+    if form == "json":
+        render = structlog.processors.JSONRenderer()
     wrap = structlog.stdlib.ProcessorFormatter.wrap_for_formatter
     common: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
@@ -37,11 +40,16 @@ def configure_logging(level: str, form: str) -> None:
     handler = logging.StreamHandler(_open_standard_error())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _put_first, render],
             foreign_pre_chain=common,
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def _put_first(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Have every line begin alike."""
+    return {**{key: event[key] for key in _FIRST_KEYS}, **event}
 
 
 def _open_standard_error() -> TextIO:

@@ -71,6 +71,10 @@ def read_yaml(content: bytes) -> Node:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise YamlError(f"a character that YAML does not allow: #x{error.character:04x}", line, 1) from error
+    except YamlError:
+        raise
+    except (ValueError, OverflowError) as error:  # of PyYAML, for "\\UFFFFFFFF" or %YAML with many digits
+        raise YamlError("not valid YAML: a number that is too large", 1, 1) from error
 
 
 def _read_document(events: Iterator[yaml.Event]) -> Node:

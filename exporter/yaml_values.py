@@ -37,7 +37,7 @@ class Reader:
             word = self.text(key_node, key)
             path = f"{key}.{word}" if key else word
             if word in seen:
-                self.reject(key_node, path, "given twice")
+                self.reject(key_node, shorten(path), "given twice")
             elif word not in readers:
                 near = difflib.get_close_matches(word, readers, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(readers)}"
@@ -132,7 +132,7 @@ def read_list(read_item: ReadValue, least: int) -> ReadValue:
 
     def read(reader: Reader, node: Node, key: str) -> tuple[object, ...]:
         items = reader.items(node, key)
-        if len(items) < least:
+        if isinstance(node, yaml_nodes.Sequence) and len(items) < least:
             reader.reject(node, key, f"must have at least {least}")
         values: list[object] = []
         for item in items:

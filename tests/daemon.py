@@ -75,8 +75,7 @@ def running_daemon(*flags: str, prefix: Sequence[str] = (), ready: bool = True) 
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
         daemon = Daemon(process, 0)
         try:
-            (address,) = _listening(daemon.wait_for("started"))
-            daemon.port = int(address.rpartition(":")[2])
+            daemon.port = int(str(daemon.wait_for("started")["addresses"]).rpartition(":")[2])
             while ready and daemon.ask("/-/ready").status != http.HTTPStatus.OK:
                 pass
             yield daemon
@@ -103,9 +102,3 @@ def parse_page(text: str) -> dict[tuple[str, Labels], float]:
     found = {(sample.name, frozenset(sample.labels.items())): sample.value for sample in samples}
     assert len(found) == len(samples)
     return found
-
-
-def _listening(event: Mapping[str, object]) -> list[str]:
-    addresses = event["addresses"]
-    assert isinstance(addresses, list)
-    return addresses

@@ -68,12 +68,11 @@ def test_thousands_of_scrapes_leave_nothing_behind(tmp_path: Path) -> None:
             for number in range(SCRAPES):
                 path = ("/metrics", "/metrics", "/", "/-/ready", "/nothing")[number % 5]
                 assert daemon.ask(path).status == (404 if path == "/nothing" else 200)
-            wait_until(lambda: take_holdings(daemon).descriptors <= before.descriptors)
+            wait_until(lambda: take_holdings(daemon)[:2] <= before[:2])  # a pass may be under way
             after = take_holdings(daemon)
     finally:
         done.set()
         churning.join()
-    assert after.threads <= before.threads
     assert 0 < after.series_of_churn <= MOST_SERIES
     assert after.resident_kib - before.resident_kib < LARGEST_GROWTH_KIB
 

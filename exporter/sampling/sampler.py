@@ -1,5 +1,6 @@
 """Take snapshots: a pass over all tables, and the loop that repeats it."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from exporter.sampling.health import Health
 from exporter.sampling.peaks import Peaks
 from exporter.sampling.ports import PortRules
 from exporter.sampling.protocol import ProtocolReader
-from exporter.sampling.reader import Reading
+from exporter.sampling.reader import HANG_GRACE_SECONDS, Reading
 from exporter.sampling.room import Room
 from exporter.sampling.series import SeriesMemory
 from exporter.sampling.settings import Settings
@@ -49,31 +50,41 @@ class Sampler:
         self._capabilities = tuple(make() for make in CAPABILITIES)
         self._health = Health()
         self._passes = Counter(success=0, partial=0, failure=0)
-        self._wake = Event()
-        self._stopped = False
+        self._changed = Event()
+        self._stopped = Event()
+        self._due = math.inf
 
     def run(self, tell: Callable[[Snapshot], None] = lambda _: None) -> None:
         """Take snapshots until stopped, and tell of each as soon as it is there."""
-        while not self._stopped:
+        self._due = time.monotonic() + self.longest_pass_seconds
+        while not self._stopped.is_set():
             snapshot = self.take_snapshot()
             tell(snapshot)
-            self._wake.wait(snapshot.pass_interval_seconds)
-            self._wake.clear()
+            ended = time.monotonic()
+            self._due = ended + snapshot.pass_interval_seconds + self.longest_pass_seconds
+            self._changed.wait(snapshot.pass_interval_seconds)
+            self._changed.clear()
+            least_pause_seconds = snapshot.pass_cpu_seconds / self._settings.cpu_budget
+            self._stopped.wait(ended + least_pause_seconds - time.monotonic())
 
     @property
     def longest_pass_seconds(self) -> float:
         """How long a pass may take: as long as it takes to give up every table, and one look more."""
-        return (len(self._settings.tables) + 1) * self._settings.timeout_seconds
+        return (len(self._settings.tables) + 1) * (self._settings.timeout_seconds + HANG_GRACE_SECONDS)
+
+    def is_overdue(self) -> bool:
+        """Tell whether ``run`` takes no snapshots any more, because something hangs that should not."""
+        return time.monotonic() > self._due
 
     def stop(self) -> None:
         """Make ``run`` return after the pass under way."""
-        self._stopped = True
-        self._wake.set()
+        self._stopped.set()
+        self._changed.set()
 
     def change_settings(self, settings: Settings) -> None:
-        """Let new settings hold from the next pass on, which begins at once."""
+        """Let new settings hold from the next pass on, which begins as soon as the CPU budget lets it."""
         self._settings = settings
-        self._wake.set()
+        self._changed.set()
 
     def take_snapshot(self) -> Snapshot:
         """Read and count every table once."""

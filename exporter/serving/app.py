@@ -2,7 +2,7 @@
 
 import asyncio
 import html
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,14 +33,13 @@ class ReloadError(Exception):
 class Site:
     """What the application serves and calls.
 
-    ``reload`` reads the configuration again and may block; None where POST /-/reload is not enabled. It
-    raises ReloadError.
+    ``reload`` reads the configuration again; None where POST /-/reload is not enabled. It raises ReloadError.
     """
 
     snapshot: Callable[[], Snapshot | None]
     reload_status: Callable[[], ReloadStatus]
     healthy: Callable[[], bool]
-    reload: Callable[[], None] | None
+    reload: Callable[[], Awaitable[None]] | None
     telemetry_path: str
     max_requests: int
 
@@ -53,7 +52,7 @@ def create_app(site: Site) -> ASGIApp:
         ExporterCollector(site.snapshot, lambda: Status(site.reload_status(), gate.rejected)),
     )
     ProcessCollector(registry=registry)
-    routes = _Routes(site, Pages(registry, site.snapshot))
+    routes = _Routes(site, Pages(registry, lambda: (site.snapshot(), site.reload_status())))
     gate.app = Starlette(
         routes=[
             Route(site.telemetry_path, routes.metrics),
@@ -98,7 +97,6 @@ class _Routes:
     def __init__(self, site: Site, pages: Pages) -> None:
         self._site = site
         self._pages = pages
-        self._reloading = asyncio.Lock()
         self._encoding_fails = False
 
     async def metrics(self, request: Request) -> Response:
@@ -141,8 +139,7 @@ class _Routes:
         if self._site.reload is None:
             return PlainTextResponse("not enabled: start with --web.enable-lifecycle\n", 403)
         try:
-            async with self._reloading:
-                await asyncio.to_thread(self._site.reload)
+            await self._site.reload()
         except ReloadError as error:
             return PlainTextResponse(f"{error}\n", 500)
         return PlainTextResponse("reloaded\n")

@@ -33,19 +33,22 @@ class Page(NamedTuple):
 
 
 class Pages:
-    """The metrics page of the newest snapshot, in whichever format is asked for."""
+    """The metrics page, in whichever format is asked for.
 
-    def __init__(self, registry: CollectorRegistry, snapshot: Callable[[], Snapshot | None]) -> None:
+    ``state`` returns what a page is made of: it is encoded again when one of these is another object.
+    """
+
+    def __init__(self, registry: CollectorRegistry, state: Callable[[], tuple[object, ...]]) -> None:
         self._registry = registry
-        self._snapshot = snapshot
-        self._encoded_from: Snapshot | None = None
+        self._state = state
+        self._encoded_from: tuple[object, ...] = ()
         self._pages: dict[tuple[bool, bool], asyncio.Future[Page]] = {}
 
     async def get(self, accept: str, accept_encoding: str) -> Page:
         """Return the page as a client's headers ask for it; requests at the same time share one encoding."""
-        snapshot = self._snapshot()
-        if snapshot is None or snapshot is not self._encoded_from:
-            self._encoded_from, self._pages = snapshot, {}
+        state = self._state()
+        if list(map(id, state)) != list(map(id, self._encoded_from)):
+            self._encoded_from, self._pages = state, {}
         variant = _prefers_openmetrics(accept), gzip_accepted(accept_encoding)
         if variant not in self._pages or self._pages[variant].cancelled():
             self._pages[variant] = asyncio.ensure_future(asyncio.to_thread(self._encode, *variant))

@@ -6,7 +6,9 @@ read their answer.
 """
 
 import asyncio
+import contextlib
 import os
+import re
 import resource
 import socket
 from collections.abc import Iterable, Sequence
@@ -21,6 +23,7 @@ from starlette.types import ASGIApp
 
 MOST_CONNECTIONS: Final = 512
 
+_ADDRESS: Final = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<host>[^:\[\]]*)):(?P<port>[0-9]{1,5})", re.ASCII)
 _LAST_PORT: Final = 65535
 _BACKLOG: Final = 128
 _OWN_DESCRIPTORS: Final = 16  # for the tables, the log, the event loop and the listeners
@@ -49,7 +52,7 @@ class Listener(socket.socket):
         """Accept a connection; raises BlockingIOError when there is none that can be served."""
         connection, address = super().accept()
         if not self._has_room():
-            with connection:
+            with connection, contextlib.suppress(OSError):  # it may have left
                 connection.setblocking(False)  # noqa: FBT003 - the standard library names no keyword
                 connection.send(_BUSY)
             raise BlockingIOError
@@ -86,14 +89,14 @@ def adopt(sockets: Iterable[socket.socket]) -> list[Listener]:
 
 
 def _bind(address: str) -> socket.socket:
-    host, colon, port = address.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not port.isdecimal() or int(port) > _LAST_PORT:
+    form = _ADDRESS.fullmatch(address)
+    if not form or int(form["port"]) > _LAST_PORT:
         raise ServerError(f"{address!r} is not :PORT, HOST:PORT or [IPV6]:PORT")
+    host, port = form["ipv6"] or form["host"], form["port"]
     try:
         if host:
             family, _, _, _, target = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
-            return socket.create_server(target[:2], family=family, backlog=_BACKLOG)
+            return socket.create_server(target, family=family, backlog=_BACKLOG)
         if socket.has_dualstack_ipv6():
             return socket.create_server(
                 ("", int(port)), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True

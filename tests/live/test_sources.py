@@ -104,7 +104,7 @@ def test_a_table_that_grows_large_is_read_over_netlink(namespace: Namespace, tmp
         running_daemon(f"--config.file={config}", prefix=command, ready=False) as daemon,
         held_sockets("many", namespace) as made,
     ):
-        event = daemon.wait_for("table is read by another source")
+        event = daemon.wait_for("table is read by another source now")
         assert event["source"] == "netlink"
         assert int(str(event["rows"])) <= sum(one.sockets for one in made if one.table == event["table"])
         code, log = daemon.stop()

@@ -93,9 +93,9 @@ def test_failed_table(
     for _ in range(2):
         assert sockets_of(sampler.take_snapshot(), "udp") == sockets_of(whole, "udp")
     failed, well = logs
-    assert (failed["event"], failed["table"], failed["exc_info"]) == ("failed", "udp", None)
+    assert (failed["event"], failed["table"], failed["exc_info"]) == ("table cannot be read", "udp", None)
     assert message in str(failed["error"])
-    assert (well["event"], well["table"], well["log_level"]) == ("works again", "udp", "info")
+    assert (well["event"], well["table"], well["log_level"]) == ("table can be read again", "udp", "info")
 
 
 def test_another_error_is_logged_too(sampler: Sampler, tree: ProcfsTree, logs: Logs) -> None:
@@ -103,7 +103,7 @@ def test_another_error_is_logged_too(sampler: Sampler, tree: ProcfsTree, logs: L
     sampler.take_snapshot()
     break_with_fifo(tree)
     sampler.take_snapshot()
-    assert [entry["event"] for entry in logs] == ["failed"] * 2
+    assert [entry["event"] for entry in logs] == ["table cannot be read"] * 2
 
 
 @pytest.mark.parametrize("bug", [ZeroDivisionError("division by zero"), MemoryError()])
@@ -165,7 +165,7 @@ def test_hanging_table_costs_one_thread(tree: ProcfsTree, logs: Logs) -> None:
             assert threading.active_count() == threads + 1
             sampler.change_settings(replace(settings, ports_limit=limit))
     assert procfs.reads == 1
-    assert ["failed"] == [entry["event"] for entry in logs]
+    assert ["table cannot be read"] == [entry["event"] for entry in logs]
     patience = time.monotonic() + PATIENCE_SECONDS
     while not status_of(sampler.take_snapshot(), "udp").success:
         assert time.monotonic() < patience

@@ -55,7 +55,7 @@ def test_it_serves_on_every_socket_it_was_handed() -> None:
         ports = [each.getsockname()[1] for each in (ipv4, ipv6)]
         with start([ipv4, ipv6]) as process:
             daemon = Daemon(process, ports[0])
-            addresses = [f"127.0.0.1:{ports[0]}", f"[::1]:{ports[1]}"]
+            addresses = f"127.0.0.1:{ports[0]}, [::1]:{ports[1]}"
             assert daemon.wait_for("started")["addresses"] == addresses
             assert daemon.ask("/-/healthy").status == 200
             for descriptor in (3, 4):

@@ -143,7 +143,7 @@ class Site:
         registry = CollectorRegistry()
         registry.register(ExporterCollector(lambda: self.snapshot, self.status))
         self.collected = 0
-        self.pages = Pages(registry, lambda: self.snapshot)
+        self.pages = Pages(registry, lambda: (self.snapshot,))
 
     def status(self) -> Status:
         """Stand for the exporter's own status, of which every page asks once."""
