@@ -77,8 +77,8 @@ class Sampler:
 
     @property
     def longest_pass_seconds(self) -> float:
-        """How long a pass may take: as long as it takes to give up every table."""
-        return len(self._settings.tables) * (self._settings.timeout_seconds + HANG_GRACE_SECONDS)
+        """How long a pass may take: as long as it takes to give up every table, and one look more."""
+        return (len(self._settings.tables) + 1) * (self._settings.timeout_seconds + HANG_GRACE_SECONDS)
 
     def is_overdue(self) -> bool:
         """Tell whether ``run`` takes no snapshots any more, because something hangs that should not."""
@@ -103,10 +103,17 @@ class Sampler:
         readings = self._read(rules, settings)
         counts = {name: reading.count for name, reading in readings.items() if reading.count}
         series = self._memory.label(counts, rules, started)
-        sources = {name: reading.source for name, reading in readings.items()}
         watched = self._watch(counts, series.attribution, settings)
         seen = Pass(
-            settings, self._procfs, self._netlink_reachable, sources, counts, series, watched, started
+            settings=settings,
+            procfs=self._procfs,
+            netlink_reachable=self._netlink_reachable,
+            sources={name: reading.source for name, reading in readings.items()},
+            counts=counts,
+            series=series,
+            watched=watched,
+            now=started,
+            deadline=time.monotonic() + settings.timeout_seconds,
         )
         measures = ChainMap(*(dict(self._measure(capability, seen)) for capability in self._capabilities))
         failures = sum(reading.error is not None for reading in readings.values())

@@ -152,7 +152,7 @@ FAMILIES: Final[tuple[Family[Snapshot], ...]] = (
     ),
     Family(
         "netstat_exporter_passes_total",
-        "Passes over all tables, by how many of the tables could be read: all, some or none.",
+        "Passes by what tables could be read: success is all of them, partial some, failure none.",
         ("result",),
         lambda snapshot: [((result,), count) for result, count in snapshot.passes_total.items()],
     ),
