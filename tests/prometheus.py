@@ -72,6 +72,7 @@ def running_prometheus(
             f"--config.file={folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{port}",
+            "--rules.alert.resend-delay=1s",
             "--log.level=error",
         ]
     )
