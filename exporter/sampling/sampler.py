@@ -24,7 +24,7 @@ from exporter.sampling.reader import HANG_GRACE_SECONDS, Reading
 from exporter.sampling.room import Room
 from exporter.sampling.series import SeriesMemory
 from exporter.sampling.settings import Settings
-from exporter.sampling.snapshot import FamilyKey, Snapshot
+from exporter.sampling.snapshot import Snapshot, SockstatKey
 from exporter.sampling.sources import SourceChoice
 from exporter.sampling.stuck import Stuck
 from exporter.sampling.watched import Watched, Watcher
@@ -151,14 +151,16 @@ class Sampler:
     def _read(self, rules: PortRules, settings: Settings) -> Mapping[str, Reading]:
         wanted: dict[str, dict[str, tuple[int, ...]]] = {}
         for name in settings.tables:
-            wanted.setdefault(TABLES[name].protocol, {})[name] = self._memory.listening(name)
+            wanted.setdefault(TABLES[name].protocol, {})[name] = self._memory.listening(
+                name, time.monotonic()
+            )
         readings: dict[str, Reading] = {}
-        for protocol, listening in wanted.items():
+        for protocol, tables in wanted.items():
             if protocol not in self._readers:
                 self._readers[protocol] = ProtocolReader(
                     self._procfs, rules, self._make_choice(settings.source)
                 )
-            readings.update(self._readers[protocol].read(listening, settings.timeout_seconds))
+            readings.update(self._readers[protocol].read(tables, settings.timeout_seconds))
         return {name: readings[name] for name in settings.tables}
 
     def _watch(
@@ -196,10 +198,10 @@ class Sampler:
             return DEFAULT_EPHEMERAL
 
 
-def _differences(readings: Mapping[str, Reading]) -> Mapping[FamilyKey, int]:
+def _differences(readings: Mapping[str, Reading]) -> Mapping[SockstatKey, int]:
     return MappingProxyType(
         {
-            FamilyKey(TABLES[name].protocol, TABLES[name].family): reading.sockstat_difference
+            SockstatKey(TABLES[name].protocol, TABLES[name].family): reading.sockstat_difference
             for name, reading in readings.items()
             if reading.sockstat_difference is not None
         }

@@ -46,14 +46,14 @@ class Site:
 
 def create_app(site: Site) -> ASGIApp:
     """Return the ASGI application that serves a site."""
-    gate = _Gate(site.max_requests)
+    rejections = _Rejections()
     registry = CollectorRegistry(auto_describe=False)
     registry.register(
-        ExporterCollector(site.snapshot, lambda: Status(site.reload_status(), gate.rejected)),
+        ExporterCollector(site.snapshot, lambda: Status(site.reload_status(), rejections.number)),
     )
     ProcessCollector(registry=registry)
     routes = _Routes(site, Pages(registry, lambda: (site.snapshot(), site.reload_status())))
-    gate.app = Starlette(
+    app = Starlette(
         routes=[
             Route(site.telemetry_path, routes.metrics),
             Route("/", routes.landing_page),
@@ -62,31 +62,35 @@ def create_app(site: Site) -> ASGIApp:
             Route("/-/reload", routes.reload, methods=["POST", "PUT"]),
         ],
     )
-    gate.app.router.redirect_slashes = False
-    return gate
+    app.router.redirect_slashes = False
+    return _Gate(app, site.max_requests, rejections)
+
+
+@dataclass(slots=True)
+class _Rejections:
+    number: int = 0
 
 
 class _Gate:
     """Lets so many requests in at once, and turns the rest away before they cost anything."""
 
-    app: Starlette
-
-    def __init__(self, max_requests: int) -> None:
-        self.rejected = 0
+    def __init__(self, app: ASGIApp, max_requests: int, rejections: _Rejections) -> None:
+        self._app = app
         self._free = max_requests
+        self._rejections = rejections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._app(scope, receive, send)
         elif self._free == 0:
-            self.rejected += 1
+            self._rejections.number += 1
             refusal = PlainTextResponse("busy\n", 503, {"Retry-After": _RETRY_AFTER_SECONDS})
             await refusal(scope, receive, send)
         else:
             self._free -= 1
             try:
                 async with asyncio.timeout(_ANSWER_SECONDS):
-                    await self.app(scope, receive, send)
+                    await self._app(scope, receive, send)
             except TimeoutError:
                 log.debug("a client did not read its answer in time")
             finally:
