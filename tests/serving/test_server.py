@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import resource
 import signal
 import socket
@@ -118,7 +119,9 @@ def test_every_route_and_no_other_answers(daemon: Daemon, method: str, path: str
 def test_landing_page_says_what_runs_and_where_the_metrics_are(daemon: Daemon) -> None:
     page = daemon.ask("/").body.decode()
     assert 'href="/metrics"' in page
-    assert "tcp, tcp6, udp, udp6" in page
+    rows = re.findall(r"<tr><td>(\w+)</td><td>[\d,]+</td><td>(\w+)</td><td>(\w+)</td></tr>", page)
+    assert [(table, "read") for table in ("tcp", "tcp6", "udp", "udp6")] == [row[::2] for row in rows]
+    assert re.search(r"<dd>\d+ s ago, with [\d.]+ ms of CPU, every [\d.]+ s</dd>", page)
 
 
 @pytest.mark.parametrize(
