@@ -22,7 +22,7 @@ from exporter.sampling.ports import PortRules
 from exporter.sampling.protocol import ProtocolReader
 from exporter.sampling.reader import HANG_GRACE_SECONDS, Reading
 from exporter.sampling.room import Room
-from exporter.sampling.series import SeriesMemory
+from exporter.sampling.series import Series, SeriesMemory
 from exporter.sampling.settings import Settings
 from exporter.sampling.snapshot import Snapshot, SockstatKey
 from exporter.sampling.sources import SourceChoice
@@ -103,19 +103,7 @@ class Sampler:
         readings = self._read(rules, settings)
         counts = {name: reading.count for name, reading in readings.items() if reading.count}
         series = self._memory.label(counts, rules, started)
-        watched = self._watch(counts, series.attribution, settings)
-        seen = Pass(
-            settings=settings,
-            procfs=self._procfs,
-            netlink_reachable=self._netlink_reachable,
-            sources={name: reading.source for name, reading in readings.items()},
-            counts=counts,
-            series=series,
-            watched=watched,
-            now=started,
-            deadline=time.monotonic() + settings.timeout_seconds,
-        )
-        measures = ChainMap(*(dict(self._measure(capability, seen)) for capability in self._capabilities))
+        measures = self._measure_all(readings, counts, series, settings, started)
         failures = sum(reading.error is not None for reading in readings.values())
         self._passes["failure" if failures == len(readings) else "partial" if failures else "success"] += 1
         cpu_seconds = (
@@ -176,6 +164,27 @@ class Sampler:
                     error = failure
                 self._health.log_change("watched", name, error)
         return watched
+
+    def _measure_all(
+        self,
+        readings: Mapping[str, Reading],
+        counts: Mapping[str, TableCount],
+        series: Series,
+        settings: Settings,
+        started: float,
+    ) -> Measures:
+        seen = Pass(
+            settings=settings,
+            procfs=self._procfs,
+            netlink_reachable=self._netlink_reachable,
+            sources={name: reading.source for name, reading in readings.items()},
+            counts=counts,
+            series=series,
+            watched=self._watch(counts, series.attribution, settings),
+            now=started,
+            deadline=time.monotonic() + settings.timeout_seconds,
+        )
+        return ChainMap(*(dict(self._measure(capability, seen)) for capability in self._capabilities))
 
     def _measure(self, capability: Capability, seen: Pass) -> Measures:
         name, error = type(capability).__name__, None
