@@ -11,16 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
 
+import yaml
+
 from tests import requirements
-from tests.daemon import Daemon
 from tests.patience import wait_until
 
-SCRAPE_CONFIG = """
-global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}
-scrape_configs:
-  - job_name: netstat
-    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
-"""
+SCRAPE_INTERVAL = "200ms"
 
 
 class Prometheus(NamedTuple):
@@ -49,12 +45,27 @@ class Prometheus(NamedTuple):
 
 
 @contextmanager
-def running_prometheus(daemon: Daemon, folder: Path) -> Iterator[Prometheus]:
-    """Run a Prometheus that scrapes the daemon, with its data in a folder."""
+def running_prometheus(
+    folder: Path, *ports: int, rules: Path | None = None, alertmanager_port: int | None = None
+) -> Iterator[Prometheus]:
+    """Run a Prometheus that scrapes daemons on the loopback, with its data in a folder."""
     command = requirements.require_command("prometheus", "prometheus")
-    (folder / "prometheus.yml").write_text(SCRAPE_CONFIG.format(port=daemon.port))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    config = {
+        "global": {
+            "scrape_interval": SCRAPE_INTERVAL,
+            "scrape_timeout": SCRAPE_INTERVAL,
+            "evaluation_interval": SCRAPE_INTERVAL,
+        },
+        "scrape_configs": [{"job_name": "netstat", "static_configs": _name_targets(*ports)}],
+        "rule_files": [str(rules)] if rules else [],
+        "alerting": {
+            "alertmanagers": [{"static_configs": _name_targets(alertmanager_port)}]
+            if alertmanager_port
+            else []
+        },
+    }
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    port = find_free_port()
     process = subprocess.Popen(
         [
             command,
@@ -71,3 +82,13 @@ def running_prometheus(daemon: Daemon, folder: Path) -> Iterator[Prometheus]:
     finally:
         process.terminate()
         process.wait()
+
+
+def find_free_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def _name_targets(*ports: int) -> list[dict[str, list[str]]]:
+    return [{"targets": [f"127.0.0.1:{port}" for port in ports]}]
