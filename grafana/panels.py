@@ -1,6 +1,6 @@
 """Turn a panel that people read into the one that Grafana draws: a stat, a graph over time or a table."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Literal, NotRequired, TypedDict
 
 UID: Final = "netstat-exporter"
@@ -45,10 +45,10 @@ class Panel(TypedDict):
 
 def build_panel(panel: Panel) -> dict[str, object]:
     """Return a panel without its place."""
-    options, own_defaults = {"stat": build_stat, "timeseries": build_graph, "table": build_table}[
-        panel["type"]
-    ](panel)
-    empty = {"noValue": panel["empty"]} if "empty" in panel else {}
+    options, own_defaults = BUILDERS[panel["type"]](panel)
+    defaults: dict[str, object] = {"unit": panel["unit"], "thresholds": build_thresholds(panel)}
+    if "empty" in panel:
+        defaults["noValue"] = panel["empty"]
     built: dict[str, object] = {
         "type": panel["type"],
         "title": panel["title"],
@@ -56,22 +56,14 @@ def build_panel(panel: Panel) -> dict[str, object]:
         "datasource": DATA_SOURCE,
         "targets": list(build_targets(panel)),
         "options": options,
-        "fieldConfig": {
-            "defaults": {
-                "unit": panel["unit"],
-                "thresholds": build_thresholds(panel),
-                **empty,
-                **own_defaults,
-            },
-            "overrides": list(build_overrides(panel)),
-        },
+        "fieldConfig": {"defaults": defaults | own_defaults, "overrides": list(build_overrides(panel))},
     }
     if panel["type"] == "table":
         built["transformations"] = list(build_transformations(panel))
     return built
 
 
-def build_stat(panel: Panel) -> tuple[Json, Json]:
+def build_stat(panel: Panel) -> tuple[Json, dict[str, object]]:
     """Return the options of a number, and the defaults of its field."""
     del panel
     newest = {"calcs": ["lastNotNull"], "fields": "", "values": False}
@@ -79,7 +71,7 @@ def build_stat(panel: Panel) -> tuple[Json, Json]:
     return options, {"color": {"mode": "thresholds"}, "min": 0}
 
 
-def build_graph(panel: Panel) -> tuple[Json, Json]:
+def build_graph(panel: Panel) -> tuple[Json, dict[str, object]]:
     """Return the options of a graph over time, and the defaults of its fields; thresholds are lines."""
     legend = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
     line = {"mode": "dashed" if "thresholds" in panel else "off"}
@@ -92,7 +84,7 @@ def build_graph(panel: Panel) -> tuple[Json, Json]:
     return {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}, defaults
 
 
-def build_table(panel: Panel) -> tuple[Json, Json]:
+def build_table(panel: Panel) -> tuple[Json, dict[str, object]]:
     """Return the options of a table, and the defaults of its fields."""
     sort = [{"displayName": panel["sort"], "desc": True}] if "sort" in panel else []
     return {"showHeader": True, "cellHeight": "sm", "sortBy": sort}, {"custom": {"align": "auto"}}
@@ -163,3 +155,10 @@ def build_overrides(panel: Panel) -> Iterator[Json]:
             "matcher": {"id": "byName", "options": panel["columns"]["port_name"]},
             "properties": [{"id": "links", "value": [PORT_LINK]}],
         }
+
+
+BUILDERS: Final[dict[str, Callable[[Panel], tuple[Json, dict[str, object]]]]] = {
+    "stat": build_stat,
+    "timeseries": build_graph,
+    "table": build_table,
+}

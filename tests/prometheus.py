@@ -5,22 +5,24 @@ import socket
 import subprocess
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
 
+import yaml
+
 from tests import requirements
 from tests.daemon import Daemon
 from tests.patience import wait_until
 
-SCRAPE_CONFIG = """
-global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}
-scrape_configs:
-  - job_name: netstat
-    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
-"""
+
+class Series(NamedTuple):
+    """One of the series of an expression: its labels, and its values at their times."""
+
+    labels: dict[str, str]
+    values: list[tuple[float, float]]
 
 
 class Prometheus(NamedTuple):
@@ -35,6 +37,15 @@ class Prometheus(NamedTuple):
         assert data["resultType"] == "vector"
         return {frozenset(one["metric"].items()): float(one["value"][1]) for one in data["result"]}
 
+    def query_range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
+        """Return the series of an expression over time."""
+        times = {"query": expression, "start": start, "end": end, "step": step}
+        answer = self._ask(f"/api/v1/query_range?{urllib.parse.urlencode(times)}")
+        return [
+            Series(one["metric"], [(float(at), float(value)) for at, value in one["values"]])
+            for one in json.loads(answer)["data"]["result"]
+        ]
+
     def is_ready(self) -> bool:
         """Tell whether it has started."""
         try:
@@ -48,11 +59,36 @@ class Prometheus(NamedTuple):
             return bytes(response.read())
 
 
+def configure(daemons: Mapping[str, Daemon], scrape_interval: str, rules: Sequence[Path]) -> str:
+    """Return the configuration that scrapes daemons, by the name of their instance."""
+    hosts = [
+        {"targets": [f"127.0.0.1:{daemon.port}"], "labels": {"instance": instance}}
+        for instance, daemon in daemons.items()
+    ]
+    intervals = ("scrape_interval", "scrape_timeout", "evaluation_interval")
+    return yaml.safe_dump(
+        {
+            "global": dict.fromkeys(intervals, scrape_interval),
+            "rule_files": [str(path) for path in rules],
+            "scrape_configs": [{"job_name": "netstat", "static_configs": hosts}],
+        }
+    )
+
+
 @contextmanager
 def running_prometheus(daemon: Daemon, folder: Path) -> Iterator[Prometheus]:
     """Run a Prometheus that scrapes the daemon, with its data in a folder."""
+    with watching_prometheus({f"127.0.0.1:{daemon.port}": daemon}, folder) as prometheus:
+        yield prometheus
+
+
+@contextmanager
+def watching_prometheus(
+    daemons: Mapping[str, Daemon], folder: Path, scrape_interval: str = "200ms", rules: Sequence[Path] = ()
+) -> Iterator[Prometheus]:
+    """Run a Prometheus that scrapes daemons and evaluates rules, with its data in a folder."""
     command = requirements.require_command("prometheus", "prometheus")
-    (folder / "prometheus.yml").write_text(SCRAPE_CONFIG.format(port=daemon.port))
+    (folder / "prometheus.yml").write_text(configure(daemons, scrape_interval, rules))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     process = subprocess.Popen(
