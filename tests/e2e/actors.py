@@ -5,7 +5,8 @@
 
 A server closes what its clients have closed; after ``leak`` it does not any more, and ``mend`` closes all
 that it kept, and the next ones. A client is told ``visit NUMBER``: it opens so many connections to the port,
-one after the other, and closes each at once. Every line of standard input is answered by one of standard output.
+one after the other, and closes each at once. Every line of standard input is answered by one of standard
+output.
 """
 
 import resource

@@ -3,11 +3,13 @@
 ``make demo``, as root. Nothing is left when it ends, by itself, by Ctrl-C or by SIGTERM.
 """
 
+import os
 import signal
 import sys
 
 import pytest
 
+from tests import requirements
 from tests.e2e.story import tell_story
 
 DIVISOR = 60
@@ -18,6 +20,7 @@ def main() -> int:
     """Tell the story; return 0 when all of it happened."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        requirements.require("needs root", "sudo make demo", met=os.geteuid() == 0)
         tell_story(lambda line: print(line, flush=True), DIVISOR)  # noqa: T201
     except KeyboardInterrupt:
         return INTERRUPTED

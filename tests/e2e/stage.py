@@ -48,8 +48,10 @@ def set_stage(divisor: int) -> Iterator[Stage]:
 def set_ephemeral_ports(first: int, last: int) -> None:
     """Set the range of the network namespace that we are in, and let TIME_WAIT keep its ports.
 
-    The kernel's default of tcp_tw_reuse spares the loopback, which stands for a network here.
+    On the loopback, which stands for a network here, tcp_tw_reuse gives them away by default, and a RST of
+    the other side may end TIME_WAIT early, which tcp_rfc1337 does not let it.
     """
     folder = Path("/proc/sys/net/ipv4")
     (folder / "ip_local_port_range").write_text(f"{first} {last}")
     (folder / "tcp_tw_reuse").write_text("0")
+    (folder / "tcp_rfc1337").write_text("1")

@@ -1,7 +1,7 @@
 """A server leaks, a client runs out of ports; the alerts say so, until both are mended."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
 from tests.e2e.actors import Actor, acting
@@ -57,7 +57,7 @@ class Teller:
 def tell_story(write: Callable[[str], None], divisor: int) -> None:
     """Let it all happen; fails when a step of it does not."""
     teller = Teller(write)
-    teller.say(f"The durations of the shipped alerts, and of stuck.after, are divided by {divisor}.")
+    teller.say(f"Scaled: a minute of the shipped alerts, and of stuck.after, is {60 / divisor:g} s here")
     with ExitStack() as held:
         teller.say("Start netstat-exporter, Prometheus, Alertmanager in a network namespace of their own")
         stage = held.enter_context(set_stage(divisor))
@@ -68,8 +68,14 @@ def tell_story(write: Callable[[str], None], divisor: int) -> None:
         teller.watch("up", lambda: evaluate(stage, "up"), until="1".__eq__)
         leak(teller, stage, server, visitor)
         use_up_ports(teller, stage, client)
-        show_alerts(teller, stage)
+        show_alert(teller, stage, PORTS, {"port": "5432"})
+        show_alert(teller, stage, LEAK, {"port": "8080", "direction": "inbound"})
+        (leaking,) = stage.alertmanager.alerts(LEAK)
+        assert f"leaky-server ({LEAKS})." in leaking.annotations["description"]
+        show_queries(teller, stage)
         mend(teller, stage, server)
+        see_resolved(teller, stage, LEAK)
+        see_resolved(teller, stage, PORTS)
     teller.say("Done: all that was started has ended")
 
 
@@ -77,7 +83,7 @@ def leak(teller: Teller, stage: Stage, server: Actor, visitor: Actor) -> None:
     """Leave CLOSE_WAIT inbound."""
     teller.say(f"Visit leaky-server on port {HTTP_ALT}, which closes its connections")
     visitor.tell(f"visit {VISITS}")
-    teller.watch("inbound CLOSE_WAIT", lambda: evaluate(stage, CLOSE_WAIT), until=lambda count: count == "0")
+    teller.watch("inbound CLOSE_WAIT", lambda: evaluate(stage, CLOSE_WAIT), until="0".__eq__)
     server.tell("leak")
     teller.say(f"From now on it does not close what its visitors have closed: {LEAKS} more visits")
     for count in range(VISITS, LEAKS + 1, VISITS):
@@ -89,28 +95,34 @@ def use_up_ports(teller: Teller, stage: Stage, client: Actor) -> None:
     """Leave TIME_WAIT outbound, until there is no port for another connection."""
     teller.say("busy-client opens a connection to the database on port 5432 for every query, and closes it")
     set_ephemeral_ports(20000, 29999)
-    while (answer := client.tell("visit 2500")) == "done":
-        teller.watch("percent of the ports", lambda: evaluate(stage, PERCENT), until=bool)
+    for enough in (15, 40, 65, 90):
+        answer = client.tell("visit 2500")
+        teller.watch("percent of the ports", lambda: evaluate(stage, PERCENT), until=is_above(enough))
+    while answer == "done":
+        answer = client.tell("visit 100")
     teller.say(f"    the next one: {answer}")
     assert answer == "connect: Cannot assign requested address"
-    teller.watch(
-        "percent of the ports", lambda: evaluate(stage, PERCENT), until=lambda percent: float(percent) > 90
-    )
 
 
-def show_alerts(teller: Teller, stage: Stage) -> None:
-    """Wait for the alerts, and show what they and the queries say."""
-    for name, port, direction in ((PORTS, "5432", None), (LEAK, "8080", "inbound")):
-        teller.watch(f"{name} in Prometheus", lambda: state_of(stage, name), until="firing".__eq__)  # noqa: B023
-        wait_until(lambda: bool(stage.alertmanager.alerts(name)))  # noqa: B023
-        teller.say(f"{name} has come to Alertmanager:")
-        for alert in stage.alertmanager.alerts(name):
-            labels = {key: value for key, value in alert.labels.items() if key not in IN_ALL}
-            teller.say(f"    {labels}")
-            teller.say(f"    {alert.annotations['description']}")
-            assert (port, direction) == (labels["port"], labels.get("direction"))
-    (leaking,) = stage.alertmanager.alerts(LEAK)
-    assert f"leaky-server ({LEAKS})" in leaking.annotations["description"]
+def is_above(limit: int) -> Callable[[str], bool]:
+    """Return what tells whether a number is there and above the limit."""
+    return lambda number: float(number or 0) > limit
+
+
+def show_alert(teller: Teller, stage: Stage, name: str, expected: Mapping[str, str]) -> None:
+    """Wait until an alert is in Alertmanager, and show what it says."""
+    teller.watch(f"{name} in Prometheus", lambda: state_of(stage, name), until="firing".__eq__)
+    wait_until(lambda: bool(stage.alertmanager.alerts(name)))
+    teller.say(f"{name} has come to Alertmanager:")
+    for alert in stage.alertmanager.alerts(name):
+        labels = {key: label for key, label in alert.labels.items() if key not in IN_ALL}
+        teller.say(f"    {labels}")
+        teller.say(f"    {alert.annotations['description']}")
+        assert expected.items() <= alert.labels.items()
+
+
+def show_queries(teller: Teller, stage: Stage) -> None:
+    """Show what the main queries find."""
     for query in QUERIES:
         teller.say(query)
         for sample in stage.prometheus.query(query).items():
@@ -118,18 +130,21 @@ def show_alerts(teller: Teller, stage: Stage) -> None:
 
 
 def mend(teller: Teller, stage: Stage, server: Actor) -> None:
-    """End both, and wait until Alertmanager knows."""
+    """End both."""
     teller.say("leaky-server is mended: it closes all that it kept")
     server.tell("mend")
     teller.watch("inbound CLOSE_WAIT", lambda: evaluate(stage, CLOSE_WAIT), until="0".__eq__)
     teller.say("busy-client keeps its connection; the range of ports is widened, as the runbook says")
     set_ephemeral_ports(10240, 60999)
-    for name in (LEAK, PORTS):
-        teller.watch(
-            f"{name} in Alertmanager",
-            lambda: "firing" if stage.alertmanager.alerts(name) else "resolved",  # noqa: B023
-            until="resolved".__eq__,
-        )
+
+
+def see_resolved(teller: Teller, stage: Stage, name: str) -> None:
+    """Wait until an alert has gone from Alertmanager."""
+    teller.watch(
+        f"{name} in Alertmanager",
+        lambda: "firing" if stage.alertmanager.alerts(name) else "resolved",
+        until="resolved".__eq__,
+    )
 
 
 def evaluate(stage: Stage, query: str) -> str:
