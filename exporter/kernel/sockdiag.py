@@ -115,14 +115,15 @@ def _read_both_families(
     with closing(dump(question, deadline)) as answers:
         for blocks in answers:
             for table, family, parser in parsers:
-                yield table, parser.parse([_select_family(block, family) for block in blocks])
+                if own := [selected for block in blocks if (selected := _select_family(block, family))]:
+                    yield table, parser.parse(own)
 
 
-def _select_family(block: Block, family: int) -> Block:
+def _select_family(block: Block, family: int) -> Block | None:
     data, length = block
     families = data[HEADER_BYTES::length]
     if family not in families:
-        return Block(b"", length)
+        return None
     if families.count(family) == len(families):
         return block
     starts = range(0, len(data), length)
