@@ -22,9 +22,10 @@ check: $(VENV)/.dev  ## lint, types, rooms, dependencies, spelling
 	$(BIN)/deptry exporter
 	$(BIN)/codespell
 
-golden: $(VENV)/.dev  ## write the golden page, the reference of metrics and what follows from the rules again
+golden: $(VENV)/.dev  ## write the golden page, the reference of metrics and what follows from rules and dashboard again
 	$(BIN)/python -m pytest tests/test_golden.py tests/test_docs.py --update-golden
 	$(BIN)/python -m prometheus.generate
+	$(BIN)/python -m grafana.generate
 
 fixtures: $(VENV)/.dev  ## capture the fixtures again from real sockets (needs root)
 	$(BIN)/python -m tests.live.capture_fixtures

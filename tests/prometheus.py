@@ -5,8 +5,9 @@ import socket
 import subprocess
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
@@ -17,6 +18,13 @@ from tests import requirements
 from tests.patience import wait_until
 
 SCRAPE_INTERVAL = "200ms"
+
+
+class Series(NamedTuple):
+    """One of the series of an expression: its labels, and its values at their times."""
+
+    labels: dict[str, str]
+    values: list[tuple[float, float]]
 
 
 class Prometheus(NamedTuple):
@@ -30,6 +38,15 @@ class Prometheus(NamedTuple):
         data = json.loads(answer)["data"]
         assert data["resultType"] == "vector"
         return {frozenset(one["metric"].items()): float(one["value"][1]) for one in data["result"]}
+
+    def query_range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
+        """Return the series of an expression over time."""
+        times = {"query": expression, "start": start, "end": end, "step": step}
+        answer = self._ask(f"/api/v1/query_range?{urllib.parse.urlencode(times)}")
+        return [
+            Series(one["metric"], [(float(at), float(value)) for at, value in one["values"]])
+            for one in json.loads(answer)["data"]["result"]
+        ]
 
     def is_ready(self) -> bool:
         """Tell whether it has started."""
@@ -46,23 +63,28 @@ class Prometheus(NamedTuple):
 
 @contextmanager
 def running_prometheus(
-    folder: Path, *ports: int, rules: Path | None = None, alertmanager_port: int | None = None
+    folder: Path,
+    *ports: int,
+    instances: Sequence[str] = (),
+    rules: Sequence[Path] = (),
+    alertmanager_port: int | None = None,
+    interval: str = SCRAPE_INTERVAL,
 ) -> Iterator[Prometheus]:
-    """Run a Prometheus that scrapes daemons on the loopback, with its data in a folder."""
+    """Run a Prometheus that scrapes daemons on the loopback and evaluates rules, with its data in a folder.
+
+    ``instances`` are what the daemons are called, in the order of their ports.
+    """
     command = requirements.require_command("prometheus", "prometheus")
+    hosts = [
+        {"targets": [f"127.0.0.1:{port}"], "labels": {"instance": instance} if instance else {}}
+        for port, instance in zip_longest(ports, instances)
+    ]
+    alertmanagers = [f"127.0.0.1:{alertmanager_port}"] if alertmanager_port else []
     config = {
-        "global": {
-            "scrape_interval": SCRAPE_INTERVAL,
-            "scrape_timeout": SCRAPE_INTERVAL,
-            "evaluation_interval": SCRAPE_INTERVAL,
-        },
-        "scrape_configs": [{"job_name": "netstat", "static_configs": _name_targets(*ports)}],
-        "rule_files": [str(rules)] if rules else [],
-        "alerting": {
-            "alertmanagers": [{"static_configs": _name_targets(alertmanager_port)}]
-            if alertmanager_port
-            else []
-        },
+        "global": dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), interval),
+        "scrape_configs": [{"job_name": "netstat", "static_configs": hosts}],
+        "rule_files": [str(path) for path in rules],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": alertmanagers}]}]},
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     port = find_free_port()
@@ -89,7 +111,3 @@ def find_free_port() -> int:
     """Return a port on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
-
-
-def _name_targets(*ports: int) -> list[dict[str, list[str]]]:
-    return [{"targets": [f"127.0.0.1:{port}" for port in ports]}]

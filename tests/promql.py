@@ -1,11 +1,12 @@
-"""Read metrics and labels off PromQL, as far as our own rules and documents need; promtool knows the grammar.
+"""Read metrics and labels off PromQL.
 
 ``CONTRACT`` has every metric that an expression may name, with its labels.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
+
+import promql_parser
 
 from exporter.serving.metrics import FAMILIES, OWN_FAMILIES
 
@@ -13,6 +14,7 @@ _OF_PROMETHEUS: Final = {
     "up": (),
     "process_max_fds": (),
     "process_open_fds": (),
+    "process_resident_memory_bytes": (),
 }
 TARGET_LABELS: Final = {"job", "instance"}
 CONTRACT: Final[dict[str, tuple[str, ...]]] = (
@@ -20,12 +22,6 @@ CONTRACT: Final[dict[str, tuple[str, ...]]] = (
     | {family.name: family.labels for family in FAMILIES}
     | {family.name: family.labels for family in OWN_FAMILIES}
 )
-
-_STRING = re.compile(r'"[^"]*"')
-_COMMENT = re.compile(r"#.*")
-_GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
-_SELECTOR = re.compile(r"(?<![\w:.])([a-z_:][\w:]*)\b(?!\s*\()(?:\{([^}]*)\})?")
-_KEYWORDS = {"and", "or", "unless", "bool", "offset", "by", "without", "group_left", "group_right"}
 
 
 class Selector(NamedTuple):
@@ -35,17 +31,30 @@ class Selector(NamedTuple):
     labels: frozenset[str]
 
 
+def walk(expression: str) -> Iterator[promql_parser.Expr]:
+    """Yield every part of an expression; raises ValueError when it is none."""
+    parts: list[promql_parser.Expr] = []
+    promql_parser.walk(promql_parser.parse(expression), parts.append)
+    yield from parts
+
+
 def find_selectors(expression: str) -> Iterator[Selector]:
     """Yield every metric in an expression, with the labels of its matchers."""
-    bare = _GROUPING.sub("", _COMMENT.sub("", _STRING.sub('""', expression)))
-    for metric, matchers in _SELECTOR.findall(bare):
-        if metric not in _KEYWORDS:
-            yield Selector(metric, frozenset(re.findall(r"\w+(?=\s*[=!]~?)", matchers)))
+    for part in walk(expression):
+        if isinstance(part, promql_parser.VectorSelector):
+            yield Selector(part.name or "", frozenset(matcher.name for matcher in part.matchers.matchers))
 
 
 def find_grouping_labels(expression: str) -> set[str]:
     """Return the labels that an expression aggregates or matches by."""
-    return {label for labels in _GROUPING.findall(expression) for label in re.findall(r"\w+", labels)}
+    labels: set[str] = set()
+    for part in walk(expression):
+        if isinstance(part, promql_parser.AggregateExpr) and part.modifier:
+            labels.update(part.modifier.labels)
+        if isinstance(part, promql_parser.BinaryExpr) and part.modifier:
+            labels.update(part.modifier.matching.labels if part.modifier.matching else ())
+            labels.update(part.modifier.group_labels or ())
+    return labels
 
 
 def find_strangers(expression: str, known: dict[str, tuple[str, ...]]) -> set[str]:

@@ -32,7 +32,12 @@ def test_sdist_has_what_its_tests_need(distributions: Path) -> None:
     with tarfile.open(sdist) as archive:
         packaged = {name.partition("/")[2] for name in archive.getnames()}
     needed = {"tests/conftest.py", "Makefile", "README.md", "LICENSE", "config.example.yaml"}
-    needed |= {"systemd/netstat-exporter.service", "prometheus/alerts.yml", "prometheus/generate.py"}
+    needed |= {
+        "systemd/netstat-exporter.service",
+        "prometheus/alerts.yml",
+        "prometheus/generate.py",
+        "grafana/dashboard.yaml",
+    }
     assert needed <= packaged
 
 

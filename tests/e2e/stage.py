@@ -40,7 +40,7 @@ def set_stage(divisor: int) -> Iterator[Stage]:
         alertmanager = stack.enter_context(running_alertmanager(folder))
         rules = write_hurried_alerts(folder, divisor)
         prometheus = stack.enter_context(
-            running_prometheus(folder, daemon.port, rules=rules, alertmanager_port=alertmanager.port)
+            running_prometheus(folder, daemon.port, rules=[rules], alertmanager_port=alertmanager.port)
         )
         yield Stage(daemon, prometheus, alertmanager)
 

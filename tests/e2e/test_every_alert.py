@@ -82,7 +82,7 @@ def test_every_alert_fires(namespace: Namespace, tmp_path: Path) -> None:
         }
         assert read_alerts() - HOST_WIDE == expected.keys()
         prometheus = stack.enter_context(
-            running_prometheus(tmp_path, well.port, sick.port, absent, rules=rules)
+            running_prometheus(tmp_path, well.port, sick.port, absent, rules=[rules])
         )
         stack.enter_context(in_trouble())
         wait_until(lambda: sick.samples()["netstat_exporter_stuck_sockets_unfollowed", NOTHING] > 0)

@@ -1,0 +1,26 @@
+"""Every panel of the dashboard has something to show when a Prometheus watches a host on a bad day."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.dashboard import Query, read_queries
+from tests.live.watched import watched_incident
+from tests.patience import wait_until
+from tests.prometheus import Prometheus
+
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("isolation")]
+
+
+@pytest.fixture(scope="module")
+def prometheus(isolation: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """Watch the bad day, for all queries the same."""
+    del isolation
+    with watched_incident(tmp_path_factory.mktemp("watched"), "200ms") as watching:
+        yield watching
+
+
+@pytest.mark.parametrize("query", list(read_queries()), ids=lambda query: f"{query.panel}-{query.letter}")
+def test_query_has_an_answer(prometheus: Prometheus, query: Query) -> None:
+    """Values that are none, as of a division by zero, do not count."""
+    wait_until(lambda: any(value == value for value in prometheus.query(query.chosen).values()))  # noqa: PLR0124
