@@ -67,7 +67,7 @@ def build_stat(panel: Panel) -> tuple[Json, dict[str, object]]:
     """Return the options of a number, and the defaults of its field."""
     del panel
     newest = {"calcs": ["lastNotNull"], "fields": "", "values": False}
-    options: Json = {"colorMode": "background_solid", "graphMode": "area", "reduceOptions": newest}
+    options: Json = {"colorMode": "background", "graphMode": "area", "reduceOptions": newest}
     return options, {"color": {"mode": "thresholds"}, "min": 0}
 
 
@@ -76,7 +76,7 @@ def build_graph(panel: Panel) -> tuple[Json, dict[str, object]]:
     legend = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
     line = {"mode": "dashed" if "thresholds" in panel else "off"}
     defaults: dict[str, object] = {
-        "color": {"mode": "palette-classic-by-name"},
+        "color": {"mode": "palette-classic"},
         "custom": {"fillOpacity": 10, "showPoints": "auto", "spanNulls": False, "thresholdsStyle": line},
     }
     if not panel.get("signed"):
@@ -87,7 +87,9 @@ def build_graph(panel: Panel) -> tuple[Json, dict[str, object]]:
 def build_table(panel: Panel) -> tuple[Json, dict[str, object]]:
     """Return the options of a table, and the defaults of its fields."""
     sort = [{"displayName": panel["sort"], "desc": True}] if "sort" in panel else []
-    return {"showHeader": True, "cellHeight": "sm", "sortBy": sort}, {"custom": {"align": "auto"}}
+    return {"showHeader": True, "cellHeight": "sm", "sortBy": sort}, {
+        "custom": {"align": "auto", "minWidth": 80}
+    }
 
 
 def build_thresholds(panel: Panel | Query) -> Json:

@@ -88,6 +88,15 @@ def test_panel_says_what_it_shows(panel: Panel) -> None:
     assert panel["fieldConfig"]["defaults"]["unit"] in UNITS
 
 
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_panel_that_may_be_empty_says_what_that_means(panel: Panel) -> None:
+    """Of a graph: what is 0 is left out, and so is a destination that takes few ports."""
+    queries = [target["expr"] for target in panel["targets"]]
+    may_be = any(query.rstrip(")").endswith("> 0") or "busiest" in query for query in queries)
+    may_be = may_be and panel["type"] != "table"
+    assert may_be <= ("noValue" in panel["fieldConfig"]["defaults"])
+
+
 @pytest.mark.parametrize("query", QUERIES, ids=name_of)
 def test_query_asks_for_what_exists(query: Query) -> None:
     assert find_strangers(query.chosen, KNOWN) == set()
