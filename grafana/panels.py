@@ -77,7 +77,7 @@ def build_graph(panel: Panel) -> tuple[Json, dict[str, object]]:
     line = {"mode": "dashed" if "thresholds" in panel else "off"}
     defaults: dict[str, object] = {
         "color": {"mode": "palette-classic"},
-        "custom": {"fillOpacity": 10, "showPoints": "auto", "spanNulls": False, "thresholdsStyle": line},
+        "custom": {"lineWidth": 2, "showPoints": "auto", "spanNulls": False, "thresholdsStyle": line},
     }
     if not panel.get("signed"):
         defaults["min"] = 0

@@ -17,7 +17,7 @@ VARIABLES = {variable["name"]: variable for variable in read_dashboard()["templa
 PROMETHEUS = {"type": "prometheus", "uid": "${datasource}"}
 UNITS = {"none", "short", "percentunit", "s", "bytes", "cps", "pps"}
 """Those of Grafana that we need."""
-ALERT_LABELS = ("alertname", "alertstate", "severity", "instance", "direction", "port_name", "table")
+ALERT_LABELS = ("alertname", "alertstate", "severity", "instance", "direction", "port_name")
 KNOWN = CONTRACT | {"ALERTS": ALERT_LABELS}
 
 
