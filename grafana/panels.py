@@ -67,7 +67,7 @@ def build_stat(panel: Panel) -> tuple[Json, dict[str, object]]:
     """Return the options of a number, and the defaults of its field."""
     del panel
     newest = {"calcs": ["lastNotNull"], "fields": "", "values": False}
-    options: Json = {"colorMode": "background", "graphMode": "area", "reduceOptions": newest}
+    options: Json = {"colorMode": "background", "graphMode": "none", "reduceOptions": newest}
     return options, {"color": {"mode": "thresholds"}, "min": 0}
 
 
