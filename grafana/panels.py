@@ -101,17 +101,17 @@ def build_thresholds(panel: Panel | Query) -> Json:
 
 
 def build_targets(panel: Panel) -> Iterator[Json]:
-    """Yield the queries; a table has those of now, anything else those over time."""
-    table = panel["type"] == "table"
+    """Yield the queries: those of a graph over time, all others of now, as old numbers would mislead."""
+    over_time = panel["type"] == "timeseries"
     for letter, query in zip("ABCDEFGH", panel["queries"], strict=False):
         yield {
             "refId": letter,
             "datasource": DATA_SOURCE,
             "expr": query["query"].strip().replace("$target", TARGET),
             "legendFormat": query.get("legend", ""),
-            "instant": table,
-            "range": not table,
-            "format": "table" if table else "time_series",
+            "instant": not over_time,
+            "range": over_time,
+            "format": "table" if panel["type"] == "table" else "time_series",
         }
 
 
