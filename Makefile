@@ -6,7 +6,7 @@ ARGS ?=
 PREFIX ?= /opt
 UNITS := /etc/systemd/system
 
-.PHONY: run test check golden fixtures bench picture install uninstall clean
+.PHONY: run test check golden fixtures bench demo picture install uninstall clean
 
 run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metrics
 	$(BIN)/python -m exporter $(ARGS)
@@ -32,6 +32,9 @@ fixtures: $(VENV)/.dev  ## capture the fixtures again from real sockets (needs r
 
 bench: $(VENV)/.dev  ## measure ourselves and our peers side by side (needs root)
 	$(BIN)/python -m benchmarks.bench $(ARGS)
+
+demo: $(VENV)/.dev  ## see a real leak counted, alerted on and mended (needs root, Debian's prometheus and prometheus-alertmanager)
+	$(BIN)/python -m tests.e2e.demo
 
 picture: $(VENV)/.dev  ## draw the dashboard with Grafana's own components (needs root, npm, chromium, prometheus)
 	npm install --prefix tests/picture --no-audit --no-fund --no-package-lock --ignore-scripts --legacy-peer-deps

@@ -15,16 +15,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Final, NamedTuple
 
-from benchmarks.contenders import Contender, contenders, ours
+from benchmarks.contenders import Contender, capabilities, contenders, ours
 from benchmarks.load import Load, growing_load
 from benchmarks.measure import memory_mb, request_milliseconds
 from benchmarks.processes import Probe
 from benchmarks.report import write_report
-from benchmarks.results import Answers, Cost, Stage
+from benchmarks.results import FOLLOWED_SHARE, Answers, Cost, Stage
 from tests.daemon import Daemon, running_daemon
 from tests.live.namespace import inside, private_namespace
 
 IDLE_SOCKETS: Final = 300
+CLOSE_WAIT_SHARE: Final = 0.25
+ROUNDS_OF_CAPABILITIES: Final = 31  # in the first owners are searched for, in the others they are known
 _DAEMON_CONFIG: Final = "interval: 100ms\ncpu_budget: 1\n"
 
 Probes = dict[Contender, Probe | str]
@@ -47,7 +49,12 @@ def main() -> int:
     if missing and options.require_all:
         return _refuse(f"not installed: {', '.join(missing)}")
     effort = Effort(options.rounds, options.time_limit)
-    stages = [measure_idle(effort), *measure_tcp(options.tcp, effort), *measure_udp(options.udp, effort)]
+    stages = [
+        measure_idle(effort),
+        *measure_tcp(options.tcp, effort),
+        *measure_udp(options.udp, effort),
+        *measure_capabilities(options.capabilities, effort),
+    ]
     print(write_report(stages, options.output))
     return 0
 
@@ -58,6 +65,9 @@ def parse_options() -> argparse.Namespace:
     sizes: Final = [1_000, 10_000, 100_000]
     parser.add_argument("--tcp", type=int, nargs="*", default=sizes, help="numbers of TCP sockets")
     parser.add_argument("--udp", type=int, nargs="*", default=sizes, help="numbers of UDP sockets")
+    parser.add_argument(
+        "--capabilities", type=int, nargs="*", default=sizes[-1:], help="numbers of TCP sockets"
+    )
     parser.add_argument("--rounds", type=int, default=7, help="samples of each contender at each size")
     parser.add_argument("--time-limit", type=float, default=60, help="seconds a contender has at each size")
     parser.add_argument("--require-all", action="store_true", help="fail unless all peers are installed")
@@ -96,6 +106,15 @@ def measure_udp(sizes: Sequence[int], effort: Effort) -> Iterator[Stage]:
         for size in sorted(sizes):
             found = load.grow("udp", size)
             yield Stage("udp", size, found, measure_costs(probes, load, effort))
+
+
+def measure_capabilities(sizes: Sequence[int], effort: Effort) -> Iterator[Stage]:
+    """Measure what is done beyond counting, a tenth of the sockets being followed one by one."""
+    patient = effort._replace(rounds=max(effort.rounds, ROUNDS_OF_CAPABILITIES))
+    with _private_load(FOLLOWED_SHARE) as load, _opened(capabilities()) as probes:
+        for size in sorted(sizes):
+            found = load.grow("tcp", size)
+            yield Stage("capabilities", size, found, measure_costs(probes, load, patient))
 
 
 def measure_costs(probes: Probes, load: Load, effort: Effort) -> dict[str, Cost]:
@@ -138,8 +157,8 @@ def measure_answers(daemon: Daemon) -> Answers:
 
 
 @contextmanager
-def _private_load() -> Iterator[Load]:
-    with private_namespace() as namespace, inside(namespace.path), growing_load() as load:
+def _private_load(close_wait_share: float = CLOSE_WAIT_SHARE) -> Iterator[Load]:
+    with private_namespace() as namespace, inside(namespace.path), growing_load(close_wait_share) as load:
         yield load
 
 

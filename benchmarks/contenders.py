@@ -20,9 +20,22 @@ SOURCES: Final = {PROCFS: PROCFS, NETLINK: NETLINK, AUTO: NETLINK}
 """What ``source`` is set to for our own passes, with the source whose bare cost it is held against."""
 
 BARE: Final = {PROCFS: "bare read", NETLINK: "bare dump"}
+BARE_FAMILIES: Final = "bare dump, both families at once"
+COUNTS: Final = "our pass, auto"
+EVERYTHING: Final = "our pass, everything on"
+NONE_WATCHED: Final = "our pass, everything on, none in a watched state"
 NODE_EXPORTER: Final = "node_exporter tcpstat"
 COLLECTD: Final = "collectd tcpconns"
 SS_TCP: Final = "ss -tan"
+
+_COUNTS_ONLY: Final = """
+stuck: {states: []}
+owners: {by: none}
+room: false
+drops: false
+peaks: {states: []}
+"""
+_WATCH_WHAT_IS_NOT_THERE: Final = "stuck: {states: [closing]}"
 
 
 class Contender(NamedTuple):
@@ -55,11 +68,23 @@ def contenders(protocol: str) -> Iterator[Contender]:
 
 
 def ours(protocol: str) -> Iterator[Contender]:
-    """Yield the kernel alone and our own pass, for each source."""
+    """Yield the kernel alone and our own pass: counts only, for each source, and at the default settings."""
     yield Contender(BARE[PROCFS], PROCFS, sys.executable, lambda: running_worker("read", protocol))
     yield Contender(BARE[NETLINK], NETLINK, sys.executable, lambda: running_worker("dump", protocol))
+    if protocol == "tcp":
+        yield Contender(
+            BARE_FAMILIES, NETLINK, sys.executable, lambda: running_worker("dump-families", protocol)
+        )
     for wanted, source in SOURCES.items():
-        yield Contender(name_of_pass(wanted), source, sys.executable, passes(wanted, protocol))
+        yield _our_pass(name_of_pass(wanted), source, protocol, f"source: {wanted}{_COUNTS_ONLY}")
+    yield _our_pass(EVERYTHING, NETLINK, protocol)
+
+
+def capabilities() -> Iterator[Contender]:
+    """Yield our own pass over all default tables, with and without what is measured beyond the counts."""
+    yield _our_pass(COUNTS, NETLINK, "default", _COUNTS_ONLY)
+    yield _our_pass(EVERYTHING, NETLINK, "default")
+    yield _our_pass(NONE_WATCHED, NETLINK, "default", _WATCH_WHAT_IS_NOT_THERE)
 
 
 def name_of_pass(wanted: str) -> str:
@@ -67,16 +92,16 @@ def name_of_pass(wanted: str) -> str:
     return f"our pass, {wanted}"
 
 
-def passes(wanted: str, protocol: str) -> Callable[[], AbstractContextManager[Probe]]:
-    """Return what opens a sampler of our own."""
+def _our_pass(name: str, source: str, protocol: str, settings: str = "") -> Contender:
+    """Return a sampler of our own, at the default settings but for some."""
     tables = {"tcp": "tables: [tcp, tcp6]", "udp": "tables: [udp, udp6]"}.get(protocol, "")
 
     @contextmanager
     def running_passes() -> Iterator[Probe]:
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
-            config.write(f"source: {wanted}\n{tables}\ntimeout: 1h\n")
+            config.write(f"{settings}\n{tables}\ntimeout: 1h\n")
             config.flush()
             with running_worker("pass", protocol, config.name) as probe:
                 yield probe
 
-    return running_passes
+    return Contender(name, source, sys.executable, running_passes)

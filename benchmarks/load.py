@@ -44,7 +44,8 @@ class LoadError(Exception):
 class Load:
     """The sockets of the namespace; they only ever become more."""
 
-    def __init__(self) -> None:
+    def __init__(self, close_wait_share: float) -> None:
+        self._close_wait_share = close_wait_share
         self._holders: list[subprocess.Popen[str]] = []
         self._wanted = {protocol: Counter[str]() for protocol in _PER_HOLDER}
         self._refreshed_at_seconds = 0.0
@@ -55,7 +56,8 @@ class Load:
         while missing := max(0, count - self._wanted[protocol].total()):
             part = min(missing, _PER_HOLDER[protocol])
             started.append(self._start_holder(protocol, part))
-            self._wanted[protocol].update(divide(part)._asdict() if protocol == "tcp" else {"udp": part})
+            shares = divide(part, self._close_wait_share)
+            self._wanted[protocol].update(shares._asdict() if protocol == "tcp" else {"udp": part})
         for holder in started:
             if not holder.stdout or not holder.stdout.readline():
                 raise LoadError(f"{count} {protocol} sockets could not be made; see above")
@@ -94,7 +96,8 @@ class Load:
 
     def _start_holder(self, protocol: str, count: int) -> "subprocess.Popen[str]":
         number = len(self._holders) + 1
-        command = [sys.executable, "-m", "benchmarks.sockets", protocol, str(number), str(count)]
+        words = (protocol, str(number), str(count), str(self._close_wait_share))
+        command = [sys.executable, "-m", "benchmarks.sockets", *words]
         pipe = subprocess.PIPE
         holder = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
         self._holders.append(holder)
@@ -102,12 +105,12 @@ class Load:
 
 
 @contextmanager
-def growing_load() -> Iterator[Load]:
+def growing_load(close_wait_share: float) -> Iterator[Load]:
     """Set the namespace up for many sockets, and end those that make them in the end."""
     for name, value in SYSCTLS.items():
         with open(f"/proc/sys/net/ipv4/{name}", "w", encoding="ascii") as setting:
             setting.write(str(value))
-    load = Load()
+    load = Load(close_wait_share)
     try:
         yield load
     finally:

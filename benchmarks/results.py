@@ -4,11 +4,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Final, NamedTuple
 
-from benchmarks.contenders import BARE, NETLINK, NODE_EXPORTER, PROCFS, SS_TCP, name_of_pass
+from benchmarks.contenders import (
+    BARE,
+    COUNTS,
+    EVERYTHING,
+    NETLINK,
+    NODE_EXPORTER,
+    NONE_WATCHED,
+    PROCFS,
+    SS_TCP,
+    name_of_pass,
+)
 from benchmarks.measure import percentile
+
+FOLLOWED_SHARE: Final = 0.1
+"""The share of the sockets that is in a watched state where the cost of the capabilities is measured."""
 
 _LARGE: Final = 100_000
 _LARGEST: Final = 1_000_000
+_SOCKETS: Final = {"capabilities": f"tcp, {_LARGE * FOLLOWED_SHARE:,.0f} of them in CLOSE_WAIT"}
 
 
 class Cost(NamedTuple):
@@ -47,6 +61,15 @@ class Stage(NamedTuple):
         first, second = (cost.median_ms if cost and cost.cpu_ms else None for cost in costs)
         return first / second if first is not None and second else None
 
+    @property
+    def bytes_per_followed(self) -> float | None:
+        """The memory that each followed socket takes; None where it was not measured."""
+        peaks_mb = [self.costs[name].peak_mb for name in (EVERYTHING, NONE_WATCHED) if name in self.costs]
+        if self.protocol != "capabilities" or not all(peaks_mb):
+            return None
+        followed_mb, others_mb = peaks_mb
+        return (followed_mb - others_mb) * 1e6 / (self.size * FOLLOWED_SHARE)
+
 
 class Target(NamedTuple):
     """Something we promise: the most that a number may be, and what it is, None where it was not measured."""
@@ -75,10 +98,15 @@ def targets(stages: Sequence[Stage]) -> Iterator[Target]:
         ("tcp", _LARGE, netlink, SS_TCP, 0.5),
         ("tcp", _LARGEST, netlink, BARE[NETLINK], 1.5),
         ("udp", _LARGE, netlink, BARE[NETLINK], 2.0),
+        ("capabilities", _LARGE, EVERYTHING, COUNTS, 1.6),
+        ("capabilities", _LARGE, NONE_WATCHED, COUNTS, 1.05),
     ):
         stage = found.get((protocol, size))
-        text = f"{name}, over {other}, {size:,} {protocol}"
+        text = f"{name}, over {other}, {size:,} {_SOCKETS.get(protocol, protocol)}"
         yield Target(text, limit, "x", stage.ratio(name, other) if stage else None)
+    followed = found.get(("capabilities", _LARGE))
+    value = followed.bytes_per_followed if followed else None
+    yield Target("memory per socket that is followed", 300, "bytes", value)
     daemons = {stage.size: stage.answers for stage in stages if stage.answers}
     smallest = daemons[min(daemons)].resident_mb if daemons else 0.0
     for size, limit_mb in ((_LARGE, 10), (_LARGEST, 20)):

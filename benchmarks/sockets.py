@@ -1,8 +1,9 @@
 """Make many sockets in the network namespace that this runs in, and hold them until standard input ends.
 
-    python -m benchmarks.sockets tcp|udp NUMBER COUNT
+    python -m benchmarks.sockets tcp|udp NUMBER COUNT CLOSE_WAIT
 
 ``NUMBER`` tells this process from others of its kind: its addresses are those of 127.NUMBER.0.0/16.
+``CLOSE_WAIT`` is the share of TCP's sockets in that state.
 """
 
 import resource
@@ -30,16 +31,16 @@ class Shares(NamedTuple):
     close_wait: int
 
 
-def divide(count: int) -> Shares:
-    """Return the shares: half TIME_WAIT, the rest half ESTABLISHED (in pairs) and half CLOSE_WAIT."""
-    established = count // 4 // 2 * 2
-    close_wait = count // 4
+def divide(count: int, close_wait_share: float) -> Shares:
+    """Return the shares: half TIME_WAIT, some CLOSE_WAIT, and the rest ESTABLISHED, in pairs."""
+    close_wait = int(count * close_wait_share)
+    established = (count // 2 - close_wait) // 2 * 2
     return Shares(count - established - close_wait, established, close_wait)
 
 
-def make_tcp(number: int, count: int) -> list[socket.socket]:
+def make_tcp(number: int, count: int, close_wait_share: float) -> list[socket.socket]:
     """Make TCP sockets and return those that need a descriptor."""
-    shares = divide(count)
+    shares = divide(count, close_wait_share)
     kept: list[socket.socket] = []
     connections = _connect(number, kept)
     for _ in range(shares.established // 2):
@@ -90,12 +91,14 @@ def _connect(number: int, kept: list[socket.socket]) -> Iterator[Connection]:
             yield client, listener.accept()[0]
 
 
-def main(protocol: str, number: str, count: str) -> None:
+def main(protocol: str, number: str, count: str, close_wait_share: str) -> None:
     """Make the sockets, say so, and hold them."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    make = {"tcp": make_tcp, "udp": make_udp}[protocol]
-    kept = make(int(number), int(count))
+    if protocol == "tcp":
+        kept = make_tcp(int(number), int(count), float(close_wait_share))
+    else:
+        kept = make_udp(int(number), int(count))
     print("made", flush=True)
     sys.stdin.read()
     del kept

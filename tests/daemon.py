@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.patience import wait_until
+
 ROOT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-m", "exporter")
 PATIENCE_SECONDS = 20
@@ -76,8 +78,8 @@ def running_daemon(*flags: str, prefix: Sequence[str] = (), ready: bool = True) 
         daemon = Daemon(process, 0)
         try:
             daemon.port = int(str(daemon.wait_for("started")["addresses"]).rpartition(":")[2])
-            while ready and daemon.ask("/-/ready").status != http.HTTPStatus.OK:
-                pass
+            if ready:
+                wait_until(lambda: daemon.ask("/-/ready").status == http.HTTPStatus.OK)
             yield daemon
         finally:
             process.kill()

@@ -6,9 +6,11 @@ from collections.abc import Callable
 PATIENCE_SECONDS = 30
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
+def wait_until(
+    condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS, pause_seconds: float = 0.02
+) -> None:
     """Go on as soon as the condition holds; fail when it never does."""
-    patience = time.monotonic() + PATIENCE_SECONDS
+    patience = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < patience, "it did not happen in time"
-        time.sleep(0.02)
+        time.sleep(pause_seconds)

@@ -5,8 +5,9 @@ import socket
 import subprocess
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
@@ -14,8 +15,9 @@ from urllib.error import URLError
 import yaml
 
 from tests import requirements
-from tests.daemon import Daemon
 from tests.patience import wait_until
+
+SCRAPE_INTERVAL = "200ms"
 
 
 class Series(NamedTuple):
@@ -59,38 +61,33 @@ class Prometheus(NamedTuple):
             return bytes(response.read())
 
 
-def configure(daemons: Mapping[str, Daemon], scrape_interval: str, rules: Sequence[Path]) -> str:
-    """Return the configuration that scrapes daemons, by the name of their instance."""
-    hosts = [
-        {"targets": [f"127.0.0.1:{daemon.port}"], "labels": {"instance": instance}}
-        for instance, daemon in daemons.items()
-    ]
-    intervals = ("scrape_interval", "scrape_timeout", "evaluation_interval")
-    return yaml.safe_dump(
-        {
-            "global": dict.fromkeys(intervals, scrape_interval),
-            "rule_files": [str(path) for path in rules],
-            "scrape_configs": [{"job_name": "netstat", "static_configs": hosts}],
-        }
-    )
-
-
 @contextmanager
-def running_prometheus(daemon: Daemon, folder: Path) -> Iterator[Prometheus]:
-    """Run a Prometheus that scrapes the daemon, with its data in a folder."""
-    with watching_prometheus({f"127.0.0.1:{daemon.port}": daemon}, folder) as prometheus:
-        yield prometheus
-
-
-@contextmanager
-def watching_prometheus(
-    daemons: Mapping[str, Daemon], folder: Path, scrape_interval: str = "200ms", rules: Sequence[Path] = ()
+def running_prometheus(
+    folder: Path,
+    *ports: int,
+    instances: Sequence[str] = (),
+    rules: Sequence[Path] = (),
+    alertmanager_port: int | None = None,
+    interval: str = SCRAPE_INTERVAL,
 ) -> Iterator[Prometheus]:
-    """Run a Prometheus that scrapes daemons and evaluates rules, with its data in a folder."""
+    """Run a Prometheus that scrapes daemons on the loopback and evaluates rules, with its data in a folder.
+
+    ``instances`` are what the daemons are called, in the order of their ports.
+    """
     command = requirements.require_command("prometheus", "prometheus")
-    (folder / "prometheus.yml").write_text(configure(daemons, scrape_interval, rules))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    hosts = [
+        {"targets": [f"127.0.0.1:{port}"], "labels": {"instance": instance} if instance else {}}
+        for port, instance in zip_longest(ports, instances)
+    ]
+    alertmanagers = [f"127.0.0.1:{alertmanager_port}"] if alertmanager_port else []
+    config = {
+        "global": dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), interval),
+        "scrape_configs": [{"job_name": "netstat", "static_configs": hosts}],
+        "rule_files": [str(path) for path in rules],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": alertmanagers}]}]},
+    }
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    port = find_free_port()
     process = subprocess.Popen(
         [
             command,
@@ -107,3 +104,9 @@ def watching_prometheus(
     finally:
         process.terminate()
         process.wait()
+
+
+def find_free_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])

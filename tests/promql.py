@@ -10,33 +10,6 @@ import promql_parser
 
 from exporter.serving.metrics import FAMILIES, OWN_FAMILIES
 
-_PORT: Final = ("protocol", "family", "port", "port_name")
-_SOCKETS: Final = ("protocol", "family", "state", "direction", "port", "port_name")
-_OWNERS: Final = ("protocol", "state", "direction", "port", "port_name", "owner")
-PROMISED: Final[dict[str, tuple[str, ...]]] = {
-    "netstat_stuck_sockets": _SOCKETS,
-    "netstat_oldest_socket_age_seconds": _SOCKETS,
-    "netstat_owner_sockets": _OWNERS,
-    "netstat_sockets_peak": _SOCKETS,
-    "netstat_ephemeral_ports_busiest_destination": _PORT,
-    "netstat_udp_drops_total": _PORT,
-    "netstat_exporter_stuck_sockets_unfollowed": (),
-    "netstat_exporter_owner_sockets_unattributed": (),
-    "netstat_ephemeral_ports": (),
-    "netstat_time_wait_buckets": (),
-    "netstat_time_wait_limit": (),
-    "netstat_orphaned_sockets": (),
-    "netstat_orphaned_sockets_limit": (),
-    "netstat_tcp_memory_bytes": (),
-    "netstat_tcp_memory_pressure_bytes": (),
-    "netstat_tcp_memory_limit_bytes": (),
-    "netstat_time_wait_overflows_total": (),
-    "netstat_listen_overflows_total": (),
-    "netstat_listen_drops_total": (),
-    "netstat_memory_aborts_total": (),
-}
-"""Families that the rules use and the page does not have yet."""
-
 _OF_PROMETHEUS: Final = {
     "up": (),
     "process_max_fds": (),
@@ -45,8 +18,7 @@ _OF_PROMETHEUS: Final = {
 }
 TARGET_LABELS: Final = {"job", "instance"}
 CONTRACT: Final[dict[str, tuple[str, ...]]] = (
-    PROMISED
-    | _OF_PROMETHEUS
+    _OF_PROMETHEUS
     | {family.name: family.labels for family in FAMILIES}
     | {family.name: family.labels for family in OWN_FAMILIES}
 )

@@ -13,7 +13,6 @@ from exporter.flags import parse_flags
 from exporter.sampling.snapshot import Snapshot
 from exporter.serving.metrics import FAMILIES, OWN_FAMILIES, Family, Status
 from tests.daemon import ROOT
-from tests.promql import PROMISED
 
 EVERY_FAMILY: tuple[Family[Snapshot] | Family[Status], ...] = (*FAMILIES, *OWN_FAMILIES)
 REFERENCE = ROOT / "docs" / "metrics.md"
@@ -42,7 +41,7 @@ def test_reference_is_that_of_the_code(request: pytest.FixtureRequest) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_metrics_named_in_a_document_exist(document: Path) -> None:
-    names = {family.name for family in EVERY_FAMILY} | set(PROMISED)
+    names = {family.name for family in EVERY_FAMILY}
     named = set(re.findall(r"\bnetstat_[a-z_]+[a-z]\b", document.read_text()))
     assert named <= names
 

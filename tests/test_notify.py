@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from exporter.notify import notify
+from exporter.sampling.reader import HANG_GRACE_SECONDS
 from tests.daemon import Daemon, running_daemon
 from tests.service_manager import Manager, listening_manager
 
 WATCHDOG_SECONDS = 30
 INTERVAL_SECONDS = 0.1
 TIMEOUT_SECONDS = 3
+GIVEN_UP = 3  # two tables, and the look at them that follows
 CONFIG = f"interval: 100ms\ncpu_budget: 1\ntimeout: {TIMEOUT_SECONDS}s\ntables: [tcp, udp]\n"
 
 
@@ -80,12 +82,17 @@ def test_the_watchdog_is_fed_by_passes_and_waits_out_the_pause(manager: Manager,
     """What comes late is counted from when the next pass is due, however long it is until then."""
     config.write_text(CONFIG.replace("100ms", "1h"))
     with watched_daemon(config) as daemon:
-        due_seconds = 3600 + 2 * TIMEOUT_SECONDS
-        patience = str((WATCHDOG_SECONDS + due_seconds) * 1_000_000)
+        due_seconds = 3600 + GIVEN_UP * (TIMEOUT_SECONDS + HANG_GRACE_SECONDS)
+        patience = str(round((WATCHDOG_SECONDS + due_seconds) * 1e6))
         assert manager.next().items() >= {"WATCHDOG": "1", "WATCHDOG_USEC": patience}.items()
         config.write_text(CONFIG)
         daemon.process.send_signal(signal.SIGHUP)
-        patience = str(round((WATCHDOG_SECONDS + 2 * TIMEOUT_SECONDS + INTERVAL_SECONDS) * 1e6))
+        patience = str(
+            round(
+                (WATCHDOG_SECONDS + GIVEN_UP * (TIMEOUT_SECONDS + HANG_GRACE_SECONDS) + INTERVAL_SECONDS)
+                * 1e6
+            )
+        )
         for _ in range(3):
             manager.wait_for(WATCHDOG="1", WATCHDOG_USEC=patience)
 

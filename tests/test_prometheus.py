@@ -34,7 +34,7 @@ def test_prometheus_stores_the_counts_of_real_sockets(tmp_path: Path) -> None:
     with ExitStack() as stack:
         config.write_text(CONFIG.format(port=leak_connections(stack)))
         daemon = stack.enter_context(running_daemon(f"--config.file={config}"))
-        prometheus = stack.enter_context(running_prometheus(daemon, tmp_path))
+        prometheus = stack.enter_context(running_prometheus(tmp_path, daemon.port))
         wait_until(lambda: list(prometheus.query("up").values()) == [1])
         wait_until(lambda: list(prometheus.query(leaked).values()) == [LEAKED])
         (labels,) = prometheus.query(leaked)

@@ -41,6 +41,7 @@ _NLM_F_DUMP_INTR: Final = 0x10
 _NLM_F_DUMP: Final = 0x300
 _HEADER: Final = Struct("=IHHII")  # length, type, flags, sequence number, port
 _ATTRIBUTE: Final = Struct("=HH")  # length, type
+ATTRIBUTE_BYTES: Final = _ATTRIBUTE.size
 _PORT: Final = 12
 _ERROR_NUMBER: Final = Struct("=i")
 _TIMEVAL: Final = Struct("@ll")

@@ -4,8 +4,6 @@ Only rows in these states become objects; ``procnet`` has the rules of the text.
 """
 
 import re
-import sys
-from binascii import unhexlify
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
@@ -13,7 +11,6 @@ from exporter.kernel.sockdetails import Detail
 from exporter.kernel.tables import Table
 
 _COOKIE: Final = (1 << 60) - 1
-_WORD_BYTES: Final = 4
 
 
 def parse_details(table: Table, blocks: Iterable[bytes], states: Collection[int]) -> Iterator[Detail]:
@@ -32,23 +29,6 @@ def parse_details(table: Table, blocks: Iterable[bytes], states: Collection[int]
     )
     for block in blocks:
         for found in row.findall(block):
-            local, local_port, remote, remote_port, code, inode = found
-            yield Detail(
-                _decode_address(local),
-                int(local_port, 16),
-                _decode_address(remote),
-                int(remote_port, 16),
-                int(code, 16),
-                int(inode),
-                hash(found) & _COOKIE,
-                None,
-            )
-
-
-def _decode_address(text: bytes) -> bytes:
-    """Return an address, which is printed in words of the machine's byte order, in that of the network."""
-    address = unhexlify(text)
-    if sys.byteorder == "big":
-        return address
-    starts = range(0, len(address), _WORD_BYTES)
-    return b"".join(address[start : start + _WORD_BYTES][::-1] for start in starts)
+            _, local, _, remote, code, inode = found
+            cookie = hash(found) & _COOKIE
+            yield Detail(int(local, 16), int(remote, 16), int(code, 16), int(inode), cookie, 0)

@@ -42,7 +42,7 @@ _TCPDIAG_REQUEST: Final = Struct("=52xII")  # any family, any socket; states, me
 INET_MESSAGE_BYTES: Final = HEADER_BYTES + 72
 _ROW: Final = Struct("=HHBII")
 _STATE_IN_ROW: Final = 4
-_STATE: Final = HEADER_BYTES + 1
+STATE_COLUMN: Final = HEADER_BYTES + 1
 _TIMER: Final = HEADER_BYTES + 2
 _INODE: Final = range(84, 88)
 
@@ -52,8 +52,11 @@ def _port_columns(place: int) -> Iterable[int]:
     return (place + 1, place) if sys.byteorder == "little" else (place, place + 1)
 
 
-# Where the bytes of a row are: idiag_sport, idiag_dport, idiag_state, idiag_wqueue, idiag_rqueue.
-_COLUMNS: Final = (*_port_columns(20), *_port_columns(22), _STATE, *range(76, 80), *range(72, 76))
+PORT_COLUMNS: Final = (*_port_columns(20), *_port_columns(22))
+"""Where the bytes of the local and of the remote port are."""
+
+# Where the bytes of a row are: both ports, idiag_state, idiag_wqueue, idiag_rqueue.
+_COLUMNS: Final = (*PORT_COLUMNS, STATE_COLUMN, *range(76, 80), *range(72, 76))
 
 _UNIX_REQUEST: Final = Struct("=BBHIIIII")  # family, protocol, pad, states, inode, what to show, cookie
 UNIX_MESSAGE_BYTES: Final = HEADER_BYTES + 16
@@ -112,14 +115,15 @@ def _read_both_families(
     with closing(dump(question, deadline)) as answers:
         for blocks in answers:
             for table, family, parser in parsers:
-                yield table, parser.parse([_select_family(block, family) for block in blocks])
+                if own := [selected for block in blocks if (selected := _select_family(block, family))]:
+                    yield table, parser.parse(own)
 
 
-def _select_family(block: Block, family: int) -> Block:
+def _select_family(block: Block, family: int) -> Block | None:
     data, length = block
     families = data[HEADER_BYTES::length]
     if family not in families:
-        return Block(b"", length)
+        return None
     if families.count(family) == len(families):
         return block
     starts = range(0, len(data), length)
@@ -164,7 +168,7 @@ class _InetParser:
         packed, timers = bytearray(), bytearray()
         fast_open = 0
         for block in blocks:
-            packed += _pack_rows(block)
+            packed += pack_columns(block, _COLUMNS, _ROW.size)
             timers += block.data[_TIMER :: block.length]
             fast_open += _count_fast_open(block)
         codes = packed[_STATE_IN_ROW :: _ROW.size]
@@ -180,16 +184,17 @@ class _InetParser:
         return Batch(listeners, rows, len(codes), minisockets=minisockets)
 
 
-def _pack_rows(block: Block) -> bytearray:
-    packed = bytearray(len(block.data) // block.length * _ROW.size)
-    for place, column in enumerate(_COLUMNS):
-        packed[place :: _ROW.size] = block.data[column :: block.length]
+def pack_columns(block: Block, columns: Iterable[int], row_bytes: int) -> bytearray:
+    """Return rows with these bytes of each message, and with zeros behind them."""
+    packed = bytearray(len(block.data) // block.length * row_bytes)
+    for place, column in enumerate(columns):
+        packed[place::row_bytes] = block.data[column :: block.length]
     return packed
 
 
 def _count_fast_open(block: Block) -> int:
     """Return how many sockets in SYN_RECV are no minisockets: those of TCP Fast Open have an inode."""
-    codes = block.data[_STATE :: block.length]
+    codes = block.data[STATE_COLUMN :: block.length]
     if states.SYN_RECV not in codes:
         return 0
     inodes = zip(*(block.data[column :: block.length] for column in _INODE), strict=True)

@@ -1,6 +1,5 @@
 """What a capability beyond counting is: it looks at a pass that was counted, and measures something more."""
 
-import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,11 +21,11 @@ Measures = Mapping[str, Mapping[tuple[str, ...], float]]
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """A pass over the tables, those counted that could be read; ``now`` is on the monotonic clock.
+    """A pass over the tables, those counted that could be read; times are on the monotonic clock.
 
-    ``netlink_reachable`` is whether netlink shows the network namespace that ``procfs`` does, ``sources`` by
-    what the tables were read. ``watched`` has by table the sockets in watched states, one by one, where they
-    could be read.
+    Until the ``deadline`` capabilities may, all together, look at tables once more. ``netlink_reachable`` is
+    whether netlink shows the network namespace that ``procfs`` does, ``sources`` by what the tables were
+    read. ``watched`` has by table the sockets in watched states, one by one, where they could be read.
     """
 
     settings: Settings
@@ -37,21 +36,21 @@ class Pass:
     series: Series
     watched: Mapping[str, Watched]
     now: float
+    deadline: float
 
     def look(self, table: str, ask: Callable[[float], T], parse: Callable[[Iterable[bytes]], T]) -> T:
         """Look once more at a table that was counted, by the source that it was counted by.
 
-        ``ask`` looks over netlink, until a deadline; where that is of no use, or fails, ``parse`` makes the
+        ``ask`` looks over netlink, until the deadline; where that is of no use, or fails, ``parse`` makes the
         same of the table's text in blocks of whole lines. Raises ProcfsError, SockDiagError.
         """
-        deadline = time.monotonic() + self.settings.timeout_seconds
         if self.sources[table] == NETLINK:
             try:
-                return ask(deadline)
+                return ask(self.deadline)
             except SockDiagError as error:
                 if error.reason is Reason.TIMEOUT:  # over procfs it would take longer still
                     raise
-        with closing(self.procfs.read_blocks(table, deadline) or _no_blocks()) as blocks:
+        with closing(self.procfs.read_blocks(table, self.deadline) or _no_blocks()) as blocks:
             return parse(blocks)
 
 

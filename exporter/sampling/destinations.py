@@ -5,33 +5,58 @@ port. So ``connect()`` begins to fail when one destination has taken all, howeve
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
 
 from exporter.kernel.destinations import parse_destinations, read_destinations
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.capability import Measures, Pass
 from exporter.sampling.counting import SEND_QUEUE
-from exporter.sampling.ports import OTHER_PORT, OUTBOUND
+from exporter.sampling.ports import OTHER_PORT, OUTBOUND, Service
 from exporter.sampling.snapshot import ListenerKey
 
 WORTH_A_LOOK: Final = 0.1
 """The share of the ephemeral ports that connections to a port must reach before their destinations matter."""
 
+LOOK_AGAIN_SECONDS: Final = 60
+_CHANGE: Final = 0.1
+
 MOST_DESTINATIONS: Final = 20_000
 
 
+class Look(NamedTuple):
+    """What a look at a port found, when on the monotonic clock, and among how many connections."""
+
+    taken_at_seconds: float
+    connections: int
+    busiest: int
+
+
 class BusiestDestinations:
-    """Looks at the destinations of a port while it has many connections, and remembers nothing."""
+    """Looks at the destinations of a port while it has many connections.
+
+    A look is one more dump. So the next is taken when the connections have become more or fewer by a tenth,
+    and after a minute in any case: they may have gone from one destination to another.
+    """
+
+    def __init__(self) -> None:
+        self._looks: dict[tuple[str, int], Look] = {}
 
     def measure(self, seen: Pass) -> Measures:
         """Return the local ports that the busiest destination takes, of each such port."""
+        before, self._looks = self._looks, {}
         if not seen.settings.room:
             return {}
         busiest: dict[tuple[str, ...], float] = {}
-        for table in map(TABLES.__getitem__, seen.counts):
-            if table.protocol == "tcp":
-                busiest.update(_find_busiest(table, seen))
+        for name, port, connections in _list_crowded_ports(seen):
+            look = before.get((name, port))
+            if look is None or _is_outdated(look, connections, seen.now):
+                look = Look(seen.now, connections, _look(TABLES[name], port, seen))
+            self._looks[name, port] = look
+            protocol, family = TABLES[name].protocol, TABLES[name].family
+            _, *labels = seen.series.attribution.label(protocol, Service(OUTBOUND, port))
+            key = ListenerKey(protocol, family, *labels)
+            busiest[key] = max(busiest.get(key, 0), min(look.busiest, connections))
         return {"ephemeral_ports_busiest_destination": busiest}
 
 
@@ -49,18 +74,20 @@ def count_most_frequent(batches: Iterable[Iterable[bytes]]) -> int:
     return max(frequency.values(), default=0)
 
 
-def _find_busiest(table: Table, seen: Pass) -> Mapping[tuple[str, ...], float]:
-    """Return how many local ports the busiest destination takes, of each remote port that has many."""
-    attribution = seen.series.attribution
-    enough = max(1, WORTH_A_LOOK * len(attribution.rules.ephemeral))
-    busiest: dict[tuple[str, ...], float] = {}
-    for service, tally in seen.counts[table.name].tallies.items():
-        direction, port = service
-        if direction == OUTBOUND and port != OTHER_PORT and sum(tally[:SEND_QUEUE]) >= enough:
-            _, *labels = attribution.label(table.protocol, service)
-            key = ListenerKey(table.protocol, table.family, *labels)
-            busiest[key] = max(busiest.get(key, 0), _look(table, port, seen))
-    return busiest
+def _list_crowded_ports(seen: Pass) -> Iterator[tuple[str, int, int]]:
+    """Yield table, port and connections of the outbound services that have many."""
+    enough = max(1, WORTH_A_LOOK * len(seen.series.attribution.rules.ephemeral))
+    for name, count in seen.counts.items():
+        if TABLES[name].protocol == "tcp":
+            for (direction, port), tally in count.tallies.items():
+                connections = sum(tally[:SEND_QUEUE])
+                if direction == OUTBOUND and port != OTHER_PORT and connections >= enough:
+                    yield name, port, connections
+
+
+def _is_outdated(look: Look, connections: int, now: float) -> bool:
+    changed = abs(connections - look.connections) > _CHANGE * look.connections
+    return changed or now - look.taken_at_seconds >= LOOK_AGAIN_SECONDS
 
 
 def _look(table: Table, port: int, seen: Pass) -> int:

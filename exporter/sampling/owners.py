@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from typing import Final
 
 from exporter.kernel.cgroups import walk_cgroups
@@ -85,10 +85,11 @@ class Owners:
         holders = self._holders.find(
             inodes, partial(walk_holders, seen.procfs), seen.now, _search_seconds(seen)
         )
-        return {
-            inode: name_owner(holder.cgroup) or label_value(os.fsencode(holder.program))
-            for inode, holder in holders.items()
+        names = {
+            holder: name_owner(holder.cgroup) or label_value(os.fsencode(holder.program))
+            for holder in set(holders.values())
         }
+        return {inode: names[holder] for inode, holder in holders.items()}
 
     def _choose_shown(self, sockets: Mapping[OwnerKey, int], limit: int) -> None:
         weights = Counter[str]({key.owner: 0 for key in self._seen})
@@ -119,17 +120,18 @@ def _count(
         group = watched.groups[place]
         if name := cgroups.get(group.cgroup_id):
             yield group.series, name, number
-    for series, inode in _unnamed(watched, cgroups):
-        yield series, holders.get(inode, UNKNOWN_OWNER), 1
+    held = Counter((place, holders.get(inode, UNKNOWN_OWNER)) for place, inode in _unnamed(watched, cgroups))
+    for (place, name), number in held.items():
+        yield watched.groups[place].series, name, number
 
 
-def _unnamed(watched: Watched, cgroups: Mapping[int | None, str | None]) -> Iterator[tuple[SocketKey, int]]:
-    """Yield series and inode of the sockets whose cgroup has no name."""
+def _unnamed(watched: Watched, cgroups: Mapping[int | None, str | None]) -> Iterator[tuple[int, int]]:
+    """Yield the place of the group and the inode of the sockets whose cgroup has no name."""
     unnamed = [not cgroups.get(group.cgroup_id) for group in watched.groups]
     if any(unnamed):
-        for place, inode in zip(watched.places, watched.inodes, strict=True):
-            if unnamed[place]:
-                yield watched.groups[place].series, inode
+        yield from compress(
+            zip(watched.places, watched.inodes, strict=True), map(unnamed.__getitem__, watched.places)
+        )
 
 
 def _key_of(series: SocketKey, owner: str) -> OwnerKey:

@@ -43,6 +43,7 @@ class TableReader:
         self.table = table
         self._procfs = procfs
         self._worker = Worker()
+        self._was_there = False
         self.change_rules(rules)
 
     def change_rules(self, rules: PortRules) -> None:
@@ -65,13 +66,17 @@ class TableReader:
 
     def _read(self, listening: Iterable[int], deadline: float) -> Reading:
         started, started_cpu = time.monotonic(), time.thread_time()
-        count = difference = failure = None
+        count = difference = None
+        failure: Exception | None = None
         try:
             blocks = self._procfs.read_blocks(self.table.name, deadline)
             if blocks is not None:
                 with closing(blocks):
                     count = self.counter.count(parse_table(self.table, blocks), listening)
                 difference = self.compare_sockstat(count)
+                self._was_there = True
+            elif self._was_there:
+                failure = ProcfsError(f"{self.table.name}: the table is gone")
         except Exception as error:  # noqa: BLE001 - the one place where a table's failure, whatever it is, ends
             count, failure = None, error
         duration, cpu = time.monotonic() - started, time.thread_time() - started_cpu

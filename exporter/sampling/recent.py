@@ -16,6 +16,10 @@ class Recent(Generic[_Key]):
     def see(self, keys: Iterable[_Key], now: float) -> None:
         """Take note of keys seen at ``now`` on a monotonic clock, and forget what has gone stale by then."""
         self._last_seen.update(dict.fromkeys(keys, now))
+        self.forget(now)
+
+    def forget(self, now: float) -> None:
+        """Forget what has gone stale by ``now``."""
         oldest = now - self._seconds
         for key in [key for key, last_seen in self._last_seen.items() if last_seen < oldest]:
             del self._last_seen[key]

@@ -22,9 +22,9 @@ from exporter.sampling.ports import PortRules
 from exporter.sampling.protocol import ProtocolReader
 from exporter.sampling.reader import HANG_GRACE_SECONDS, Reading
 from exporter.sampling.room import Room
-from exporter.sampling.series import SeriesMemory
+from exporter.sampling.series import Series, SeriesMemory
 from exporter.sampling.settings import Settings
-from exporter.sampling.snapshot import FamilyKey, Snapshot
+from exporter.sampling.snapshot import Snapshot, SockstatKey
 from exporter.sampling.sources import SourceChoice
 from exporter.sampling.stuck import Stuck
 from exporter.sampling.watched import Watched, Watcher
@@ -77,8 +77,8 @@ class Sampler:
 
     @property
     def longest_pass_seconds(self) -> float:
-        """How long a pass may take: as long as it takes to give up every table."""
-        return len(self._settings.tables) * (self._settings.timeout_seconds + HANG_GRACE_SECONDS)
+        """How long a pass may take: as long as it takes to give up every table, and one look more."""
+        return (len(self._settings.tables) + 1) * (self._settings.timeout_seconds + HANG_GRACE_SECONDS)
 
     def is_overdue(self) -> bool:
         """Tell whether ``run`` takes no snapshots any more, because something hangs that should not."""
@@ -103,12 +103,7 @@ class Sampler:
         readings = self._read(rules, settings)
         counts = {name: reading.count for name, reading in readings.items() if reading.count}
         series = self._memory.label(counts, rules, started)
-        sources = {name: reading.source for name, reading in readings.items()}
-        watched = self._watch(counts, series.attribution, settings)
-        seen = Pass(
-            settings, self._procfs, self._netlink_reachable, sources, counts, series, watched, started
-        )
-        measures = ChainMap(*(dict(self._measure(capability, seen)) for capability in self._capabilities))
+        measures = self._measure_all(readings, counts, series, settings, started)
         failures = sum(reading.error is not None for reading in readings.values())
         self._passes["failure" if failures == len(readings) else "partial" if failures else "success"] += 1
         cpu_seconds = (
@@ -144,14 +139,16 @@ class Sampler:
     def _read(self, rules: PortRules, settings: Settings) -> Mapping[str, Reading]:
         wanted: dict[str, dict[str, tuple[int, ...]]] = {}
         for name in settings.tables:
-            wanted.setdefault(TABLES[name].protocol, {})[name] = self._memory.listening(name)
+            wanted.setdefault(TABLES[name].protocol, {})[name] = self._memory.listening(
+                name, time.monotonic()
+            )
         readings: dict[str, Reading] = {}
-        for protocol, listening in wanted.items():
+        for protocol, tables in wanted.items():
             if protocol not in self._readers:
                 self._readers[protocol] = ProtocolReader(
                     self._procfs, rules, self._make_choice(settings.source)
                 )
-            readings.update(self._readers[protocol].read(listening, settings.timeout_seconds))
+            readings.update(self._readers[protocol].read(tables, settings.timeout_seconds))
         return {name: readings[name] for name in settings.tables}
 
     def _watch(
@@ -167,6 +164,27 @@ class Sampler:
                     error = failure
                 self._health.log_change("watched", name, error)
         return watched
+
+    def _measure_all(
+        self,
+        readings: Mapping[str, Reading],
+        counts: Mapping[str, TableCount],
+        series: Series,
+        settings: Settings,
+        started: float,
+    ) -> Measures:
+        seen = Pass(
+            settings=settings,
+            procfs=self._procfs,
+            netlink_reachable=self._netlink_reachable,
+            sources={name: reading.source for name, reading in readings.items()},
+            counts=counts,
+            series=series,
+            watched=self._watch(counts, series.attribution, settings),
+            now=started,
+            deadline=time.monotonic() + settings.timeout_seconds,
+        )
+        return ChainMap(*(dict(self._measure(capability, seen)) for capability in self._capabilities))
 
     def _measure(self, capability: Capability, seen: Pass) -> Measures:
         name, error = type(capability).__name__, None
@@ -189,10 +207,10 @@ class Sampler:
             return DEFAULT_EPHEMERAL
 
 
-def _differences(readings: Mapping[str, Reading]) -> Mapping[FamilyKey, int]:
+def _differences(readings: Mapping[str, Reading]) -> Mapping[SockstatKey, int]:
     return MappingProxyType(
         {
-            FamilyKey(TABLES[name].protocol, TABLES[name].family): reading.sockstat_difference
+            SockstatKey(TABLES[name].protocol, TABLES[name].family): reading.sockstat_difference
             for name, reading in readings.items()
             if reading.sockstat_difference is not None
         }

@@ -50,8 +50,9 @@ class SeriesMemory:
         self._seen = {name: Recent[tuple[Service, int]](SERIES_KEPT_SECONDS) for name in TABLES}
         self._shown: frozenset[int] = frozenset()
 
-    def listening(self, table: str) -> tuple[int, ...]:
-        """Return the ports of a table that are listening, or were lately."""
+    def listening(self, table: str, now: float) -> tuple[int, ...]:
+        """Return the ports of a table that listen, or did lately; ``now`` is on the monotonic clock."""
+        self._listening[table].forget(now)
         return tuple(self._listening[table])
 
     def label(self, counts: Mapping[str, TableCount], rules: PortRules, now: float) -> Series:

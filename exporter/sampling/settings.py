@@ -11,8 +11,7 @@ class Settings:
 
     ``interval_seconds`` is the pause between passes, stretched so that passes use at most ``cpu_budget`` of
     one core. A table that takes longer than ``timeout_seconds`` is given up for that pass. ``room`` and
-    ``drops``, and ``peak_states`` when there are none, switch capabilities off.
-    one core. A table that takes longer than ``timeout_seconds`` is given up for that pass. Sockets in one of
+    ``drops``, and ``peak_states`` when there are none, switch capabilities off. Sockets in one of
     ``stuck_states`` are watched one by one, but ages are those of at most ``stuck_limit``.
     """
 

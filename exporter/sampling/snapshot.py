@@ -61,7 +61,7 @@ class OwnerKey(NamedTuple):
     owner: str
 
 
-class FamilyKey(NamedTuple):
+class SockstatKey(NamedTuple):
     """The labels of one line of the kernel's sockstat."""
 
     protocol: str
@@ -95,7 +95,7 @@ class Snapshot:
     send_queue_bytes: Mapping[QueueKey, int]
     accept_queue_length: Mapping[ListenerKey, int]
     accept_queue_limit: Mapping[ListenerKey, int]
-    sockstat_difference: Mapping[FamilyKey, int]
+    sockstat_difference: Mapping[SockstatKey, int]
     measures: Mapping[str, Mapping[tuple[str, ...], float]]
     tables: tuple[TableStatus, ...]
     ports_folded: int

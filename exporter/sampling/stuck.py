@@ -4,12 +4,12 @@ The kernel does not say since when. An age starts with the pass that first sees 
 is too small by what went before, which is at most a pause between passes once the exporter runs.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 from exporter.kernel.tables import TABLES
 from exporter.sampling.capability import Measures, Pass
-from exporter.sampling.snapshot import SocketKey
 from exporter.sampling.watched import Watched
 
 STUCK_SOCKETS: Final = "stuck_sockets"
@@ -45,18 +45,21 @@ class Stuck:
         oldest = dict(stuck)
         unfollowed = 0
         for table, watched in seen.watched.items():
-            for series, age_seconds in self._follow(table, watched, seen.now, settings.stuck_limit):
-                if age_seconds is None:
-                    unfollowed += 1
+            followed = Counter(self._follow(table, watched, seen.now, settings.stuck_limit))
+            for (place, first_seen), number in followed.items():
+                if first_seen is None:
+                    unfollowed += number
                     continue
-                stuck[series] = stuck.get(series, 0) + (age_seconds > settings.stuck_after_seconds)
+                series, age_seconds = watched.groups[place].series, seen.now - first_seen
+                is_stuck = age_seconds > settings.stuck_after_seconds
+                stuck[series] = stuck.get(series, 0) + is_stuck * number
                 oldest[series] = max(oldest.get(series, 0), age_seconds)
         return {STUCK_SOCKETS: stuck, OLDEST_AGE: oldest, UNFOLLOWED: {(): unfollowed}}
 
     def _follow(
         self, table: str, watched: Watched, now: float, limit: int
-    ) -> Iterator[tuple[SocketKey, float | None]]:
-        """Yield the series and the age of each socket; None where as many as allowed are followed already.
+    ) -> Iterator[tuple[int, float | None]]:
+        """Yield each socket's place and when it was first seen; None where enough are followed already.
 
         One that is gone keeps its place until the next pass, so that nothing need be looked at twice.
         """
@@ -71,4 +74,4 @@ class Stuck:
                 first_seen = now
             if first_seen is not None:
                 after[key] = first_seen
-            yield watched.groups[place].series, None if first_seen is None else now - first_seen
+            yield place, first_seen

@@ -108,20 +108,20 @@ def _pack(table: Table, details: Iterator[Detail], attribution: Attribution) -> 
     places: dict[tuple[object, ...], int] = {}
     listeners: dict[int, Detail] = {}
     for detail in details:
-        if detail.state == states.LISTEN:
-            listeners[detail.local_port] = detail
+        local, remote, state, inode, cookie, cgroup_id = detail
+        if state == states.LISTEN:
+            listeners[local] = detail
             continue
-        local, inode, cgroup_id = detail.local_port, detail.inode, detail.cgroup_id
         if not inode and local in listeners:
             inode = listeners[local].inode
-            cgroup_id = listeners[local].cgroup_id if cgroup_id is None else cgroup_id
-        common = attribution.find_tcp_service(table.name, local, detail.remote_port), detail.state, cgroup_id
-        if common not in places:
-            places[common] = len(places)
+            cgroup_id = cgroup_id or listeners[local].cgroup_id
+        common = attribution.find_tcp_service(table.name, local, remote), state, cgroup_id
+        place = places.setdefault(common, len(places))
+        if place == len(watched.groups):
             labels = attribution.label(table.protocol, common[0])
-            series = SocketKey(table.protocol, table.family, table.states[detail.state], *labels)
-            watched.groups.append(Group(series, cgroup_id))
-        watched.keys.append((detail.cookie << _STATE_BITS | detail.state) & _KEY)
+            series = SocketKey(table.protocol, table.family, table.states[state], *labels)
+            watched.groups.append(Group(series, cgroup_id or None))
+        watched.keys.append((cookie << _STATE_BITS | state) & _KEY)
         watched.inodes.append(inode)
-        watched.places.append(places[common])
+        watched.places.append(place)
     return watched

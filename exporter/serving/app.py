@@ -1,7 +1,7 @@
 """Answer HTTP requests: the metrics, a landing page, health and reload."""
 
 import asyncio
-import html
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -14,11 +14,12 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from exporter import __version__
 from exporter.sampling.snapshot import Snapshot
+from exporter.serving.landing import render_landing_page
 from exporter.serving.metrics import ExporterCollector, ReloadStatus, Status
 from exporter.serving.page import Pages
 
+_SECURITY_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _RETRY_AFTER_SECONDS: Final = "1"
 _ANSWER_SECONDS: Final = 10
 
@@ -46,14 +47,14 @@ class Site:
 
 def create_app(site: Site) -> ASGIApp:
     """Return the ASGI application that serves a site."""
-    gate = _Gate(site.max_requests)
+    rejections = _Rejections()
     registry = CollectorRegistry(auto_describe=False)
     registry.register(
-        ExporterCollector(site.snapshot, lambda: Status(site.reload_status(), gate.rejected)),
+        ExporterCollector(site.snapshot, lambda: Status(site.reload_status(), rejections.number)),
     )
     ProcessCollector(registry=registry)
     routes = _Routes(site, Pages(registry, lambda: (site.snapshot(), site.reload_status())))
-    gate.app = Starlette(
+    app = Starlette(
         routes=[
             Route(site.telemetry_path, routes.metrics),
             Route("/", routes.landing_page),
@@ -62,31 +63,35 @@ def create_app(site: Site) -> ASGIApp:
             Route("/-/reload", routes.reload, methods=["POST", "PUT"]),
         ],
     )
-    gate.app.router.redirect_slashes = False
-    return gate
+    app.router.redirect_slashes = False
+    return _Gate(app, site.max_requests, rejections)
+
+
+@dataclass(slots=True)
+class _Rejections:
+    number: int = 0
 
 
 class _Gate:
     """Lets so many requests in at once, and turns the rest away before they cost anything."""
 
-    app: Starlette
-
-    def __init__(self, max_requests: int) -> None:
-        self.rejected = 0
+    def __init__(self, app: ASGIApp, max_requests: int, rejections: _Rejections) -> None:
+        self._app = app
         self._free = max_requests
+        self._rejections = rejections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._app(scope, receive, send)
         elif self._free == 0:
-            self.rejected += 1
+            self._rejections.number += 1
             refusal = PlainTextResponse("busy\n", 503, {"Retry-After": _RETRY_AFTER_SECONDS})
             await refusal(scope, receive, send)
         else:
             self._free -= 1
             try:
                 async with asyncio.timeout(_ANSWER_SECONDS):
-                    await self.app(scope, receive, send)
+                    await self._app(scope, receive, send)
             except TimeoutError:
                 log.debug("a client did not read its answer in time")
             finally:
@@ -112,18 +117,10 @@ class _Routes:
         return Response(page.body, headers=page.headers)
 
     async def landing_page(self, _: Request) -> Response:
-        snapshot = self._site.snapshot()
-        tables = ", ".join(status.table for status in snapshot.tables) if snapshot else "nothing yet"
-        series = len(snapshot.sockets) if snapshot else 0
-        page = _LANDING_PAGE.format(
-            version=html.escape(__version__),
-            path=html.escape(self._site.telemetry_path),
-            tables=html.escape(tables),
-            series=series,
+        page = render_landing_page(
+            self._site.snapshot(), self._site.reload_status(), self._site.telemetry_path, time.time()
         )
-        return HTMLResponse(
-            page, headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-        )
+        return HTMLResponse(page, headers={"Content-Security-Policy": _SECURITY_POLICY})
 
     async def healthy(self, _: Request) -> Response:
         if self._site.healthy():
@@ -143,28 +140,3 @@ class _Routes:
         except ReloadError as error:
             return PlainTextResponse(f"{error}\n", 500)
         return PlainTextResponse("reloaded\n")
-
-
-_LANDING_PAGE: Final = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>netstat-exporter</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem; }}
-dt {{ font-weight: 600; }}
-</style>
-</head>
-<body>
-<h1>netstat-exporter</h1>
-<p>Counts this host's sockets by protocol, state, direction and service port.</p>
-<p><a href="{path}">Metrics</a> · <a href="/-/healthy">Health</a> · <a href="/-/ready">Readiness</a></p>
-<dl>
-<dt>Version</dt><dd>{version}</dd>
-<dt>Tables watched</dt><dd>{tables}</dd>
-<dt>Series of sockets</dt><dd>{series}</dd>
-</dl>
-</body>
-</html>
-"""

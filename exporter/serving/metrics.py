@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from exporter import __version__
-from exporter.sampling.snapshot import FamilyKey, ListenerKey, QueueKey, Snapshot, SocketKey, TableStatus
+from exporter.sampling.snapshot import ListenerKey, QueueKey, Snapshot, SocketKey, SockstatKey, TableStatus
 from exporter.serving.measured import MEASURED
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
@@ -123,7 +123,7 @@ FAMILIES: Final[tuple[Family[Snapshot], ...]] = (
     Family(
         "netstat_exporter_sockstat_difference",
         "Sockets counted at the last pass less those in use by the kernel's own exact counter in sockstat.",
-        FamilyKey._fields,
+        SockstatKey._fields,
         lambda snapshot: snapshot.sockstat_difference.items(),
     ),
     Family(
@@ -152,7 +152,7 @@ FAMILIES: Final[tuple[Family[Snapshot], ...]] = (
     ),
     Family(
         "netstat_exporter_passes_total",
-        "Passes over all tables, by how many of the tables could be read: all, some or none.",
+        "Passes by what tables could be read: success is all of them, partial some, failure none.",
         ("result",),
         lambda snapshot: [((result,), count) for result, count in snapshot.passes_total.items()],
     ),

@@ -14,6 +14,7 @@ import socket
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import structlog
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
@@ -36,6 +37,9 @@ _UNREAD_MILLISECONDS: Final = 10_000
 _BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 )
+
+
+log = structlog.get_logger()
 
 
 class ServerError(Exception):
@@ -122,6 +126,13 @@ class _Connection(TCPServer):
             await self.protocol.handle(Closed())
         else:
             await super().protocol_send(event)
+
+    async def run(self) -> None:
+        """Serve the client until it leaves, or the kernel gives it up because it does not read."""
+        try:
+            await super().run()
+        except* OSError:
+            log.debug("a client was lost")
 
     async def _read_data(self) -> None:
         await super()._read_data()

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.kernel import states
+from exporter.kernel import sockdetails, states
 from exporter.kernel.netlink import Cutter
 from exporter.kernel.procdetails import parse_details
-from exporter.kernel.sockdetails import Detail, parse_detail
+from exporter.kernel.sockdetails import Detail
 from exporter.kernel.sockdiag import question_of
 from exporter.kernel.tables import TABLES
 from tests.procfs_tree import Printed, print_row, print_table, read_captured
@@ -27,18 +27,14 @@ def recorded(table: str) -> list[Detail]:
     """Return the sockets of a recorded dump."""
     datagrams = memoryview((FIXTURES / f"sockdiag_{table}.bin").read_bytes())
     blocks = Cutter(question_of(TABLES[table]).shortest).cut(datagrams)
-    return [
-        parse_detail(data[start : start + length])
-        for data, length in blocks
-        for start in range(0, len(data), length)
-    ]
+    return [detail for block in blocks for detail in sockdetails.parse_details(block)]
 
 
 @pytest.mark.parametrize("table", ["tcp", "tcp6"])
 def test_text_and_netlink_tell_the_same(table: str) -> None:
     """Of the same sockets, recorded both ways."""
     by_text = parse_details(TABLES[table], [read_captured(table)], states.TCP)
-    expected = sorted(detail._replace(cookie=0, cgroup_id=None) for detail in recorded(table))
+    expected = sorted(detail._replace(cookie=0, cgroup_id=0) for detail in recorded(table))
     assert expected == sorted(detail._replace(cookie=0) for detail in by_text)
 
 
@@ -61,7 +57,7 @@ def test_cookie_is_that_of_addresses_ports_and_inode() -> None:
 def test_minisocket_has_no_inode() -> None:
     row = print_row("tcp", Printed(80, 1, states.TIME_WAIT, inode=0, timer=3))
     (detail,) = parse("tcp", row, wanted=states.TIME_WAIT)
-    assert (80, 1, 0, None) == (detail.local_port, detail.remote_port, detail.inode, detail.cgroup_id)
+    assert (80, 1, 0, 0) == (detail.local_port, detail.remote_port, detail.inode, detail.cgroup_id)
 
 
 @given(st.binary(max_size=200), st.integers(0, 149))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.kernel.netlink import Block, Cutter
-from exporter.kernel.sockdetails import Detail, parse_detail
+from exporter.kernel.sockdetails import Detail, parse_details
 from exporter.kernel.sockdiag import question_of
 from exporter.kernel.tables import TABLES
 from tests.kernel.messages import SHUTDOWN, message
@@ -23,54 +23,49 @@ def inet_diag(family: int, *attributes: bytes) -> bytes:
     return message(fields + pack("=II", 7, 1) + pack("=5I", 0, 1, 2, 3, 4) + b"".join(attributes))
 
 
-def test_ipv4() -> None:
-    expected = Detail(bytes([1, 2, 3, 4]), 80, bytes([17, 18, 19, 20]), 40000, 8, 4, (1 << 32) + 7, 1 << 40)
-    assert expected == parse_detail(inet_diag(2, SHUTDOWN, CGROUP))
+SOCKET = Detail(80, 40000, 8, 4, (1 << 32) + 7, 1 << 40)
 
 
-def test_ipv6_without_cgroup() -> None:
-    detail = parse_detail(inet_diag(10, SHUTDOWN))
-    assert (bytes(range(1, 17)), bytes(range(17, 33))) == (detail.local_address, detail.remote_address)
-    assert detail.cgroup_id is None
+def parse(*messages: bytes) -> list[Detail]:
+    """Return the sockets of messages of one length."""
+    return list(parse_details(Block(b"".join(messages), len(messages[0]))))
 
 
-@given(st.binary(max_size=60))
-def test_any_attributes_are_read(attributes: bytes) -> None:
-    assert 4 == parse_detail(inet_diag(2, attributes)).inode
+def test_whole_message() -> None:
+    assert [SOCKET] == parse(inet_diag(2, SHUTDOWN, CGROUP))
+
+
+def test_without_cgroup() -> None:
+    assert [SOCKET._replace(cgroup_id=0)] == parse(inet_diag(10, SHUTDOWN))
+
+
+def test_messages_of_one_length_may_have_different_attributes() -> None:
+    """Each is then read by its own; what is at the place of another's cgroup is not taken for one."""
+    other = pack("=HHQ", 12, 22, 7)
+    messages = [(SHUTDOWN, CGROUP), (CGROUP, SHUTDOWN), (SHUTDOWN, other), (SHUTDOWN, CGROUP)]
+    cgroup_ids = [one.cgroup_id for one in parse(*(inet_diag(2, *attributes) for attributes in messages))]
+    assert [1 << 40, 1 << 40, 0, 1 << 40] == cgroup_ids
+
+
+@given(st.lists(st.binary(min_size=60, max_size=60), min_size=1))
+def test_any_attributes_are_read(attributes: list[bytes]) -> None:
+    found = parse(*(inet_diag(2, each) for each in attributes))
+    assert [SOCKET] * len(attributes) == [one._replace(cgroup_id=SOCKET.cgroup_id) for one in found]
 
 
 def test_recorded_sockets_are_those_of_procfs() -> None:
-    """Addresses, ports and inodes of every socket."""
-    for table, bytes_of_address in (("tcp", 4), ("tcp6", 16)):
+    """Ports, state and inode of every socket."""
+    for table in ("tcp", "tcp6"):
         datagrams = memoryview((FIXTURES / f"sockdiag_{table}.bin").read_bytes())
         blocks = Cutter(question_of(TABLES[table]).shortest).cut(datagrams)
-        found = [parse_detail(one) for block in blocks for one in split_block(block)]
-        assert {bytes_of_address} == {len(one.local_address) for one in found}
-        assert sorted(procfs_sockets(table)) == sorted(map(as_in_procfs, found))
+        found = [one for block in blocks for one in parse_details(block)]
+        assert sorted(procfs_sockets(table)) == sorted(one[:4] for one in found)
         cookies = [one.cookie for one in found]
         assert len(cookies) == len(set(cookies))
 
 
-def split_block(block: Block) -> list[bytes]:
-    """Return the messages of a block."""
-    return [block.data[i : i + block.length] for i in range(0, len(block.data), block.length)]
-
-
-def procfs_sockets(table: str) -> list[tuple[str, str, int, int]]:
-    """Return local and remote end, state and inode of every row."""
+def procfs_sockets(table: str) -> list[tuple[int, ...]]:
+    """Return both ports, state and inode of every row."""
     lines = (FIXTURES / "proc" / "self" / "net" / table).read_text(encoding="ascii").splitlines()[1:]
     rows = [line.split() for line in lines]
-    return [(row[1], row[2], int(row[3], 16), int(row[9])) for row in rows]
-
-
-def as_in_procfs(one: Detail) -> tuple[str, str, int, int]:
-    """Print both ends as procfs does."""
-    local = f"{print_address(one.local_address)}:{one.local_port:04X}"
-    remote = f"{print_address(one.remote_address)}:{one.remote_port:04X}"
-    return local, remote, one.state, one.inode
-
-
-def print_address(address: bytes) -> str:
-    """Print words, the lowest byte first, as the machine did where the fixtures are from."""
-    words = [address[i : i + 4][::-1] for i in range(0, len(address), 4)]
-    return b"".join(words).hex().upper()
+    return [(*(int(cell.split(":")[-1], 16) for cell in row[1:4]), int(row[9])) for row in rows]

@@ -16,7 +16,7 @@ import yaml
 from tests.daemon import COMMAND, ROOT, Daemon, running_daemon
 from tests.live.incident import NAMES, incident
 from tests.live.namespace import Namespace, two_hosts
-from tests.prometheus import Prometheus, watching_prometheus
+from tests.prometheus import Prometheus, running_prometheus
 
 BAD_DAY, CAPTURED = "web1", "web2"
 CONFIG = {
@@ -78,5 +78,11 @@ def watched_incident(folder: Path, scrape_interval: str) -> Iterator[Prometheus]
         }
         stack.enter_context(incident(server, client))
         yield stack.enter_context(
-            watching_prometheus(daemons, folder, scrape_interval, rules=[hasten_alerts(folder)])
+            running_prometheus(
+                folder,
+                *(daemon.port for daemon in daemons.values()),
+                instances=list(daemons),
+                rules=[hasten_alerts(folder)],
+                interval=scrape_interval,
+            )
         )

@@ -43,4 +43,5 @@ def pass_over(watched: Mapping[str, Watched], settings: Settings, now: float, ro
         series=series,
         watched=watched,
         now=now,
+        deadline=float("inf"),
     )

@@ -51,3 +51,8 @@ def test_where_netlink_takes_too_long_the_text_is_not_tried(seen: Pass) -> None:
 
     with pytest.raises(SockDiagError, match="too long"):
         seen.look("tcp", fail, parse)
+
+
+def test_all_looks_share_one_deadline(seen: Pass) -> None:
+    """However many there are, a pass takes no longer for it."""
+    assert seen.look("tcp", lambda deadline: deadline, lambda _: 0.0) == seen.deadline

@@ -47,6 +47,26 @@ def test_few_connections_and_nameless_ports_are_not_looked_at(tree: ProcfsTree) 
     assert measure(tree, *rows) == {}
 
 
+def test_a_look_holds_until_connections_are_more_or_fewer_or_a_minute_is_over(
+    tree: ProcfsTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is remembered is never more than there are connections."""
+    sampler = Sampler(tree.procfs(), SETTINGS)
+
+    def measure_again(*peers: int) -> list[float]:
+        tree.fill("tcp", *(Printed(20000 + i, 5432, peer=peer) for i, peer in enumerate(peers)))
+        measures = sampler.take_snapshot().measures
+        return list(measures["ephemeral_ports_busiest_destination"].values())
+
+    assert [20] == measure_again(*[1] * 20)
+    assert [19] == measure_again(*[1, 2] * 9, 1)
+    assert [9] == measure_again(*[1, 2] * 8, 1)
+    assert [10] == measure_again(*[1, 1, 2, 3, 4] * 5)
+    assert [10] == measure_again(*[1] * 25)
+    monkeypatch.setattr(destinations, "LOOK_AGAIN_SECONDS", 0)
+    assert [25] == measure_again(*[1] * 25)
+
+
 @given(st.lists(st.lists(st.integers(0, 9))))
 def test_most_frequent(batches: list[list[int]]) -> None:
     """It is that of a plain count."""

@@ -56,6 +56,14 @@ def test_ports_that_listened_lately_count(tree: ProcfsTree) -> None:
     assert list(reading.count.tallies) == [Service("inbound", 9999)]
 
 
+def test_a_table_that_was_there_and_is_gone_is_an_error(tree: ProcfsTree) -> None:
+    reader = TableReader(TABLES["udp"], tree.procfs(), make_rules())
+    tree.fill("udp", Printed(53))
+    assert reader.read((), PATIENCE_SECONDS).error is None
+    (tree.net / "udp").unlink()
+    assert str(reader.read((), PATIENCE_SECONDS).error) == "udp: the table is gone"
+
+
 def test_missing_table_is_no_error(tree: ProcfsTree) -> None:
     reading = read(tree.procfs(), "tcp6")
     assert (reading.count, reading.error) == (None, None)

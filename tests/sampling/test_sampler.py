@@ -13,7 +13,7 @@ from exporter.kernel import states
 from exporter.kernel.procfs import Procfs
 from exporter.sampling.sampler import Sampler
 from exporter.sampling.services import name_ports
-from exporter.sampling.snapshot import FamilyKey
+from exporter.sampling.snapshot import SockstatKey
 from tests.procfs_tree import Printed, ProcfsTree
 from tests.sampling.watched import SETTINGS, lay_out, sockets_of
 
@@ -40,7 +40,7 @@ def test_snapshot(sampler: Sampler, tree: ProcfsTree) -> None:
     assert sampler.snapshot is snapshot
     assert sockets_of(snapshot, "tcp") == {("listen", "80"): 1, ("established", "80"): 1}
     assert sockets_of(snapshot, "udp") == {("unconnected", "53"): 1}
-    assert snapshot.sockstat_difference == {FamilyKey("tcp", "ipv4"): 1, FamilyKey("udp", "ipv4"): 0}
+    assert snapshot.sockstat_difference == {SockstatKey("tcp", "ipv4"): 1, SockstatKey("udp", "ipv4"): 0}
     assert [(status.table, status.rows) for status in snapshot.tables] == [
         ("tcp", 2),
         ("tcp6", 0),

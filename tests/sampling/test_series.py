@@ -27,7 +27,7 @@ class Host:
     def watch(self, now: float, **tables: Iterable[Printed]) -> Series:
         """Return the series of a pass."""
         counts = {
-            name: count_rows(name, rows, self.rules, self.memory.listening(name))
+            name: count_rows(name, rows, self.rules, self.memory.listening(name, now))
             for name, rows in tables.items()
         }
         return self.memory.label(counts, self.rules, now)
@@ -84,7 +84,8 @@ def test_table_that_was_not_read_has_no_series() -> None:
     series = host.watch(1, tcp6=[])
     assert {key.family for key in series.sockets} == {"ipv6"}
     assert not series.accept_queue_length
-    assert host.memory.listening("tcp") == (80,)
+    assert host.memory.listening("tcp", 1) == (80,)
+    assert host.memory.listening("tcp", 601) == ()
 
 
 def test_listener_has_every_state() -> None:
@@ -155,7 +156,7 @@ def test_nothing_is_left_of_ports_that_vanished() -> None:
     )
     host.watch(5 + HOUR + 1, tcp=[], udp=[])
     assert host.watch(5 + HOUR + 2, tcp=[], udp=[]) == before
-    assert host.memory.listening("tcp") == ()
+    assert host.memory.listening("tcp", 5 + HOUR + 2) == ()
 
 
 def test_unknown_state_is_a_series_while_there_is_one() -> None:

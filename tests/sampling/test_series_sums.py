@@ -37,7 +37,7 @@ def test_sums_are_those_of_the_tables(
     for tcp, udp, rules, pause in passes:
         now += pause
         counts = {
-            "tcp": count_rows("tcp", tcp, rules, memory.listening("tcp")),
+            "tcp": count_rows("tcp", tcp, rules, memory.listening("tcp", now)),
             "udp6": count_rows("udp6", udp, rules),
         }
         series = memory.label(counts, rules, now)

@@ -1,5 +1,6 @@
 """What a sampler watches, and what a pass of it says."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def pass_over(
         series=Series(Attribution(RULES, (), {}), 0, dict(sockets or {})),
         watched={},
         now=now,
+        deadline=time.monotonic() + settings.timeout_seconds,
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
-from exporter.sampling.snapshot import FamilyKey, ListenerKey, QueueKey, Snapshot, SocketKey, TableStatus
+from exporter.sampling.snapshot import ListenerKey, QueueKey, Snapshot, SocketKey, SockstatKey, TableStatus
 from exporter.serving.metrics import FAMILIES, OWN_FAMILIES, ExporterCollector, ReloadStatus, Status
 from exporter.serving.page import Page, Pages, encode_text
 from tests.daemon import Labels, parse_page
@@ -46,7 +46,7 @@ def make_snapshot(sockets: dict[SocketKey, int]) -> Snapshot:
         accept_queue_length=MappingProxyType({ListenerKey("tcp", "ipv4", "443", "https"): 3}),
         accept_queue_limit=MappingProxyType({ListenerKey("tcp", "ipv4", "443", "https"): 8}),
         measures=MappingProxyType({}),
-        sockstat_difference=MappingProxyType({FamilyKey("tcp", "ipv4"): -2}),
+        sockstat_difference=MappingProxyType({SockstatKey("tcp", "ipv4"): -2}),
         tables=(TCP, UDP),
         ports_folded=4,
         pass_duration_seconds=0.75,

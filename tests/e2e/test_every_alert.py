@@ -1,0 +1,98 @@
+"""Every shipped alert fires on a real Prometheus when what it is about really happens.
+
+All of it happens at once, in a network namespace, and an hour of the alerts is 15 seconds.
+"""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests import requirements
+from tests.daemon import running_daemon
+from tests.e2e.hurry import read_alerts, write_hurried_alerts
+from tests.e2e.sick import NOTHING, frozen_sampling, sick_daemon
+from tests.e2e.troubles import in_trouble
+from tests.live.namespace import Namespace, inside
+from tests.patience import wait_until
+from tests.prometheus import find_free_port, running_prometheus
+
+pytestmark = pytest.mark.live
+
+DIVISOR = 240
+CONFIG = "interval: 100ms\ncpu_budget: 1\nstuck: {after: 250ms}\n"
+PATIENCE_SECONDS = 80
+PAUSE_SECONDS = 0.5
+
+WARNING, CRITICAL = "warning", "critical"
+LEAK = {"port": "8080", "direction": "inbound", "state": "close_wait"}
+DATABASE = {"port": "5432"}
+FIRED_BY_SOCKETS = {
+    ("NetstatCloseWaitLeak", WARNING): LEAK,
+    ("NetstatCloseWaitLeak", CRITICAL): LEAK,
+    ("NetstatCloseWaitGrowing", WARNING): LEAK,
+    ("NetstatEphemeralPortsRunningOut", WARNING): DATABASE,
+    ("NetstatEphemeralPortsRunningOut", CRITICAL): DATABASE,
+    ("NetstatEphemeralPortsFillingUp", WARNING): DATABASE,
+    ("NetstatTimeWaitTableFilling", WARNING): {},
+    ("NetstatTimeWaitOverflow", WARNING): {},
+    ("NetstatAcceptQueueFilling", WARNING): {"port": "631"},
+    ("NetstatAcceptQueueFilling", CRITICAL): {"port": "631"},
+    ("NetstatAcceptQueueOverflow", WARNING): {},
+    ("NetstatSynRecvPileUp", WARNING): {"port": "443"},
+    ("NetstatListenerGone", WARNING): {"port": "3306"},
+    ("NetstatUdpDrops", WARNING): {"port": "514"},
+}
+FIRED_BY_SICK_EXPORTER = {
+    ("NetstatTableFailing", WARNING): {"table": "tcp6"},
+    ("NetstatSnapshotStale", WARNING): {},
+    ("NetstatCountsInexact", WARNING): {"protocol": "tcp"},
+    ("NetstatConfigReloadFailed", WARNING): {},
+    ("NetstatStuckSocketsUnfollowed", WARNING): {},
+}
+FIRED_BY_ABSENT_EXPORTER = {("NetstatExporterDown", WARNING): {"job": "netstat"}}
+HOST_WIDE = {
+    ("NetstatOrphansNearLimit", WARNING),
+    ("NetstatTcpMemoryPressure", WARNING),
+    ("NetstatTcpMemoryPressure", CRITICAL),
+    ("NetstatMemoryAborts", CRITICAL),
+}
+"""Never made to fire here: tcp_max_orphans and tcp_mem are of the whole machine, no network namespace has its
+own, and to reach them would reset the connections of everybody on it."""
+
+
+def test_every_alert_fires(namespace: Namespace, tmp_path: Path) -> None:
+    requirements.require_command("prometheus", "prometheus")
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG)
+    rules = write_hurried_alerts(tmp_path, DIVISOR)
+    with ExitStack() as stack:
+        stack.enter_context(inside(namespace.path))
+        well = stack.enter_context(running_daemon(f"--config.file={config}"))
+        sick = stack.enter_context(sick_daemon(tmp_path))
+        absent = find_free_port()
+        expected = {
+            alert: labels | {"instance": f"127.0.0.1:{port}"}
+            for port, alerts in (
+                (well.port, FIRED_BY_SOCKETS),
+                (sick.port, FIRED_BY_SICK_EXPORTER),
+                (absent, FIRED_BY_ABSENT_EXPORTER),
+            )
+            for alert, labels in alerts.items()
+        }
+        assert read_alerts() - HOST_WIDE == expected.keys()
+        prometheus = stack.enter_context(
+            running_prometheus(tmp_path, well.port, sick.port, absent, rules=[rules])
+        )
+        stack.enter_context(in_trouble())
+        wait_until(lambda: sick.samples()["netstat_exporter_stuck_sockets_unfollowed", NOTHING] > 0)
+        stack.enter_context(frozen_sampling(sick))
+
+        def all_have_fired() -> bool:
+            for labels in map(dict, prometheus.query('ALERTS{alertstate="firing"}')):
+                alert = labels["alertname"], labels["severity"]
+                if expected.get(alert, {"": ""}).items() <= labels.items():
+                    del expected[alert]
+            return not expected
+
+        wait_until(all_have_fired, PATIENCE_SECONDS, PAUSE_SECONDS)
