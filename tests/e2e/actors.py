@@ -5,8 +5,8 @@
 
 A server closes what its clients have closed; after ``leak`` it does not any more, and ``mend`` closes all
 that it kept, and the next ones. A client is told ``visit NUMBER``: it opens so many connections to the port,
-one after the other, and closes each at once. Every line of standard input is answered by one of standard
-output.
+one after the other, and closes each when it was greeted. Every line of standard input is answered by one of
+standard output.
 """
 
 import resource
@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from tests.daemon import ROOT
 
 ADDRESS = "127.0.0.1"
+GREETING = b"!"
 
 
 class Actor:
@@ -49,7 +50,7 @@ def acting(role: str, name: str, port: int) -> Iterator[Actor]:
 
 
 class Server:
-    """Reads each connection to its end, and closes it, or forgets to."""
+    """Greets, reads each connection to its end, and closes it, or forgets to."""
 
     def __init__(self, port: int) -> None:
         self._listener = socket.create_server((ADDRESS, port))
@@ -69,12 +70,15 @@ class Server:
     def _serve(self) -> None:
         while True:
             connection, _ = self._listener.accept()
-            connection.recv(1)
             with self._lock:
-                if self._leaks:
+                leaks = self._leaks
+            connection.send(GREETING)
+            connection.recv(1)
+            if leaks:
+                with self._lock:
                     self._kept.append(connection)
-                else:
-                    connection.close()
+            else:
+                connection.close()
 
 
 class Client:
@@ -88,7 +92,8 @@ class Client:
         assert verb in {"hello", "visit"}
         try:
             for _ in range(int(number)):
-                socket.create_connection((ADDRESS, self._port)).close()
+                with socket.create_connection((ADDRESS, self._port)) as connection:
+                    connection.recv(1)
         except OSError as error:
             return f"connect: {error.strerror}"
         return "done"

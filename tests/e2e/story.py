@@ -14,6 +14,7 @@ LEAK, PORTS = "NetstatCloseWaitLeak", "NetstatEphemeralPortsRunningOut"
 PATIENCE_SECONDS = 90
 PAUSE_SECONDS = 0.2
 CLOSE_WAIT = 'sum(netstat_sockets{state="close_wait",direction="inbound",port="8080"})'
+OWNED = 'sum(netstat_owner_sockets{state="close_wait",owner="leaky-server"})'
 PERCENT = """
 round(100 * sum(netstat_ephemeral_ports_busiest_destination{port="5432"}) / sum(netstat_ephemeral_ports))
 """
@@ -68,10 +69,8 @@ def tell_story(write: Callable[[str], None], divisor: int) -> None:
         teller.watch("up", lambda: evaluate(stage, "up"), until="1".__eq__)
         leak(teller, stage, server, visitor)
         use_up_ports(teller, stage, client)
-        show_alert(teller, stage, PORTS, {"port": "5432"})
-        show_alert(teller, stage, LEAK, {"port": "8080", "direction": "inbound"})
-        (leaking,) = stage.alertmanager.alerts(LEAK)
-        assert f"leaky-server ({LEAKS})." in leaking.annotations["description"]
+        show_alert(teller, stage, PORTS, {"port": "5432"}, "(postgresql)")
+        show_alert(teller, stage, LEAK, {"port": "8080", "direction": "inbound"}, f"leaky-server ({LEAKS}).")
         show_queries(teller, stage)
         mend(teller, stage, server)
         see_resolved(teller, stage, LEAK)
@@ -89,14 +88,15 @@ def leak(teller: Teller, stage: Stage, server: Actor, visitor: Actor) -> None:
     for count in range(VISITS, LEAKS + 1, VISITS):
         visitor.tell(f"visit {VISITS}")
         teller.watch("inbound CLOSE_WAIT", lambda: evaluate(stage, CLOSE_WAIT), until=str(count).__eq__)
+    teller.watch("of leaky-server", lambda: evaluate(stage, OWNED), until=str(LEAKS).__eq__)
 
 
 def use_up_ports(teller: Teller, stage: Stage, client: Actor) -> None:
     """Leave TIME_WAIT outbound, until there is no port for another connection."""
     teller.say("busy-client opens a connection to the database on port 5432 for every query, and closes it")
-    set_ephemeral_ports(20000, 29999)
+    set_ephemeral_ports(20000, 23999)
     for enough in (15, 40, 65, 90):
-        answer = client.tell("visit 2500")
+        answer = client.tell("visit 1000")
         teller.watch("percent of the ports", lambda: evaluate(stage, PERCENT), until=is_above(enough))
     while answer == "done":
         answer = client.tell("visit 100")
@@ -109,16 +109,22 @@ def is_above(limit: int) -> Callable[[str], bool]:
     return lambda number: float(number or 0) > limit
 
 
-def show_alert(teller: Teller, stage: Stage, name: str, expected: Mapping[str, str]) -> None:
-    """Wait until an alert is in Alertmanager, and show what it says."""
+def show_alert(teller: Teller, stage: Stage, name: str, expected: Mapping[str, str], told: str) -> None:
+    """Wait until an alert is in Alertmanager with this in its descriptions, and show what it says."""
     teller.watch(f"{name} in Prometheus", lambda: state_of(stage, name), until="firing".__eq__)
-    wait_until(lambda: bool(stage.alertmanager.alerts(name)))
+    wait_until(lambda: is_told(stage, name, told), PATIENCE_SECONDS, PAUSE_SECONDS)
     teller.say(f"{name} has come to Alertmanager:")
     for alert in stage.alertmanager.alerts(name):
         labels = {key: label for key, label in alert.labels.items() if key not in IN_ALL}
         teller.say(f"    {labels}")
         teller.say(f"    {alert.annotations['description']}")
         assert expected.items() <= alert.labels.items()
+
+
+def is_told(stage: Stage, name: str, text: str) -> bool:
+    """Tell whether an alert has come to Alertmanager, with this text in every description of it."""
+    descriptions = [alert.annotations["description"] for alert in stage.alertmanager.alerts(name)]
+    return bool(descriptions) and all(text in description for description in descriptions)
 
 
 def show_queries(teller: Teller, stage: Stage) -> None:
