@@ -6,7 +6,7 @@ ARGS ?=
 PREFIX ?= /opt
 UNITS := /etc/systemd/system
 
-.PHONY: run test check golden fixtures bench demo install uninstall clean
+.PHONY: run test check golden fixtures bench demo picture install uninstall clean
 
 run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metrics
 	$(BIN)/python -m exporter $(ARGS)
@@ -35,6 +35,10 @@ bench: $(VENV)/.dev  ## measure ourselves and our peers side by side (needs root
 
 demo: $(VENV)/.dev  ## see a real leak counted, alerted on and mended (needs root, Debian's prometheus and prometheus-alertmanager)
 	$(BIN)/python -m tests.e2e.demo
+
+picture: $(VENV)/.dev  ## draw the dashboard with Grafana's own components (needs root, npm, chromium, prometheus)
+	npm install --prefix tests/picture --no-audit --no-fund --no-package-lock --ignore-scripts --legacy-peer-deps
+	$(BIN)/python -m tests.picture.take $(ARGS)
 
 install:  ## into PREFIX, with units for systemd; a configuration that is there already stays (needs root)
 	$(PYTHON) -m venv $(PREFIX)/netstat-exporter

@@ -95,7 +95,7 @@ def build_variables() -> Iterator[Json]:
             "label": label,
             "type": "query",
             "datasource": DATA_SOURCE,
-            "query": {"query": f"label_values({metric}, {name})", "refId": name},
+            "query": f"label_values({metric}, {name})",
             "refresh": 2,
             "sort": 1,
             "multi": True,

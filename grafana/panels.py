@@ -1,6 +1,6 @@
 """Turn a panel that people read into the one that Grafana draws: a stat, a graph over time or a table."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal, NotRequired, TypedDict
 
 UID: Final = "netstat-exporter"
@@ -14,6 +14,17 @@ PORT_LINK: Final = {
 
 Json = Mapping[str, object]
 Thresholds = dict[float, str]
+Shape = tuple[Json, dict[str, object]]
+"""The options of a panel, and the defaults of its fields, that every panel of a type has."""
+
+STAT: Final[Shape] = (
+    {
+        "colorMode": "background",
+        "graphMode": "none",
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+    },
+    {"color": {"mode": "thresholds"}, "min": 0},
+)
 
 
 class Query(TypedDict):
@@ -45,7 +56,8 @@ class Panel(TypedDict):
 
 def build_panel(panel: Panel) -> dict[str, object]:
     """Return a panel without its place."""
-    options, own_defaults = BUILDERS[panel["type"]](panel)
+    build = {"stat": lambda _: STAT, "timeseries": build_graph, "table": build_table}[panel["type"]]
+    options, own_defaults = build(panel)
     defaults: dict[str, object] = {"unit": panel["unit"], "thresholds": build_thresholds(panel)}
     if "empty" in panel:
         defaults["noValue"] = panel["empty"]
@@ -63,28 +75,20 @@ def build_panel(panel: Panel) -> dict[str, object]:
     return built
 
 
-def build_stat(panel: Panel) -> tuple[Json, dict[str, object]]:
-    """Return the options of a number, and the defaults of its field."""
-    del panel
-    newest = {"calcs": ["lastNotNull"], "fields": "", "values": False}
-    options: Json = {"colorMode": "background", "graphMode": "area", "reduceOptions": newest}
-    return options, {"color": {"mode": "thresholds"}, "min": 0}
-
-
-def build_graph(panel: Panel) -> tuple[Json, dict[str, object]]:
+def build_graph(panel: Panel) -> Shape:
     """Return the options of a graph over time, and the defaults of its fields; thresholds are lines."""
     legend = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
     line = {"mode": "dashed" if "thresholds" in panel else "off"}
     defaults: dict[str, object] = {
         "color": {"mode": "palette-classic"},
-        "custom": {"fillOpacity": 10, "showPoints": "auto", "spanNulls": False, "thresholdsStyle": line},
+        "custom": {"lineWidth": 2, "showPoints": "auto", "spanNulls": False, "thresholdsStyle": line},
     }
     if not panel.get("signed"):
         defaults["min"] = 0
     return {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}, defaults
 
 
-def build_table(panel: Panel) -> tuple[Json, dict[str, object]]:
+def build_table(panel: Panel) -> Shape:
     """Return the options of a table, and the defaults of its fields."""
     sort = [{"displayName": panel["sort"], "desc": True}] if "sort" in panel else []
     return {"showHeader": True, "cellHeight": "sm", "sortBy": sort}, {
@@ -101,17 +105,17 @@ def build_thresholds(panel: Panel | Query) -> Json:
 
 
 def build_targets(panel: Panel) -> Iterator[Json]:
-    """Yield the queries; a table has those of now, anything else those over time."""
-    table = panel["type"] == "table"
+    """Yield the queries: those of a graph over time, all others of now, as old numbers would mislead."""
+    over_time = panel["type"] == "timeseries"
     for letter, query in zip("ABCDEFGH", panel["queries"], strict=False):
         yield {
             "refId": letter,
             "datasource": DATA_SOURCE,
             "expr": query["query"].strip().replace("$target", TARGET),
             "legendFormat": query.get("legend", ""),
-            "instant": table,
-            "range": not table,
-            "format": "table" if table else "time_series",
+            "instant": not over_time,
+            "range": over_time,
+            "format": "table" if panel["type"] == "table" else "time_series",
         }
 
 
@@ -157,10 +161,3 @@ def build_overrides(panel: Panel) -> Iterator[Json]:
             "matcher": {"id": "byName", "options": panel["columns"]["port_name"]},
             "properties": [{"id": "links", "value": [PORT_LINK]}],
         }
-
-
-BUILDERS: Final[dict[str, Callable[[Panel], tuple[Json, dict[str, object]]]]] = {
-    "stat": build_stat,
-    "timeseries": build_graph,
-    "table": build_table,
-}

@@ -59,7 +59,7 @@ class Variable(TypedDict):
     name: str
     label: str
     type: str
-    query: str | dict[str, str]
+    query: str
     datasource: NotRequired[DataSource]
     refresh: NotRequired[int]
     multi: NotRequired[bool]

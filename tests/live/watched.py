@@ -7,7 +7,7 @@ them.
 import os
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def watched_incident(folder: Path, scrape_interval: str) -> Iterator[Prometheus]
     """Let it happen, and yield the Prometheus that watches."""
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(CONFIG))
-    flags: Sequence[str] = [f"--config.file={config}"]
+    flags = [f"--config.file={config}"]
     with ExitStack() as stack:
         server, client = stack.enter_context(two_hosts())
         daemons = {

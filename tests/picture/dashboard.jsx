@@ -19,7 +19,7 @@ const line = {
 };
 
 /** Gives a field what shows its numbers: a unit, colours, a name. */
-function dress(field, config, frame) {
+function dress(field, config) {
   field.config = config;
   field.display = getDisplayProcessor({ field, theme, timeZone: "utc" });
   field.state = { ...field.state, displayName: config.displayName ?? field.name, scopedVars: {} };
@@ -46,9 +46,9 @@ function makeFrames(panel, range) {
         { name: legend, type: FieldType.number, values: steps.map((at) => values.get(at) ?? null) },
       ],
     });
-    dress(frame.fields[0], {}, frame);
+    dress(frame.fields[0], {});
     frame.fields[1].state = { seriesIndex };
-    dress(frame.fields[1], { ...config, displayName: legend }, frame);
+    dress(frame.fields[1], { ...config, displayName: legend });
     return frame;
   });
 }
@@ -87,28 +87,19 @@ function makeTable(panel) {
       }
     }
     if (field.type === FieldType.string) delete config.unit;
-    dress(field, config, frame);
     if (config.custom.cellOptions) config.color = { mode: "thresholds" };
-    field.display = getDisplayProcessor({ field, theme });
+    dress(field, config);
   }
   return frame;
 }
 
-function Stat({ panel, range, width, height }) {
-  const [frame] = makeFrames(panel, range);
-  if (!frame) return <Empty panel={panel} />;
-  const field = frame.fields[1];
-  const values = field.values.filter((value) => value !== null);
-  const value = field.display(values.at(-1));
-  const [min, max] = [Math.min(0, ...values), Math.max(...values)];
-  field.state.range = { min, max, delta: max - min };
-  return (
-    <BigValue
-      value={{ ...value, title: "" }} sparkline={{ y: field, x: frame.fields[0] }} theme={theme}
-      colorMode={panel.options.colorMode} graphMode={panel.options.graphMode} justifyMode="auto" textMode="auto"
-      width={width} height={height}
-    />
-  );
+function Stat({ panel, width, height }) {
+  const [found] = panel.targets[0].answer;
+  if (!found) return <Empty panel={panel} />;
+  const frame = toDataFrame({ fields: [{ name: "Value", type: FieldType.number, values: [found.value] }] });
+  const value = dress(frame.fields[0], panel.fieldConfig.defaults).display(found.value);
+  const { colorMode, graphMode } = panel.options;
+  return <BigValue {...{ value, theme, colorMode, graphMode, width, height }} justifyMode="auto" textMode="auto" />;
 }
 
 function Graph({ panel, range, width, height }) {
