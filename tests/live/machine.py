@@ -113,8 +113,10 @@ def running_machine(tree: Path, wheels: Path) -> Iterator[Machine]:
                     told = manager.next()
                     leader = int(told.get("X_NSPAWN_LEADER_PID", leader))
                 groups = list(_find_groups(leader))
+                manager.close()  # nobody hears it any more: it must not wait for us to
                 yield Machine(leader)
             finally:
+                manager.close()
                 os.kill(leader or container.pid, signal.SIGKILL)
     for group in groups:
         for folder, _, _ in os.walk(group, topdown=False):
