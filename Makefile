@@ -9,7 +9,7 @@ UNITS := /etc/systemd/system
 .PHONY: run test check golden fixtures bench demo picture install uninstall clean
 
 run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metrics
-	$(BIN)/python -m exporter $(ARGS)
+	@$(BIN)/python -m exporter $(ARGS)
 
 test: $(VENV)/.dev  ## every test that can run here; says what it could not run, and why
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
@@ -49,10 +49,14 @@ install:  ## into PREFIX, with units for systemd; a configuration that is there 
 	  install -D -m 644 systemd/netstat-exporter.default /etc/default/netstat-exporter
 	test -e /etc/netstat-exporter/config.yaml || \
 	  install -D -m 644 config.example.yaml /etc/netstat-exporter/config.yaml
+	ln -sf $(PREFIX)/netstat-exporter/bin/netstat-exporter /usr/local/bin/
+	-systemctl daemon-reload
 
 uninstall:  ## all that `make install` brought but the configuration (needs root)
-	rm -rf $(PREFIX)/netstat-exporter
+	-systemctl disable --now netstat-exporter.service netstat-exporter.socket
+	rm -rf $(PREFIX)/netstat-exporter /usr/local/bin/netstat-exporter
 	rm -f $(UNITS)/netstat-exporter.service $(UNITS)/netstat-exporter.socket
+	-systemctl daemon-reload
 
 clean:
 	rm -rf $(VENV) .ci/tmp build dist htmlcov .coverage
