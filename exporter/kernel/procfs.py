@@ -49,8 +49,12 @@ class Procfs:
         self._shows_sysctls = self.shows_own_namespace() or not is_mounted
 
     def has_table(self, table: str) -> bool:
-        """Tell whether there is such a socket table."""
-        return os.path.exists(os.path.join(self.net_directory, table))
+        """Tell whether there is such a socket table; raises ProcfsError where there are none at all."""
+        if _is_there(os.path.join(self.net_directory, table)):
+            return True
+        if not os.path.isdir(self.net_directory):
+            raise ProcfsError(f"{self.net_directory}: gone")
+        return False
 
     def read_blocks(self, table: str, deadline: float) -> Generator[bytes, None, None] | None:
         """Return the content of a socket table in blocks of whole lines; None where there is no such table.

@@ -78,6 +78,9 @@ class UdpDrops:
             lambda deadline: list(read_drops(table, deadline)),
             lambda blocks: list(parse_drops(blocks)),
         )
+        dropping = list(
+            {(one.inode, one.local_port): one for one in dropping}.values()
+        )  # rows may be repeated
         first = table.name not in self._sockets
         drops = self._sockets.setdefault(table.name, SocketDrops()).note(dropping, seen.now)
         if first:

@@ -19,6 +19,7 @@ _ENGINE_FOLDERS: Final = frozenset({b"docker", b"lxc"})
 _LXC: Final = b"lxc.payload."
 _CONNECTION: Final = re.compile(rb"@[0-9]+-.*\.service$")
 _SESSION: Final = re.compile(rb"session-\w+\.scope$")
+_USER_MANAGER: Final = re.compile(rb"user@([0-9]+)\.service")
 _MACHINE: Final = re.compile(rb"machine-(.+)\.scope$")
 _RUN_NUMBER: Final = re.compile(rb"-(?:[0-9]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
 
@@ -28,8 +29,14 @@ def name_owner(path: bytes) -> str | None:
     parts = [part for part in path.split(b"/") if part not in {b"", b".."}]
     if not parts:
         return None
-    name = _find_pod(parts) or _find_container(parts) or _find_unit(parts)
-    return label_value(name)
+    for place, part in enumerate(parts[:-1], start=1):
+        if user := _USER_MANAGER.fullmatch(part):  # below it the user gives the names
+            return label_value(b"user-%b/%b" % (user[1], _find_name(parts[place:])))
+    return label_value(_find_name(parts))
+
+
+def _find_name(parts: list[bytes]) -> bytes:
+    return _find_pod(parts) or _find_container(parts) or _find_unit(parts)
 
 
 def _find_pod(parts: list[bytes]) -> bytes | None:

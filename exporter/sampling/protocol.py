@@ -70,6 +70,8 @@ class ProtocolReader:
                 lambda: self._dump(listening, now + timeout_seconds), timeout_seconds + HANG_GRACE_SECONDS
             )
         except (HangError, RuntimeError) as error:
+            for name in listening:
+                self._tables[name].leave_counter()
             return {name: Reading(source=NETLINK, error=error) for name in listening}
         if not isinstance(dumped, SockDiagError):
             return dumped

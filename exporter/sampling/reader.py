@@ -48,7 +48,12 @@ class TableReader:
 
     def change_rules(self, rules: PortRules) -> None:
         """Let other rules hold from the next reading on; one that hangs is still waited for."""
-        self.counter: TableCounter = COUNTERS[self.table.protocol](self.table, rules)
+        self._rules = rules
+        self.leave_counter()
+
+    def leave_counter(self) -> None:
+        """Take another counter, because what hangs may still add to the one there is."""
+        self.counter: TableCounter = COUNTERS[self.table.protocol](self.table, self._rules)
 
     def read(self, listening: Iterable[int], timeout_seconds: float) -> Reading:
         """Read the table's text and count it; ``listening`` are ports that were listening lately.
@@ -56,15 +61,16 @@ class TableReader:
         A read that hangs costs this table only.
         """
         started = time.monotonic()
-        deadline = started + timeout_seconds
+        counter, deadline = self.counter, started + timeout_seconds
         try:
             return self._worker.run(
-                lambda: self._read(listening, deadline), timeout_seconds + HANG_GRACE_SECONDS
+                lambda: self._read(counter, listening, deadline), timeout_seconds + HANG_GRACE_SECONDS
             )
         except (HangError, RuntimeError) as error:  # RuntimeError: no room for one more thread
+            self.leave_counter()
             return Reading(error=error, duration_seconds=time.monotonic() - started)
 
-    def _read(self, listening: Iterable[int], deadline: float) -> Reading:
+    def _read(self, counter: TableCounter, listening: Iterable[int], deadline: float) -> Reading:
         started, started_cpu = time.monotonic(), time.thread_time()
         count = difference = None
         failure: Exception | None = None
@@ -72,7 +78,7 @@ class TableReader:
             blocks = self._procfs.read_blocks(self.table.name, deadline)
             if blocks is not None:
                 with closing(blocks):
-                    count = self.counter.count(parse_table(self.table, blocks), listening)
+                    count = counter.count(parse_table(self.table, blocks), listening)
                 difference = self.compare_sockstat(count)
                 self._was_there = True
             elif self._was_there:

@@ -33,8 +33,8 @@ CAPABILITIES: Final[tuple[Callable[[], Capability], ...]] = (
     Stuck,
     Owners,
     Room,
-    BusiestDestinations,
     UdpDrops,
+    BusiestDestinations,
     Peaks,
 )
 """What is measured beyond the counts; each is one module, which can be deleted with its line here."""
@@ -77,8 +77,8 @@ class Sampler:
 
     @property
     def longest_pass_seconds(self) -> float:
-        """How long a pass may take: as long as it takes to give up every table, and one look more."""
-        return (len(self._settings.tables) + 1) * (self._settings.timeout_seconds + HANG_GRACE_SECONDS)
+        """How long a pass may take: to give up every table twice, and the capabilities once."""
+        return 2 * (len(self._settings.tables) + 1) * (self._settings.timeout_seconds + HANG_GRACE_SECONDS)
 
     def is_overdue(self) -> bool:
         """Tell whether ``run`` takes no snapshots any more, because something hangs that should not."""

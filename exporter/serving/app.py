@@ -21,6 +21,7 @@ from exporter.serving.page import Pages
 
 _SECURITY_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _RETRY_AFTER_SECONDS: Final = "1"
+_UNGATED: Final = frozenset({"/-/healthy", "/-/ready"})  # a crowd of scrapers is no ill health
 _ANSWER_SECONDS: Final = 10
 
 log = structlog.get_logger()
@@ -81,7 +82,7 @@ class _Gate:
         self._rejections = rejections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] in _UNGATED:
             await self._app(scope, receive, send)
         elif self._free == 0:
             self._rejections.number += 1

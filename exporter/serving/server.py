@@ -133,6 +133,8 @@ class _Connection(TCPServer):
             await super().run()
         except* OSError:
             log.debug("a client was lost")
+        except* Exception:
+            log.debug("a client broke the protocol", exc_info=True)
 
     async def _read_data(self) -> None:
         await super()._read_data()

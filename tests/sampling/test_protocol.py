@@ -1,5 +1,6 @@
 """The tables of a protocol are read by the source of choice, and over procfs where netlink fails."""
 
+import threading
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from exporter.kernel.procfs import ProcfsTimeoutError
 from exporter.kernel.rows import Batch, Listener
 from exporter.kernel.tables import Table
 from exporter.sampling import protocol as protocol_module
+from exporter.sampling import reader as reader_module
 from exporter.sampling.protocol import ProtocolReader
 from exporter.sampling.reader import Reading
 from exporter.sampling.sources import AUTO, NETLINK, PROCFS, SourceChoice
+from exporter.sampling.worker import HangError
 from tests.procfs_tree import Printed, ProcfsTree
+from tests.sampling.odd_procfs import HangingProcfs
 from tests.sampling.port_rules import make_rules
 
 PATIENCE_SECONDS = 30.0
@@ -144,3 +148,26 @@ def test_a_bug_in_counting_ends_at_the_protocol(dump: Callable[..., list[Reading
     for reading in dump(broken, broken):
         assert reading.count is None
         assert isinstance(reading.error, ValueError)
+
+
+def test_what_hung_adds_nothing_to_later_passes(tree: ProcfsTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rows are those of another time; the next pass counts with a counter that nobody else has."""
+    hanging = HangingProcfs(tree.root, "tcp")
+    reader = ProtocolReader(hanging, make_rules(), SourceChoice(AUTO, reachable=True))
+    monkeypatch.setattr(reader_module, "HANG_GRACE_SECONDS", 0.0)
+    assert isinstance(reader.read({"tcp": ()}, 0.01)["tcp"].error, HangError)
+
+    def release_meanwhile(
+        tables: Sequence[Table], deadline: float
+    ) -> Generator[tuple[Table, Batch], None, None]:
+        hanging.release.set()
+        for thread in threading.enumerate():
+            if thread.daemon and thread is not threading.current_thread():
+                thread.join(0.2)
+        yield from Netlink(LISTED).read_tables(tables, deadline)
+
+    monkeypatch.setattr(protocol_module, "read_tables", release_meanwhile)
+    reading = reader.read({"tcp": ()}, PATIENCE_SECONDS)["tcp"]
+    assert reading.source == NETLINK
+    assert reading.count is not None
+    assert reading.count.listed == 2
