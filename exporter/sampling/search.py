@@ -34,9 +34,10 @@ class Search(Generic[Found]):
             self._missing.clear()
             self._forgot_missing_at = now
         self._missing &= keys
-        self._found = {key: found for key, found in self._found.items() if key in keys}
+        for key in [key for key in self._found if key not in keys]:
+            del self._found[key]
         self._wanted.clear()
-        self._wanted.update(keys - self._found.keys() - self._missing)
+        self._wanted.update(key for key in keys if key not in self._found and key not in self._missing)
         if self._wanted and self._walk is None:
             self._walk, self._wanted_at_start = begin(self._wanted), frozenset(self._wanted)
         if self._walk is not None and self._go_on(self._walk, monotonic() + limit_seconds):
