@@ -22,7 +22,7 @@ FOLLOWED_SHARE: Final = 0.1
 
 _LARGE: Final = 100_000
 _LARGEST: Final = 1_000_000
-_SOCKETS: Final = {"capabilities": f"tcp, {_LARGE * FOLLOWED_SHARE:,.0f} of them in CLOSE_WAIT"}
+_SOCKETS: Final = {"capabilities": "tcp, a tenth in CLOSE_WAIT"}
 
 
 class Cost(NamedTuple):

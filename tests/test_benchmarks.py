@@ -76,7 +76,7 @@ def test_capabilities_are_measured(report: Path) -> None:
     heading = "## What the capabilities cost, all default tables: 200 TCP sockets"
     rows = {row[0]: float(row[4].removesuffix(" x")) for row in table(report, heading)[1:]}
     assert 3 == len(rows)
-    assert 1 == rows["our pass, auto"] < rows["our pass, everything on"]
+    assert 1 == rows["our pass, netlink"] < rows["our pass, everything on"]
     assert 20 == numbers(report, heading)["close_wait"]
 
 
