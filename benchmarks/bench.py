@@ -66,7 +66,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--tcp", type=int, nargs="*", default=sizes, help="numbers of TCP sockets")
     parser.add_argument("--udp", type=int, nargs="*", default=sizes, help="numbers of UDP sockets")
     parser.add_argument(
-        "--capabilities", type=int, nargs="*", default=sizes[-1:], help="numbers of TCP sockets"
+        "--capabilities", type=int, nargs="*", default=sizes[1:], help="numbers of TCP sockets"
     )
     parser.add_argument("--rounds", type=int, default=7, help="samples of each contender at each size")
     parser.add_argument("--time-limit", type=float, default=60, help="seconds a contender has at each size")

@@ -44,7 +44,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for peer, package in PEERS.items():
         requirements.require_command(peer, package)
     path = tmp_path_factory.mktemp("report") / "benchmarks.md"
-    sizes = ("--tcp", "200", "--udp", "200", "--capabilities", "200", "--rounds", "2")
+    sizes = ("--tcp", "200", "--udp", "200", "--capabilities", "100", "200", "--rounds", "2")
     command = (sys.executable, "-m", "benchmarks.bench", *sizes, "--require-all", "--output", str(path))
     subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
     return path
