@@ -115,7 +115,7 @@ def targets(stages: Sequence[Stage]) -> Iterator[Target]:
     smallest = daemons[min(daemons)].resident_mb if daemons else 0.0
     for size, limit_mb in ((_LARGE, 10), (_LARGEST, 20)):
         grown = daemons[size].resident_mb - smallest if size in daemons else None
-        yield Target(f"growth of the daemon up to {size:,} sockets", limit_mb, "MB", grown)
+        yield Target(f"growth of the daemon up to {size:,} sockets, none followed", limit_mb, "MB", grown)
     most_mb = max((answers.resident_mb for answers in daemons.values()), default=None)
     yield Target("resident memory of the daemon", 60, "MB", most_mb)
     slowest = max((percentile(answers.milliseconds, 0.99) for answers in daemons.values()), default=None)
