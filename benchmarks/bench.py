@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from typing import Final, NamedTuple
 
 from benchmarks.contenders import Contender, capabilities, contenders, ours
@@ -27,7 +28,7 @@ from tests.live.namespace import inside, private_namespace
 IDLE_SOCKETS: Final = 300
 CLOSE_WAIT_SHARE: Final = 0.25
 ROUNDS_OF_CAPABILITIES: Final = 31  # in the first owners are searched for, in the others they are known
-_DAEMON_CONFIG: Final = "interval: 100ms\ncpu_budget: 1\n"
+_DAEMON_CONFIG: Final = "interval: 100ms\ncpu_budget: 1\nstuck: {states: [closing]}\n"
 
 Probes = dict[Contender, Probe | str]
 """Who takes part; of those that cannot, or no more, the reason."""
@@ -49,13 +50,17 @@ def main() -> int:
     if missing and options.require_all:
         return _refuse(f"not installed: {', '.join(missing)}")
     effort = Effort(options.rounds, options.time_limit)
-    stages = [
+    stages: list[Stage] = []
+    report = ""
+    for stage in chain(
         measure_idle(effort),
-        *measure_tcp(options.tcp, effort),
-        *measure_udp(options.udp, effort),
-        *measure_capabilities(options.capabilities, effort),
-    ]
-    print(write_report(stages, options.output))
+        measure_udp(options.udp, effort),
+        measure_capabilities(options.capabilities, effort),
+        measure_tcp(options.tcp, effort),
+    ):
+        stages.append(stage)
+        report = write_report(stages, options.output)  # at once, so that what is measured is not lost
+    print(report)
     return 0
 
 
@@ -66,7 +71,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--tcp", type=int, nargs="*", default=sizes, help="numbers of TCP sockets")
     parser.add_argument("--udp", type=int, nargs="*", default=sizes, help="numbers of UDP sockets")
     parser.add_argument(
-        "--capabilities", type=int, nargs="*", default=sizes[-1:], help="numbers of TCP sockets"
+        "--capabilities", type=int, nargs="*", default=sizes[1:], help="numbers of TCP sockets"
     )
     parser.add_argument("--rounds", type=int, default=7, help="samples of each contender at each size")
     parser.add_argument("--time-limit", type=float, default=60, help="seconds a contender has at each size")
@@ -75,11 +80,11 @@ def parse_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure_idle(effort: Effort) -> Stage:
+def measure_idle(effort: Effort) -> Iterator[Stage]:
     """Measure our pass over all default tables where there is little to list."""
     with _private_load() as load, _opened(ours("default")) as probes:
         found = load.grow("tcp", IDLE_SOCKETS)
-        return Stage("idle", IDLE_SOCKETS, found, measure_costs(probes, load, effort))
+        yield Stage("idle", IDLE_SOCKETS, found, measure_costs(probes, load, effort))
 
 
 def measure_tcp(sizes: Sequence[int], effort: Effort) -> Iterator[Stage]:

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 from benchmarks.results import Stage
 
-_WIDTH: Final = 860
+_WIDTH: Final = 940
 _HEIGHT: Final = 480
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 600, 30, 430
 _LABEL_HEIGHT: Final = 17
@@ -78,8 +78,8 @@ def _draw_grid(across: Axis, up: Axis) -> Iterator[str]:
 
 def _draw_lines(lines: Mapping[str, Sequence[Point]], across: Axis, up: Axis) -> Iterator[str]:
     others = iter(_OTHERS * len(lines))
-    previous_y = math.inf
-    for name, line in sorted(lines.items(), key=lambda item: item[1][-1][1]):
+    previous_y = -math.inf
+    for name, line in sorted(lines.items(), key=lambda item: -item[1][-1][1]):
         colour = _COLOURS.get(name.split()[0]) or next(others)
         places = [(across.place(size), up.place(cpu_ms)) for size, cpu_ms in line]
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
@@ -87,8 +87,8 @@ def _draw_lines(lines: Mapping[str, Sequence[Point]], across: Axis, up: Axis) ->
         yield f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
         yield from (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places)
         x, y = places[-1]
-        previous_y = min(y, previous_y - _LABEL_HEIGHT)  # labels must not lie on one another
-        pointer = f"M{x + 4:.1f} {y:.1f}L{x + 16:.1f} {previous_y:.1f}"
+        previous_y = max(y, previous_y + _LABEL_HEIGHT)  # labels must not lie on one another
+        pointer = f"M{x + 4:.1f} {y:.1f}L{_RIGHT + 16} {previous_y:.1f}"
         yield f'<path d="{pointer}" stroke="{colour}" stroke-width="0.7"/>'
         label = escape(f"{name}, {line[-1][1]:,.0f} ms")
-        yield f'<text x="{x + 20:.1f}" y="{previous_y + 4:.1f}" fill="{colour}">{label}</text>'
+        yield f'<text x="{_RIGHT + 20}" y="{previous_y + 4:.1f}" fill="{colour}">{label}</text>'

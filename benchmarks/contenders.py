@@ -21,9 +21,9 @@ SOURCES: Final = {PROCFS: PROCFS, NETLINK: NETLINK, AUTO: NETLINK}
 
 BARE: Final = {PROCFS: "bare read", NETLINK: "bare dump"}
 BARE_FAMILIES: Final = "bare dump, both families at once"
-COUNTS: Final = "our pass, auto"
+COUNTS: Final = "our pass, netlink"
 EVERYTHING: Final = "our pass, everything on"
-NONE_WATCHED: Final = "our pass, everything on, none in a watched state"
+NONE_WATCHED: Final = "our pass, everything on, none watched"
 NODE_EXPORTER: Final = "node_exporter tcpstat"
 COLLECTD: Final = "collectd tcpconns"
 SS_TCP: Final = "ss -tan"
@@ -35,7 +35,7 @@ room: false
 drops: false
 peaks: {states: []}
 """
-_WATCH_WHAT_IS_NOT_THERE: Final = "stuck: {states: [closing]}"
+_WATCH_NOTHING_THERE: Final = "stuck: {states: [closing]}"
 
 
 class Contender(NamedTuple):
@@ -82,9 +82,9 @@ def ours(protocol: str) -> Iterator[Contender]:
 
 def capabilities() -> Iterator[Contender]:
     """Yield our own pass over all default tables, with and without what is measured beyond the counts."""
-    yield _our_pass(COUNTS, NETLINK, "default", _COUNTS_ONLY)
-    yield _our_pass(EVERYTHING, NETLINK, "default")
-    yield _our_pass(NONE_WATCHED, NETLINK, "default", _WATCH_WHAT_IS_NOT_THERE)
+    settings = {COUNTS: _COUNTS_ONLY, EVERYTHING: "", NONE_WATCHED: _WATCH_NOTHING_THERE}
+    for name, more in settings.items():
+        yield _our_pass(name, NETLINK, "default", f"source: netlink\n{more}")
 
 
 def name_of_pass(wanted: str) -> str:

@@ -26,6 +26,7 @@ SYSCTLS: Final = {
 }
 PATIENCE_SECONDS: Final = 60
 _REFRESH_SECONDS: Final = 15
+_HOLDERS_AT_ONCE: Final = 4  # more take longer than what they leave in TIME_WAIT lasts
 _PER_HOLDER: Final = {"tcp": 20_000, "udp": 12_000}
 
 _STATES: Final = {b"01": "established", b"05": "fin_wait2", b"06": "time_wait", b"08": "close_wait"}
@@ -52,15 +53,16 @@ class Load:
 
     def grow(self, protocol: str, count: int) -> str:
         """Make sockets until there are ``count``, and say what is there; raises LoadError."""
-        started = []
-        while missing := max(0, count - self._wanted[protocol].total()):
-            part = min(missing, _PER_HOLDER[protocol])
-            started.append(self._start_holder(protocol, part))
-            shares = divide(part, self._close_wait_share)
-            self._wanted[protocol].update(shares._asdict() if protocol == "tcp" else {"udp": part})
-        for holder in started:
+        started: list[subprocess.Popen[str]] = []
+        while started or self._wanted[protocol].total() < count:
+            missing = count - self._wanted[protocol].total()
+            if missing and len(started) < _HOLDERS_AT_ONCE:
+                started.append(self._start_holder(protocol, min(missing, _PER_HOLDER[protocol])))
+                continue
+            holder = started.pop(0)
             if not holder.stdout or not holder.stdout.readline():
                 raise LoadError(f"{count} {protocol} sockets could not be made; see above")
+            self.keep()
         self._refreshed_at_seconds = 0.0
         self.keep()
         return self._verify(protocol)
@@ -101,6 +103,8 @@ class Load:
         pipe = subprocess.PIPE
         holder = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
         self._holders.append(holder)
+        shares = divide(count, self._close_wait_share)
+        self._wanted[protocol].update(shares._asdict() if protocol == "tcp" else {"udp": count})
         return holder
 
 

@@ -28,8 +28,10 @@ the median of the samples. "x bare" is how many times what the kernel alone need
 source is thrown away. Over netlink that is one dump for each family, which is how everyone asks; we get both
 of TCP in one. Our passes only count, as the others do; the one with everything on has the default settings.
 Peak is the most memory the process has had; of those that go on running, at this size or before. The daemon
-is asked over one connection, and takes each pass 100 ms after the last.
+is asked over one connection, and takes each pass 100 ms after the last, with everything on, but none of the
+sockets in a watched state.
 """
+_NOTES_HEADING: Final = "\n## Notes\n"
 _HEADINGS: Final = {
     "idle": "Idle host, all default tables: {size:,} TCP sockets",
     "tcp": "{size:,} TCP sockets",
@@ -41,7 +43,7 @@ Row = Sequence[str]
 
 
 def write_report(stages: Sequence[Stage], path: str | None) -> str:
-    """Return the report; where a path is given, write it there, and the chart beside it."""
+    """Return the report; where a path is given, write it there, before its notes, and the chart beside it."""
     if path is None:
         return "\n".join(_lines(stages, ""))
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
@@ -49,9 +51,19 @@ def write_report(stages: Sequence[Stage], path: str | None) -> str:
     with open(chart, "w", encoding="utf-8") as file:
         file.write(draw_chart([stage for stage in stages if stage.protocol == "tcp"]))
     report = "\n".join(_lines(stages, os.path.basename(chart)))
+    notes = _read_notes(path)
     with open(path, "w", encoding="utf-8") as file:
-        file.write(report + "\n")
+        file.write(report + "\n" + notes)
     return report
+
+
+def _read_notes(path: str) -> str:
+    """Return what was written by hand at the end of an earlier report."""
+    if not os.path.exists(path):
+        return ""
+    with open(path, encoding="utf-8") as file:
+        _, heading, notes = file.read().partition(_NOTES_HEADING)
+    return heading + notes
 
 
 def _lines(stages: Sequence[Stage], chart: str) -> Iterator[str]:
@@ -72,7 +84,7 @@ def _lines(stages: Sequence[Stage], chart: str) -> Iterator[str]:
     )
     if chart:
         yield f"\n## CPU by sockets\n\n![CPU milliseconds by TCP sockets]({chart})"
-    for stage in stages:
+    for stage in sorted(stages, key=lambda stage: list(_HEADINGS).index(stage.protocol)):
         yield f"\n## {_HEADINGS[stage.protocol].format(size=stage.size)}\n"
         yield f"There: {stage.found}.\n"
         yield from _table(

@@ -22,7 +22,7 @@ FOLLOWED_SHARE: Final = 0.1
 
 _LARGE: Final = 100_000
 _LARGEST: Final = 1_000_000
-_SOCKETS: Final = {"capabilities": f"tcp, {_LARGE * FOLLOWED_SHARE:,.0f} of them in CLOSE_WAIT"}
+_SOCKETS: Final = {"capabilities": "tcp, a tenth in CLOSE_WAIT"}
 
 
 class Cost(NamedTuple):
@@ -62,13 +62,9 @@ class Stage(NamedTuple):
         return first / second if first is not None and second else None
 
     @property
-    def bytes_per_followed(self) -> float | None:
-        """The memory that each followed socket takes; None where it was not measured."""
-        peaks_mb = [self.costs[name].peak_mb for name in (EVERYTHING, NONE_WATCHED) if name in self.costs]
-        if self.protocol != "capabilities" or not all(peaks_mb):
-            return None
-        followed_mb, others_mb = peaks_mb
-        return (followed_mb - others_mb) * 1e6 / (self.size * FOLLOWED_SHARE)
+    def megabytes_of_followed(self) -> float:
+        """The memory that it takes to follow sockets one by one, with all that this is needed for."""
+        return self.costs[EVERYTHING].peak_mb - self.costs[NONE_WATCHED].peak_mb
 
 
 class Target(NamedTuple):
@@ -85,6 +81,16 @@ class Target(NamedTuple):
         if self.value is None:
             return "not measured"
         return "reached" if self.value <= self.limit else "not reached"
+
+
+def bytes_per_followed(stages: Sequence[Stage]) -> float | None:
+    """Return what each followed socket takes, by the growth between two numbers of them; None without two."""
+    found = [stage for stage in stages if stage.protocol == "capabilities"]
+    if len({stage.size for stage in found}) < 2:  # noqa: PLR2004
+        return None
+    few, many = found[0], found[-1]
+    followed = (many.size - few.size) * FOLLOWED_SHARE
+    return (many.megabytes_of_followed - few.megabytes_of_followed) * 1e6 / followed
 
 
 def targets(stages: Sequence[Stage]) -> Iterator[Target]:
@@ -104,14 +110,12 @@ def targets(stages: Sequence[Stage]) -> Iterator[Target]:
         stage = found.get((protocol, size))
         text = f"{name}, over {other}, {size:,} {_SOCKETS.get(protocol, protocol)}"
         yield Target(text, limit, "x", stage.ratio(name, other) if stage else None)
-    followed = found.get(("capabilities", _LARGE))
-    value = followed.bytes_per_followed if followed else None
-    yield Target("memory per socket that is followed", 300, "bytes", value)
+    yield Target("memory per socket that is followed", 300, "bytes", bytes_per_followed(stages))
     daemons = {stage.size: stage.answers for stage in stages if stage.answers}
     smallest = daemons[min(daemons)].resident_mb if daemons else 0.0
     for size, limit_mb in ((_LARGE, 10), (_LARGEST, 20)):
         grown = daemons[size].resident_mb - smallest if size in daemons else None
-        yield Target(f"growth of the daemon up to {size:,} sockets", limit_mb, "MB", grown)
+        yield Target(f"growth of the daemon up to {size:,} sockets, none followed", limit_mb, "MB", grown)
     most_mb = max((answers.resident_mb for answers in daemons.values()), default=None)
     yield Target("resident memory of the daemon", 60, "MB", most_mb)
     slowest = max((percentile(answers.milliseconds, 0.99) for answers in daemons.values()), default=None)

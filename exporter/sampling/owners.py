@@ -52,7 +52,7 @@ class Owners:
         if seen.settings.owners_by == NONE or not seen.settings.stuck_states:
             return {}
         cgroups = self._name_cgroups(seen)
-        holders = self._name_holders(seen, cgroups)
+        holders = self._find_holders(seen, cgroups)
         sockets = Counter[OwnerKey]()
         for watched in seen.watched.values():
             for series, owner, number in _count(watched, cgroups, holders):
@@ -76,20 +76,13 @@ class Owners:
         paths = self._cgroups.find(ids, partial(walk_cgroups, seen.procfs), seen.now, _search_seconds(seen))
         return {cgroup_id: name_owner(path) for cgroup_id, path in paths.items()}
 
-    def _name_holders(self, seen: Pass, cgroups: Mapping[int | None, str | None]) -> Mapping[int, str]:
-        """Return the names of those who hold the sockets whose cgroup tells nothing."""
+    def _find_holders(self, seen: Pass, cgroups: Mapping[int | None, str | None]) -> Mapping[int, Holder]:
+        """Return those who hold the sockets whose cgroup tells nothing."""
         if seen.settings.owners_by == UNIT:
             return {}
         unnamed = chain.from_iterable(_unnamed(watched, cgroups) for watched in seen.watched.values())
         inodes = set(islice((inode for _, inode in unnamed if inode), _MOST_INODES))
-        holders = self._holders.find(
-            inodes, partial(walk_holders, seen.procfs), seen.now, _search_seconds(seen)
-        )
-        names = {
-            holder: name_owner(holder.cgroup) or label_value(os.fsencode(holder.program))
-            for holder in set(holders.values())
-        }
-        return {inode: names[holder] for inode, holder in holders.items()}
+        return self._holders.find(inodes, partial(walk_holders, seen.procfs), seen.now, _search_seconds(seen))
 
     def _choose_shown(self, sockets: Mapping[OwnerKey, int], limit: int) -> None:
         weights = Counter[str]({key.owner: 0 for key in self._seen})
@@ -113,16 +106,22 @@ class Owners:
 
 
 def _count(
-    watched: Watched, cgroups: Mapping[int | None, str | None], holders: Mapping[int, str]
+    watched: Watched, cgroups: Mapping[int | None, str | None], holders: Mapping[int, Holder]
 ) -> Iterator[tuple[SocketKey, str, int]]:
     """Yield series, owner and number of sockets, perhaps more than once for one owner."""
     for place, number in Counter(watched.places).items():
         group = watched.groups[place]
         if name := cgroups.get(group.cgroup_id):
             yield group.series, name, number
-    held = Counter((place, holders.get(inode, UNKNOWN_OWNER)) for place, inode in _unnamed(watched, cgroups))
-    for (place, name), number in held.items():
-        yield watched.groups[place].series, name, number
+    held = Counter((place, holders.get(inode)) for place, inode in _unnamed(watched, cgroups))
+    for (place, holder), number in held.items():
+        yield watched.groups[place].series, _name_holder(holder), number
+
+
+def _name_holder(holder: Holder | None) -> str:
+    if holder is None:
+        return UNKNOWN_OWNER
+    return name_owner(holder.cgroup) or label_value(os.fsencode(holder.program))
 
 
 def _unnamed(watched: Watched, cgroups: Mapping[int | None, str | None]) -> Iterator[tuple[int, int]]:

@@ -18,7 +18,7 @@ class Search(Generic[Found]):
     def __init__(self) -> None:
         self._found: dict[int, Found] = {}
         self._wanted: set[int] = set()
-        self._wanted_at_start: frozenset[int] = frozenset()
+        self._wanted_too_late: set[int] = set()
         self._missing: set[int] = set()
         self._forgot_missing_at = 0.0
         self._walk: Iterator[tuple[int, Found] | None] | None = None
@@ -34,11 +34,17 @@ class Search(Generic[Found]):
             self._missing.clear()
             self._forgot_missing_at = now
         self._missing &= keys
-        self._found = {key: found for key, found in self._found.items() if key in keys}
-        self._wanted.clear()
-        self._wanted.update(keys - self._found.keys() - self._missing)
-        if self._wanted and self._walk is None:
-            self._walk, self._wanted_at_start = begin(self._wanted), frozenset(self._wanted)
+        for key in [key for key in self._found if key not in keys]:
+            del self._found[key]
+        found, missing, wanted = self._found, self._missing, self._wanted
+        new = [key for key in keys if key not in found and key not in missing and key not in wanted]
+        self._wanted.intersection_update(keys)
+        self._wanted.update(new)
+        if self._walk is not None:
+            self._wanted_too_late.update(new)
+        elif self._wanted:
+            self._walk = begin(self._wanted)
+            self._wanted_too_late.clear()
         if self._walk is not None and self._go_on(self._walk, monotonic() + limit_seconds):
             self._walk = None
         return self._found
@@ -55,5 +61,6 @@ class Search(Generic[Found]):
                     return True
             if monotonic() > deadline:
                 return False
-        self._missing |= self._wanted & self._wanted_at_start
+        self._missing |= self._wanted - self._wanted_too_late
+        self._wanted &= self._wanted_too_late
         return True
