@@ -1,10 +1,17 @@
 """Options of the tests."""
 
+import psutil
 import pytest
 from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
+
+
+@pytest.fixture(autouse=True)
+def _psutil_looks_at_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking for processes below another procfs leaves psutil there."""
+    monkeypatch.setattr(psutil, "PROCFS_PATH", "/proc")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

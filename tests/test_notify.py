@@ -18,7 +18,7 @@ from tests.service_manager import Manager, listening_manager
 WATCHDOG_SECONDS = 30
 INTERVAL_SECONDS = 0.1
 TIMEOUT_SECONDS = 3
-GIVEN_UP = 3  # two tables, and the look at them that follows
+GIVEN_UP = 6  # two tables, and the capabilities, twice each
 CONFIG = f"interval: 100ms\ncpu_budget: 1\ntimeout: {TIMEOUT_SECONDS}s\ntables: [tcp, udp]\n"
 
 

@@ -9,6 +9,7 @@ one after the other, and closes each when it was greeted. Every line of standard
 standard output.
 """
 
+import os
 import resource
 import socket
 import subprocess
@@ -109,8 +110,11 @@ def main(role: str, name: str, port: str) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     actor = ROLES[role](int(port))
-    for line in sys.stdin:
-        print(actor.do(*line.split()), flush=True)  # noqa: T201
+    try:
+        for line in sys.stdin:
+            print(actor.do(*line.split()), flush=True)  # noqa: T201
+    except BrokenPipeError:  # who told us is gone; see the note on SIGPIPE in Python's library reference
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
