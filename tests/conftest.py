@@ -10,7 +10,7 @@ settings.load_profile("untimed")
 
 @pytest.fixture(autouse=True)
 def _psutil_looks_at_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looking for processes below another procfs leaves psutil there."""
+    """Undo what looking for processes below another procfs left in psutil."""
     monkeypatch.setattr(psutil, "PROCFS_PATH", "/proc")
 
 
