@@ -12,13 +12,12 @@ from itertools import compress
 from struct import Struct
 from typing import Final, NamedTuple
 
-from exporter.kernel.netlink import Block, dump, iterate_attributes
-from exporter.kernel.sockdiag import INET_MESSAGE_BYTES, STATES_IN_PROCFS, question_of
+from exporter.kernel.netlink import ATTRIBUTE_BYTES, Block, dump
+from exporter.kernel.sockdiag import STATES_IN_PROCFS, place_attributes, question_of
 from exporter.kernel.tables import Table
 
 _SKMEMINFO: Final = 7
 _WANT_SKMEMINFO: Final = 1 << (_SKMEMINFO - 1)
-_HEADING_BYTES: Final = 4  # length and type of an attribute
 _DROPS_AT: Final = 4 * 8  # SK_MEMINFO_DROPS, in the attribute's payload
 _WORD: Final = Struct("=I")
 _PORTS_AT: Final = 20
@@ -62,7 +61,7 @@ def find_drops(block: Block) -> Iterator[Dropping]:
     data, length = block
     starts: Iterable[int] = range(0, len(data), length)
     place = _place_drops(data[:length])
-    heading = range(place - _DROPS_AT - _HEADING_BYTES, place - _DROPS_AT)
+    heading = range(place - _DROPS_AT - ATTRIBUTE_BYTES, place - _DROPS_AT)
     if place and all(data[i::length] == data[i : i + 1] * len(data[::length]) for i in heading):
         columns = (data[place + i :: length] for i in range(_WORD.size))
         starts = compress(starts, map(any, zip(*columns, strict=True)))
@@ -84,10 +83,5 @@ def parse_drops(blocks: Iterable[bytes]) -> Iterator[Dropping]:
 
 def _place_drops(message: bytes) -> int:
     """Return where in a message the drops stand, 0 when it does not have them."""
-    place = INET_MESSAGE_BYTES
-    for kind, payload in iterate_attributes(message[INET_MESSAGE_BYTES:]):
-        place += _HEADING_BYTES
-        if kind == _SKMEMINFO and len(payload) >= _DROPS_AT + _WORD.size:
-            return place + _DROPS_AT
-        place += len(payload) + -len(payload) % 4
-    return 0
+    payload = place_attributes(message).get(_SKMEMINFO, range(0))
+    return payload.start + _DROPS_AT if len(payload) >= _DROPS_AT + _WORD.size else 0

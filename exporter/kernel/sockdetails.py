@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 from struct import Struct
 from typing import Final, NamedTuple
 
-from exporter.kernel.netlink import ATTRIBUTE_BYTES, Block, dump, iterate_attributes
-from exporter.kernel.sockdiag import INET_MESSAGE_BYTES, PORT_COLUMNS, STATE_COLUMN, pack_columns, question_of
+from exporter.kernel.netlink import ATTRIBUTE_BYTES, Block, dump
+from exporter.kernel.sockdiag import PORT_COLUMNS, STATE_COLUMN, pack_columns, place_attributes, question_of
 from exporter.kernel.tables import Table
 
 _DETAIL: Final = Struct("=HHBIQQ")
@@ -54,7 +54,7 @@ def parse_details(block: Block) -> Iterator[Detail]:
     As a rule those of one length have the same attributes; where not, they are read one by one.
     """
     data, length = block
-    places = _place_attributes(data[:length])
+    places = place_attributes(data[:length])
     if not _is_same_in_all(block, places):
         for start in range(0, len(data), length):
             yield from parse_details(Block(data[start : start + length], length))
@@ -63,17 +63,6 @@ def parse_details(block: Block) -> Iterator[Detail]:
     columns = [*PORT_COLUMNS, STATE_COLUMN, *_INODE, *_COOKIE]
     columns += cgroup_id if len(cgroup_id) == _CGROUP_ID_BYTES else ()
     yield from map(Detail._make, _DETAIL.iter_unpack(pack_columns(block, columns, _DETAIL.size)))
-
-
-def _place_attributes(message: bytes) -> Mapping[int, range]:
-    """Return where the payload of each attribute is."""
-    places = {}
-    start = INET_MESSAGE_BYTES
-    for kind, payload in iterate_attributes(message[start:]):
-        start += ATTRIBUTE_BYTES
-        places[kind] = range(start, start + len(payload))
-        start += len(payload) + -len(payload) % 4
-    return places
 
 
 def _is_same_in_all(block: Block, places: Mapping[int, range]) -> bool:

@@ -12,7 +12,7 @@ net/unix/diag.c.
 
 import socket
 import sys
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from contextlib import closing
 from itertools import repeat
 from struct import Struct
@@ -20,7 +20,15 @@ from types import MappingProxyType
 from typing import Final
 
 from exporter.kernel import states
-from exporter.kernel.netlink import HEADER_BYTES, TCPDIAG_GETSOCK, Block, Question, dump, iterate_attributes
+from exporter.kernel.netlink import (
+    ATTRIBUTE_BYTES,
+    HEADER_BYTES,
+    TCPDIAG_GETSOCK,
+    Block,
+    Question,
+    dump,
+    iterate_attributes,
+)
 from exporter.kernel.rows import Batch, Listener, Row, count_minisockets
 from exporter.kernel.tables import Table
 
@@ -229,3 +237,14 @@ def _queue_length(message: bytes) -> int:
             waiting, _ = _QUEUES.unpack_from(payload)
             return int(waiting)
     return 0
+
+
+def place_attributes(message: bytes) -> Mapping[int, range]:
+    """Return where in a message of inet_diag the payload of each attribute is."""
+    places = {}
+    start = INET_MESSAGE_BYTES
+    for kind, payload in iterate_attributes(message[start:]):
+        start += ATTRIBUTE_BYTES
+        places[kind] = range(start, start + len(payload))
+        start += len(payload) + -len(payload) % 4
+    return places
