@@ -23,14 +23,13 @@ Measures = Mapping[str, Mapping[tuple[str, ...], float]]
 class Pass:
     """A pass over the tables, those counted that could be read; times are on the monotonic clock.
 
-    Until the ``deadline`` capabilities may, all together, look at tables once more. ``netlink_reachable`` is
-    whether netlink shows the network namespace that ``procfs`` does, ``sources`` by what the tables were
-    read. ``watched`` has by table the sockets in watched states, one by one, where they could be read.
+    Until the ``deadline`` capabilities may, all together, look at tables once more. ``sources`` is by what
+    the tables were read. ``watched`` has by table the sockets in watched states, one by one, where they could
+    be read.
     """
 
     settings: Settings
     procfs: Procfs
-    netlink_reachable: bool
     sources: Mapping[str, str]
     counts: Mapping[str, TableCount]
     series: Series

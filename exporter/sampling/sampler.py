@@ -176,7 +176,6 @@ class Sampler:
         seen = Pass(
             settings=settings,
             procfs=self._procfs,
-            netlink_reachable=self._netlink_reachable,
             sources={name: reading.source for name, reading in readings.items()},
             counts=counts,
             series=series,

@@ -37,7 +37,6 @@ def pass_over(watched: Mapping[str, Watched], settings: Settings, now: float, ro
     return Pass(
         settings,
         procfs,
-        netlink_reachable=False,
         sources={},
         counts={},
         series=series,

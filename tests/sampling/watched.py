@@ -52,7 +52,6 @@ def pass_over(
     return Pass(
         settings,
         procfs,
-        netlink_reachable=False,
         sources=read,
         counts={name: TableCount({}, {}) for name in read},
         series=Series(Attribution(RULES, (), {}), 0, dict(sockets or {})),
