@@ -23,7 +23,7 @@ from struct import Struct, iter_unpack
 from typing import Final
 
 from exporter.kernel import states
-from exporter.kernel.rows import Batch, Listener, Row, count_minisockets
+from exporter.kernel.rows import Batch, Listener, Row, count_minisockets, set_listeners_apart
 from exporter.kernel.tables import Table
 
 _SEPARATORS: Final = b": "
@@ -68,7 +68,7 @@ def _parse_unix_block(block: bytes) -> Batch:
     # so the count is an upper bound, and the rest of the name shows as a malformed row.
     found = _UNIX_ROW.findall(block)
     rows = [
-        (0, 0, states.LISTEN if int(flags, 16) & _ACCEPTS_CONNECTIONS else int(state), 0, 0)
+        (0, 0, states.LISTEN if int(flags, 16) & _ACCEPTS_CONNECTIONS else int(state), 0)
         for flags, state in found
     ]
     listed = _count_lines(block)
@@ -97,7 +97,7 @@ class _InetParser:
         before, after = (part.replace(b"0", b"[0-9A-Fa-f]") for part in parts)
         inode = rb"(?::\S+ +\S+ +\S+ +\S+ +([0-9]+))?"
         self._row = re.compile(rb"^.*?(%b)(\S\S)(%b)%b.*\n" % (before, after, inode), re.MULTILINE)
-        self._struct = Struct(f">{digits // 2}xH{digits // 2}xHBIIx")
+        self._struct = Struct(f">{digits // 2}xH{digits // 2}xHBQx")
         self._state_at = self._struct.size - 10
         self._addresses = Struct(f"{self._state_at}s10x")
         self._known_states = bytes(table.states)
@@ -134,9 +134,7 @@ class _InetParser:
         rows: Iterable[Row] = self._struct.iter_unpack(data)
         listeners: list[Listener] = []
         if states.LISTEN in codes:
-            rows = list(rows)
-            listeners = [Listener(row[0], row[4], None) for row in rows if row[2] == states.LISTEN]
-            rows = [row for row in rows if row[2] != states.LISTEN]
+            listeners, rows = set_listeners_apart(rows, limits_known=False)
         return Batch(listeners, rows, listed, listed - well_formed, repeated, minisockets)
 
     def _decode(self, block: bytes, lines: int) -> bytes:

@@ -8,16 +8,18 @@ from typing import Final, NamedTuple
 
 from exporter.kernel import states
 
+_QUEUE_BITS: Final = 32
+_RECEIVE_QUEUE: Final = (1 << _QUEUE_BITS) - 1
 _TIMER_TIME_WAIT: Final = 3  # that of every time-wait minisocket
 # Translate a column of bytes to 1 where it has the value, 0 elsewhere.
 _IS_FIN_WAIT2: Final = bytes(code == states.FIN_WAIT2 for code in range(256))
 _IS_TIMER_TIME_WAIT: Final = bytes(timer == _TIMER_TIME_WAIT for timer in range(256))
 
-Row = tuple[int, int, int, int, int]
-"""Local port, remote port, state (``states.UNKNOWN`` for an unnamed one), send queue, receive queue.
+Row = tuple[int, int, int, int]
+"""Local port, remote port, state (``states.UNKNOWN`` for an unnamed one), both queues.
 
-Queues are in bytes. For raw sockets the local "port" is the IP protocol number; for unix sockets all but
-the state is 0.
+Queues are in bytes, and one number because nearly always they are empty: see ``split_queues``. For raw
+sockets the local "port" is the IP protocol number; for unix sockets all but the state is 0.
 """
 
 
@@ -45,6 +47,24 @@ class Batch(NamedTuple):
     malformed: int = 0
     repeated: int = 0
     minisockets: int = 0
+
+
+def split_queues(queues: int) -> tuple[int, int]:
+    """Return the bytes in the send and in the receive queue, of which the first are the upper half."""
+    return queues >> _QUEUE_BITS, queues & _RECEIVE_QUEUE
+
+
+def set_listeners_apart(rows: Iterable[Row], *, limits_known: bool) -> tuple[list[Listener], list[Row]]:
+    """Return TCP's listeners and the rest; where the source knows the limit, it is in the send queue."""
+    listeners, others = [], []
+    for row in rows:
+        port, _, state, queues = row
+        if state == states.LISTEN:
+            limit, waiting = split_queues(queues)
+            listeners.append(Listener(port, waiting, limit if limits_known else None))
+        else:
+            others.append(row)
+    return listeners, others
 
 
 def count_minisockets(codes: bytes | bytearray, timers: bytes | bytearray) -> int:

@@ -1,7 +1,7 @@
 """Read the socket tables through NETLINK_SOCK_DIAG, row for row what ``procnet`` reads from procfs.
 
-1. The fields of a message that are counted stand at fixed places, before all attributes. They are copied,
-   column by column, into rows without gaps, which are then unpacked in C.
+1. The fields of a message that are counted stand at fixed places, before all attributes. They are unpacked
+   there, in C, once a few columns of bytes were put in order.
 2. The states asked for are those that procfs lists: not the pseudo-state of sockets that are bound only.
 3. A dump resumes in the hash bucket where it stopped, as procfs does, but stops an eighth as often. A row
    that is listed twice is as rare as one that is missed, and not removed.
@@ -14,8 +14,9 @@ import socket
 import sys
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from contextlib import closing
-from itertools import repeat
-from struct import Struct
+from functools import lru_cache
+from itertools import chain, repeat
+from struct import Struct, calcsize
 from types import MappingProxyType
 from typing import Final
 
@@ -29,7 +30,7 @@ from exporter.kernel.netlink import (
     dump,
     iterate_attributes,
 )
-from exporter.kernel.rows import Batch, Listener, Row, count_minisockets
+from exporter.kernel.rows import Batch, Listener, Row, count_minisockets, set_listeners_apart
 from exporter.kernel.tables import Table
 
 STATES_IN_PROCFS: Final = 0xFFF
@@ -48,8 +49,9 @@ _PROTOCOLS: Final = MappingProxyType(
 _INET_REQUEST: Final = Struct("=BBBxI2xH44x")  # family, protocol, extensions, states, remote port
 _TCPDIAG_REQUEST: Final = Struct("=52xII")  # any family, any socket; states, memory not asked for
 INET_MESSAGE_BYTES: Final = HEADER_BYTES + 72
-_ROW: Final = Struct("=HHBII")
-_STATE_IN_ROW: Final = 4
+_ROW: Final = "=20xHHB47xQ"
+_STATE_IN_ROW: Final = 24
+_ROW_BYTES: Final = calcsize(_ROW)
 STATE_COLUMN: Final = HEADER_BYTES + 1
 _TIMER: Final = HEADER_BYTES + 2
 _INODE: Final = range(84, 88)
@@ -63,8 +65,11 @@ def _port_columns(place: int) -> Iterable[int]:
 PORT_COLUMNS: Final = (*_port_columns(20), *_port_columns(22))
 """Where the bytes of the local and of the remote port are."""
 
-# Where the bytes of a row are: both ports, idiag_state, idiag_wqueue, idiag_rqueue.
-_COLUMNS: Final = (*PORT_COLUMNS, STATE_COLUMN, *range(76, 80), *range(72, 76))
+# What changes places before it is unpacked: the bytes of each port, or else idiag_rqueue and idiag_wqueue.
+_SWAPPED: Final = {
+    "little": ((20, 21), (22, 23)),
+    "big": ((72, 76), (73, 77), (74, 78), (75, 79)),
+}[sys.byteorder]
 
 _UNIX_REQUEST: Final = Struct("=BBHIIIII")  # family, protocol, pad, states, inode, what to show, cookie
 UNIX_MESSAGE_BYTES: Final = HEADER_BYTES + 16
@@ -168,28 +173,37 @@ class _InetParser:
     """Parses the messages of one inet table."""
 
     def __init__(self, table: Table) -> None:
-        self._known_states = bytes(table.states)
         self._name_unknown = bytes(code if code in table.states else states.UNKNOWN for code in range(256))
 
     def parse(self, blocks: Iterable[Block]) -> Batch:
         """Return the rows of some blocks."""
-        packed, timers = bytearray(), bytearray()
-        fast_open = 0
-        for block in blocks:
-            packed += pack_columns(block, _COLUMNS, _ROW.size)
-            timers += block.data[_TIMER :: block.length]
-            fast_open += _count_fast_open(block)
-        codes = packed[_STATE_IN_ROW :: _ROW.size]
-        if codes.translate(None, self._known_states):
-            packed[_STATE_IN_ROW :: _ROW.size] = codes = codes.translate(self._name_unknown)
-        minisockets = count_minisockets(codes, timers) - fast_open
-        rows: Iterable[Row] = _ROW.iter_unpack(packed)
         listeners: list[Listener] = []
-        if states.LISTEN in codes:
-            rows = list(rows)
-            listeners = [Listener(row[0], row[4], row[3]) for row in rows if row[2] == states.LISTEN]
-            rows = [row for row in rows if row[2] != states.LISTEN]
-        return Batch(listeners, rows, len(codes), minisockets=minisockets)
+        unpacked: list[Iterable[Row]] = []
+        listed = minisockets = 0
+        for block in blocks:
+            codes = block.data[STATE_COLUMN :: block.length].translate(self._name_unknown)
+            rows = _unpack_rows(block, codes)
+            if states.LISTEN in codes:
+                found, rows = set_listeners_apart(rows, limits_known=True)
+                listeners += found
+            unpacked.append(rows)
+            listed += len(codes)
+            minisockets += count_minisockets(codes, block.data[_TIMER :: block.length])
+            minisockets -= _count_fast_open(block)
+        return Batch(listeners, chain.from_iterable(unpacked), listed, minisockets=minisockets)
+
+
+def _unpack_rows(block: Block, codes: bytes) -> Iterable[Row]:
+    data, length = bytearray(block.data), block.length
+    for one, other in _SWAPPED:
+        data[one::length], data[other::length] = data[other::length], data[one::length]
+    data[_STATE_IN_ROW::length] = codes
+    return _row_of(length).iter_unpack(data)
+
+
+@lru_cache(maxsize=16)
+def _row_of(length: int) -> Struct:
+    return Struct(f"{_ROW}{length - _ROW_BYTES}x")
 
 
 def pack_columns(block: Block, columns: Iterable[int], row_bytes: int) -> bytearray:
@@ -227,7 +241,7 @@ def _parse_unix(blocks: Iterable[Block]) -> Batch:
                 if code == states.LISTEN
             )
             codes += bytes([_CONNECTING]) * waiting
-    rows = zip(repeat(0), repeat(0), codes, repeat(0), repeat(0))
+    rows = zip(repeat(0), repeat(0), codes, repeat(0))
     return Batch((), rows, len(codes))
 
 

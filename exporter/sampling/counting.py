@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from exporter.kernel import states
-from exporter.kernel.rows import Batch, Row
+from exporter.kernel.rows import Batch, Row, split_queues
 from exporter.kernel.tables import Table
 from exporter.sampling.ports import INBOUND, OTHER_PORT, OUTBOUND, PortRules, Service
 
@@ -100,10 +100,10 @@ class TableCounter:
 
     def _fold(self, rows: Iterable[Row]) -> None:
         tally = self._tally(PORTLESS)
-        for _, _, state, send, receive in rows:
+        for _, _, state, queues in rows:
             tally[state] += 1
-            tally[SEND_QUEUE] += send
-            tally[RECEIVE_QUEUE] += receive
+            if queues:
+                _add_queues(tally, queues)
 
     def _tally(self, service: Service) -> list[int]:
         return self._tallies.setdefault(service, list(EMPTY))
@@ -136,15 +136,14 @@ class UdpCounter(TableCounter):
 
     def _fold(self, rows: Iterable[Row]) -> None:
         by_local, by_remote, by_unused_local = self._by_local, self._by_remote, self._by_unused_local
-        for local, remote, state, send, receive in rows:
+        for local, remote, state, queues in rows:
             if remote == 0:
                 tally = by_local[local] or self._tally_of_local(local)
             else:
                 tally = by_remote[remote] or by_unused_local[local]
             tally[state] += 1
-            if send or receive:
-                tally[SEND_QUEUE] += send
-                tally[RECEIVE_QUEUE] += receive
+            if queues:
+                _add_queues(tally, queues)
 
     def _tally_of_local(self, port: int) -> list[int]:
         tally = self._by_local[port]
@@ -159,12 +158,17 @@ class TcpCounter(UdpCounter):
 
     def _fold(self, rows: Iterable[Row]) -> None:
         by_local, by_remote, by_unused_local = self._by_local, self._by_remote, self._by_unused_local
-        for local, remote, state, send, receive in rows:
+        for local, remote, state, queues in rows:
             tally = by_local[local] or by_remote[remote] or by_unused_local[local]
             tally[state] += 1
-            if send or receive:
-                tally[SEND_QUEUE] += send
-                tally[RECEIVE_QUEUE] += receive
+            if queues:
+                _add_queues(tally, queues)
+
+
+def _add_queues(tally: list[int], queues: int) -> None:
+    send, receive = split_queues(queues)
+    tally[SEND_QUEUE] += send
+    tally[RECEIVE_QUEUE] += receive
 
 
 COUNTERS: Final[Mapping[str, type[TableCounter]]] = MappingProxyType(

@@ -40,7 +40,7 @@ def parse(table: str, *blocks: bytes) -> Parsed:
         listeners += batch.listeners
         totals.update(listed=batch.listed, malformed=batch.malformed)
         totals.update(repeated=batch.repeated, minisockets=batch.minisockets)
-    rows += [(listener.port, 0, states.LISTEN, 0, listener.accept_queue_length) for listener in listeners]
+    rows += [(listener.port, 0, states.LISTEN, listener.accept_queue_length) for listener in listeners]
     return Parsed(
         sorted(rows),
         listeners,
@@ -59,7 +59,7 @@ def parse_naively(content: bytes) -> list[Row]:
         send, receive = queues.split(":")
         numbers = (local.split(":")[1], remote.split(":")[1], state, send, receive)
         local_port, remote_port, code, send_queue, receive_queue = (int(number, 16) for number in numbers)
-        rows.append((local_port, remote_port, code, send_queue, receive_queue))
+        rows.append((local_port, remote_port, code, send_queue << 32 | receive_queue))
     return sorted(rows)
 
 

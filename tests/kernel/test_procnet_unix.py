@@ -24,7 +24,7 @@ from tests.procfs_tree import (
 def test_unix_state(state: int, flags: int, expected: int) -> None:
     """Listening is a flag."""
     parsed = parse("unix", UNIX_HEADER + print_unix_row(state, flags))
-    assert [(0, 0, expected, 0, 0)] == parsed.rows
+    assert [(0, 0, expected, 0)] == parsed.rows
 
 
 def test_captured_unix_table() -> None:

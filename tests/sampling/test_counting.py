@@ -151,7 +151,7 @@ def make_batch(rows: Iterable[Printed]) -> Batch:
     rows = list(rows)
     listeners = [Listener(row.local, row.receive, None) for row in rows if row.state == states.LISTEN]
     others = [
-        (row.local, row.remote, row.state, row.send, row.receive)
+        (row.local, row.remote, row.state, row.send << 32 | row.receive)
         for row in rows
         if row.state != states.LISTEN
     ]
