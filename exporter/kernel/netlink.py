@@ -19,12 +19,14 @@ import errno
 import os
 import re
 import socket
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from enum import Enum
 from functools import lru_cache
 from struct import Struct
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
+
+Answer = TypeVar("Answer")
 
 HEADER_BYTES: Final = 16
 NETLINK_SOCK_DIAG: Final = 4
@@ -113,6 +115,19 @@ def dump(question: Question, deadline: float) -> Generator[list[Block], None, No
                 yield cutter.cut(buffer[: receive(channel, buffer, deadline)])
     except OSError as error:
         raise _explain(error.errno or 0) from error
+
+
+def ask_twice_if_busy(ask: Callable[[], Answer]) -> Answer:
+    """Return the answer to one or more dumps, which are begun again once where that is of use at once.
+
+    Raises SockDiagError.
+    """
+    try:
+        return ask()
+    except SockDiagError as error:
+        if error.reason is not Reason.TRANSIENT:
+            raise
+    return ask()
 
 
 def iterate_attributes(data: bytes) -> Iterator[tuple[int, bytes]]:

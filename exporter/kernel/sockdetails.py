@@ -6,12 +6,12 @@ Source: include/uapi/linux/inet_diag.h, ``inet_diag_msg_attrs_fill`` in net/ipv4
 """
 
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from struct import Struct
 from typing import Final, NamedTuple
 
 from exporter.kernel.netlink import ATTRIBUTE_BYTES, Block, dump
-from exporter.kernel.sockdiag import PORT_COLUMNS, STATE_COLUMN, pack_columns, place_attributes, question_of
+from exporter.kernel.sockdiag import PORT_COLUMNS, STATE_COLUMN, place_attributes, question_of
 from exporter.kernel.tables import Table
 
 _DETAIL: Final = Struct("=HHBIQQ")
@@ -62,7 +62,7 @@ def parse_details(block: Block) -> Iterator[Detail]:
     cgroup_id = places.get(_INET_DIAG_CGROUP_ID, range(0))
     columns = [*PORT_COLUMNS, STATE_COLUMN, *_INODE, *_COOKIE]
     columns += cgroup_id if len(cgroup_id) == _CGROUP_ID_BYTES else ()
-    yield from map(Detail._make, _DETAIL.iter_unpack(pack_columns(block, columns, _DETAIL.size)))
+    yield from map(Detail._make, _DETAIL.iter_unpack(_pack_columns(block, columns)))
 
 
 def _is_same_in_all(block: Block, places: Mapping[int, range]) -> bool:
@@ -71,3 +71,11 @@ def _is_same_in_all(block: Block, places: Mapping[int, range]) -> bool:
     headers = (range(place.start - ATTRIBUTE_BYTES, place.start) for place in places.values())
     columns = (data[column::length] for header in headers for column in header)
     return len(data) == length or all(column.count(column[0]) == len(column) for column in columns)
+
+
+def _pack_columns(block: Block, columns: Iterable[int]) -> bytearray:
+    """Return details with these bytes of each message, and with zeros behind them."""
+    packed = bytearray(len(block.data) // block.length * _DETAIL.size)
+    for place, column in enumerate(columns):
+        packed[place :: _DETAIL.size] = block.data[column :: block.length]
+    return packed

@@ -206,14 +206,6 @@ def _row_of(length: int) -> Struct:
     return Struct(f"{_ROW}{length - _ROW_BYTES}x")
 
 
-def pack_columns(block: Block, columns: Iterable[int], row_bytes: int) -> bytearray:
-    """Return rows with these bytes of each message, and with zeros behind them."""
-    packed = bytearray(len(block.data) // block.length * row_bytes)
-    for place, column in enumerate(columns):
-        packed[place::row_bytes] = block.data[column :: block.length]
-    return packed
-
-
 def _count_fast_open(block: Block) -> int:
     """Return how many sockets in SYN_RECV are no minisockets: those of TCP Fast Open have an inode."""
     codes = block.data[STATE_COLUMN :: block.length]

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from exporter.kernel.netlink import Reason, SockDiagError
+from exporter.kernel.netlink import Reason, SockDiagError, ask_twice_if_busy
 from exporter.kernel.procfs import Procfs
 from exporter.sampling.counting import TableCount
 from exporter.sampling.series import Series
@@ -45,7 +45,7 @@ class Pass:
         """
         if self.sources[table] == NETLINK:
             try:
-                return ask(self.deadline)
+                return ask_twice_if_busy(lambda: ask(self.deadline))
             except SockDiagError as error:
                 if error.reason is Reason.TIMEOUT:  # over procfs it would take longer still
                     raise

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Final
 
-from exporter.kernel.netlink import Reason, SockDiagError
+from exporter.kernel.netlink import Reason, SockDiagError, ask_twice_if_busy
 from exporter.kernel.procfs import Procfs, ProcfsTimeoutError
 from exporter.kernel.sockdiag import read_listeners, read_tables
 from exporter.kernel.tables import TABLES, Table
@@ -85,7 +85,7 @@ class ProtocolReader:
         counts: Mapping[str, TableCount] = {}
         failure: Exception | None = None
         try:
-            counts = self._count_dump(listening, deadline)
+            counts = ask_twice_if_busy(lambda: self._count_dump(listening, deadline))
         except SockDiagError as error:
             if error.reason is not Reason.TIMEOUT:  # over procfs it would take longer still
                 return error
@@ -108,14 +108,6 @@ class ProtocolReader:
         }
 
     def _count_dump(self, listening: Listening, deadline: float) -> Mapping[str, TableCount]:
-        try:
-            return self._count_dump_once(listening, deadline)
-        except SockDiagError as error:
-            if error.reason is not Reason.TRANSIENT:
-                raise
-        return self._count_dump_once(listening, deadline)
-
-    def _count_dump_once(self, listening: Listening, deadline: float) -> Mapping[str, TableCount]:
         present = {name: ports for name, ports in listening.items() if self._procfs.has_table(name)}
         counters = {name: self._tables[name].counter for name in present}
         for name, ports in present.items():

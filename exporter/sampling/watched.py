@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from exporter.kernel import states
-from exporter.kernel.netlink import Reason, SockDiagError
+from exporter.kernel.netlink import Reason, SockDiagError, ask_twice_if_busy
 from exporter.kernel.procdetails import parse_details
 from exporter.kernel.procfs import Procfs
 from exporter.kernel.sockdetails import Detail, read_details
@@ -90,12 +90,7 @@ class Watcher:
                 read_details(table, {states.LISTEN}, deadline), read_details(table, wanted, deadline)
             )
 
-        try:
-            return _pack(table, read(), attribution)
-        except SockDiagError as error:
-            if error.reason is not Reason.TRANSIENT:
-                raise
-        return _pack(table, read(), attribution)
+        return ask_twice_if_busy(lambda: _pack(table, read(), attribution))
 
 
 def _pack(table: Table, details: Iterator[Detail], attribution: Attribution) -> Watched:

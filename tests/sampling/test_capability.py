@@ -45,6 +45,17 @@ def test_where_netlink_fails_the_text_is_read(seen: Pass, reason: Reason) -> Non
     assert TEXT == seen.look("tcp", fail, parse)
 
 
+def test_where_the_kernel_is_busy_it_is_asked_again(seen: Pass) -> None:
+    answers = iter([SockDiagError(Reason.TRANSIENT, "busy")])
+
+    def busy_once(_: float) -> bytes:
+        for error in answers:
+            raise error
+        return b"asked again"
+
+    assert seen.look("tcp", busy_once, parse) == b"asked again"
+
+
 def test_where_netlink_takes_too_long_the_text_is_not_tried(seen: Pass) -> None:
     def fail(_: float) -> bytes:
         raise SockDiagError(Reason.TIMEOUT, "too long")
