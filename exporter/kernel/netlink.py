@@ -162,9 +162,9 @@ class Cutter:
     def cut(self, data: memoryview) -> list[Block]:
         """Return the messages in one or more whole datagrams; raises SockDiagError."""
         found = _runs_of(self._kind, self._lengths).findall(data)
-        *runs, rest = (b"".join(column) for column in zip(*found, strict=True))
-        blocks = {length: [run] for length, run in zip(self._lengths, runs, strict=True)}
-        for message in self._walk(memoryview(rest)):
+        *runs, rest = zip(*found, strict=True)
+        blocks = {length: [*run] for length, run in zip(self._lengths, runs, strict=True)}
+        for message in self._walk(memoryview(b"".join(rest))):
             blocks.setdefault(len(message), []).append(bytes(message))
         self._lengths = tuple(dict.fromkeys((*self._lengths, *blocks)))[:_MOST_LENGTHS]
         joined = (Block(b"".join(messages), length) for length, messages in blocks.items())
