@@ -1,5 +1,7 @@
 """Fill the network namespace that we are in with as many sockets as asked for, and keep them there.
 
+They are those of one unit, as on a host that runs systemd.
+
 A process may hold some thousand descriptors, so several processes do it. A socket in TIME_WAIT needs no
 descriptor, but lasts 60 seconds only. So it is sent a segment that is out of its window, which makes it last
 another 60: ``tcp_timewait_state_process`` in net/ipv4/tcp_minisocks.c.
@@ -12,10 +14,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from struct import Struct
 from typing import Final
 
 from benchmarks.sockets import SERVICE_PORTS, divide
+from tests.live.cgroup import enter, made_cgroup
 from tests.live.namespace import ROOT
 
 SYSCTLS: Final = {
@@ -45,8 +49,9 @@ class LoadError(Exception):
 class Load:
     """The sockets of the namespace; they only ever become more."""
 
-    def __init__(self, close_wait_share: float) -> None:
+    def __init__(self, close_wait_share: float, unit: Path) -> None:
         self._close_wait_share = close_wait_share
+        self._unit = unit
         self._holders: list[subprocess.Popen[str]] = []
         self._wanted = {protocol: Counter[str]() for protocol in _PER_HOLDER}
         self._refreshed_at_seconds = 0.0
@@ -99,7 +104,7 @@ class Load:
     def _start_holder(self, protocol: str, count: int) -> "subprocess.Popen[str]":
         number = len(self._holders) + 1
         words = (protocol, str(number), str(count), str(self._close_wait_share))
-        command = [sys.executable, "-m", "benchmarks.sockets", *words]
+        command = [*enter(self._unit), sys.executable, "-m", "benchmarks.sockets", *words]
         pipe = subprocess.PIPE
         holder = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
         self._holders.append(holder)
@@ -114,11 +119,12 @@ def growing_load(close_wait_share: float) -> Iterator[Load]:
     for name, value in SYSCTLS.items():
         with open(f"/proc/sys/net/ipv4/{name}", "w", encoding="ascii") as setting:
             setting.write(str(value))
-    load = Load(close_wait_share)
-    try:
-        yield load
-    finally:
-        load.close()
+    with made_cgroup("load.service") as unit:
+        load = Load(close_wait_share, unit)
+        try:
+            yield load
+        finally:
+            load.close()
 
 
 def read_sockstat(protocol: str) -> Mapping[str, int]:
