@@ -1,6 +1,6 @@
 """Watched sockets are labelled one by one as the table is whole, and nothing is read where there are none."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from exporter.kernel import states
-from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.kernel.sockdetails import ADDRESS_BYTES, Detail
 from exporter.kernel.tables import Table
 from exporter.sampling import watched as watched_module
@@ -22,6 +21,7 @@ from exporter.sampling.settings import Settings
 from exporter.sampling.stuck import OLDEST_AGE, STUCK_SOCKETS, UNFOLLOWED
 from exporter.sampling.watched import WATCHABLE_STATES, Watcher
 from tests.procfs_tree import Printed, ProcfsTree
+from tests.sampling.odd_procfs import CountingProcfs
 from tests.sampling.passes import RULES
 from tests.sampling.watched import SETTINGS, lay_out
 
@@ -36,20 +36,6 @@ ROWS = st.lists(
     unique_by=lambda row: row[:2],
     max_size=12,
 )
-
-
-class CountingProcfs(Procfs):
-    """Counts how often the table tcp is read; every second read may fail."""
-
-    reads = 0
-    fails = False
-
-    def read_blocks(self, table: str, deadline: float) -> Generator[bytes, None, None] | None:
-        """Return the blocks of a table."""
-        self.reads += table == "tcp"
-        if self.fails and table == "tcp" and self.reads % 2 == 0:
-            raise ProcfsError("tcp: as a test wants it")
-        return super().read_blocks(table, deadline)
 
 
 @pytest.fixture
@@ -94,7 +80,7 @@ def test_table_is_read_again_only_for_sockets_that_were_counted(
     tree: ProcfsTree, settings: Settings, state: int, expected: int
 ) -> None:
     tree.fill("tcp", Printed(80, state=states.LISTEN), Printed(80, 1, state))
-    procfs = CountingProcfs(str(tree.root))
+    procfs = CountingProcfs(tree.root, "tcp")
     Sampler(procfs, settings).take_snapshot()
     assert expected == procfs.reads
 
@@ -156,16 +142,14 @@ def test_minisocket_of_listeners_at_one_address_is_theirs_if_they_are_of_one_cgr
 def test_sockets_that_cannot_be_looked_at_cost_their_measures_only(tree: ProcfsTree) -> None:
     """It is told once, no zero is told meanwhile, and ages go on."""
     tree.fill("tcp", Printed(80, state=states.LISTEN), Printed(80, 1, states.CLOSE_WAIT))
-    procfs = CountingProcfs(str(tree.root))
+    procfs = CountingProcfs(tree.root, "tcp", failing=(4, 6))
     sampler = Sampler(procfs, replace(SETTINGS, stuck_after_seconds=1e-9))
     sampler.take_snapshot()
     with capture_logs() as logs:
-        procfs.fails = True
         for _ in range(2):
             failed = sampler.take_snapshot()
             assert {"ipv6"} == {labels[1] for labels in failed.measures[STUCK_SOCKETS]}
             assert 1 == sum(number for key, number in failed.sockets.items() if key.state == "close_wait")
-        procfs.fails = False
         assert 1 == sum(sampler.take_snapshot().measures[STUCK_SOCKETS].values())
     assert [("watched sockets cannot be read", "tcp"), ("watched sockets can be read again", "tcp")] == [
         (log["event"], log["table"]) for log in logs
