@@ -51,6 +51,7 @@ class Daemon:
         app = create_app(
             Site(
                 snapshot=lambda: self._sampler.snapshot,
+                configured=self._flags.config_file is not None,
                 reload_status=lambda: self._reload_status,
                 healthy=lambda: sampling.is_alive() and not self._sampler.is_overdue(),
                 reload=self._reload if self._flags.web_enable_lifecycle else None,

@@ -23,7 +23,7 @@ _INTERNET_HEADER = (
 
 
 class Printed(NamedTuple):
-    """What a row of an internet table says; ``peer`` is the remote address, as a number."""
+    """What a row of an internet table says; ``own`` and ``peer`` are its addresses, as numbers."""
 
     local: int
     remote: int = 0
@@ -33,15 +33,16 @@ class Printed(NamedTuple):
     inode: int = 1
     timer: int = 0
     peer: int = 0
+    own: int = 0
 
 
 def print_row(table: str, row: Printed, sl: int = 0) -> bytes:
     """Return the row as the kernel prints it: a minisocket's, which has no inode, ends early."""
     digits = 8 if TABLES[table].family == "ipv4" else 32
     text = (
-        f"{sl:4d}: {0:0{digits}X}:{row.local:04X} {row.peer:0{digits}X}:{row.remote:04X} {row.state:02X}"
-        f" {row.send:08X}:{row.receive:08X} {row.timer:02X}:{0:08X} {0:08X} {0:5d} {0:8d} {row.inode}"
-        f" 1 {0:016x}"
+        f"{sl:4d}: {row.own:0{digits}X}:{row.local:04X} {row.peer:0{digits}X}:{row.remote:04X}"
+        f" {row.state:02X} {row.send:08X}:{row.receive:08X} {row.timer:02X}:{0:08X} {0:08X} {0:5d} {0:8d}"
+        f" {row.inode} 1 {0:016x}"
     )
     if row.inode:
         text += " 100 0 0 10 -1" if TABLES[table].protocol == "tcp" else " 0"

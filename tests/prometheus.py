@@ -1,21 +1,16 @@
 """Run Debian's Prometheus on a running daemon, and ask it as a dashboard does."""
 
 import json
-import socket
-import subprocess
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
-from urllib.error import URLError
 
 import yaml
 
-from tests import requirements
-from tests.patience import wait_until
+from tests.debian import Server, running_server
 
 SCRAPE_INTERVAL = "200ms"
 
@@ -27,14 +22,12 @@ class Series(NamedTuple):
     values: list[tuple[float, float]]
 
 
-class Prometheus(NamedTuple):
+class Prometheus(Server):
     """A running Prometheus."""
-
-    port: int
 
     def query(self, expression: str) -> dict[frozenset[tuple[str, str]], float]:
         """Return the instant vector of an expression, by labels."""
-        answer = self._ask(f"/api/v1/query?{urllib.parse.urlencode({'query': expression})}")
+        answer = self.ask(f"/api/v1/query?{urllib.parse.urlencode({'query': expression})}")
         data = json.loads(answer)["data"]
         assert data["resultType"] == "vector"
         return {frozenset(one["metric"].items()): float(one["value"][1]) for one in data["result"]}
@@ -42,23 +35,11 @@ class Prometheus(NamedTuple):
     def query_range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
         """Return the series of an expression over time."""
         times = {"query": expression, "start": start, "end": end, "step": step}
-        answer = self._ask(f"/api/v1/query_range?{urllib.parse.urlencode(times)}")
+        answer = self.ask(f"/api/v1/query_range?{urllib.parse.urlencode(times)}")
         return [
             Series(one["metric"], [(float(at), float(value)) for at, value in one["values"]])
             for one in json.loads(answer)["data"]["result"]
         ]
-
-    def is_ready(self) -> bool:
-        """Tell whether it has started."""
-        try:
-            self._ask("/-/ready")
-        except (URLError, ConnectionError):
-            return False
-        return True
-
-    def _ask(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as response:
-            return bytes(response.read())
 
 
 @contextmanager
@@ -74,7 +55,6 @@ def running_prometheus(
 
     ``instances`` are what the daemons are called, in the order of their ports.
     """
-    command = requirements.require_command("prometheus", "prometheus")
     hosts = [
         {"targets": [f"127.0.0.1:{port}"], "labels": {"instance": instance} if instance else {}}
         for port, instance in zip_longest(ports, instances)
@@ -87,27 +67,10 @@ def running_prometheus(
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": alertmanagers}]}]},
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    port = find_free_port()
-    process = subprocess.Popen(
-        [
-            command,
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--rules.alert.resend-delay=1s",
-            "--log.level=error",
-        ]
-    )
-    try:
-        prometheus = Prometheus(port)
-        wait_until(prometheus.is_ready)
+    flags = [
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        "--rules.alert.resend-delay=1s",
+    ]
+    with running_server(Prometheus, "prometheus", *flags) as prometheus:
         yield prometheus
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def find_free_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])

@@ -78,6 +78,13 @@ def test_reload_takes_a_good_file_and_keeps_the_old_one_for_a_bad_one(daemon: Da
     assert daemon.samples()[RELOADED_AT] > good_at
 
 
+def test_landing_page_says_how_the_last_reading_of_the_file_went(daemon: Daemon, config: Path) -> None:
+    assert "<dd>read</dd>" in daemon.ask("/").body.decode()
+    config.write_text("interval: never\n")
+    assert daemon.ask("/-/reload", "POST").status == 500
+    assert "<dd>wrong at the last reload: the old one holds</dd>" in daemon.ask("/").body.decode()
+
+
 def test_a_storm_of_signals_collapses(daemon: Daemon) -> None:
     """A hundred SIGHUP are answered, by fewer readings, and the daemon goes on."""
     for _ in range(100):

@@ -4,13 +4,17 @@ Only rows in these states become objects; ``procnet`` has the rules of the text.
 """
 
 import re
+import sys
 from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
-from exporter.kernel.sockdetails import Detail
+from exporter.kernel.sockdetails import ADDRESS_BYTES, Detail
 from exporter.kernel.tables import Table
 
 _COOKIE: Final = (1 << 60) - 1
+_WORD_DIGITS: Final = 8
+_ADDRESSES_KEPT: Final = 1024
 
 
 def parse_details(table: Table, blocks: Iterable[bytes], states: Collection[int]) -> Iterator[Detail]:
@@ -29,6 +33,15 @@ def parse_details(table: Table, blocks: Iterable[bytes], states: Collection[int]
     )
     for block in blocks:
         for found in row.findall(block):
-            _, local, _, remote, code, inode = found
+            address, local, _, remote, code, inode = found
             cookie = hash(found) & _COOKIE
-            yield Detail(int(local, 16), int(remote, 16), int(code, 16), int(inode), cookie, 0)
+            ports = int(local, 16), int(remote, 16)
+            yield Detail(*ports, int(code, 16), int(inode), cookie, _read_address(address), 0)
+
+
+@lru_cache(_ADDRESSES_KEPT)
+def _read_address(text: bytes) -> bytes:
+    """Return an address that is printed in words of the machine's byte order."""
+    words = (text[i : i + _WORD_DIGITS] for i in range(0, len(text), _WORD_DIGITS))
+    address = b"".join(int(word, 16).to_bytes(4, sys.byteorder) for word in words)
+    return address.ljust(ADDRESS_BYTES, b"\0")

@@ -2,8 +2,10 @@
 
 Whose files can be seen is a matter of rights: those of other users take CAP_SYS_PTRACE and
 CAP_DAC_READ_SEARCH. A process that ends meanwhile, or whose number is given to another, holds nothing.
+Nothing is read that lies in a process's memory, such as its arguments: where its threads wait for the lock
+on that, so would we.
 
-Source: proc_pid_fd(5), proc_pid_cgroup(5).
+Source: proc_pid_fd(5), proc_pid_cgroup(5), proc_pid_comm(5).
 """
 
 from collections.abc import Collection, Iterator
@@ -16,9 +18,9 @@ from exporter.kernel.procfs import Procfs, ProcfsError
 
 
 class Holder(NamedTuple):
-    """The name of a process's program, and the path of its cgroup."""
+    """The name of a process's program, of at most 15 bytes and any, and the path of its cgroup."""
 
-    program: str
+    program: bytes
     cgroup: bytes
 
 
@@ -39,10 +41,11 @@ def walk_holders(procfs: Procfs, wanted: Collection[int]) -> Iterator[tuple[int,
                 yield None
             if not held:
                 continue
+            program = procfs.read_process(str(pid), "comm") or b""
             cgroup = parse_membership(procfs.read_process(str(pid), "cgroup") or b"")
-            holder = Holder(process.name(), cgroup)
-            if not process.is_running():  # the number is another's by now
+            if not process.is_running():  # it is gone, or the number another's by now
                 continue
         except (psutil.Error, ProcfsError):
             continue
+        holder = Holder(program.removesuffix(b"\n"), cgroup)
         yield from ((inode, holder) for inode in held)

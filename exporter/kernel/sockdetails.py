@@ -1,4 +1,4 @@
-"""Tell who is behind the TCP sockets in some states: ports, inode, cgroup.
+"""Tell who is behind the TCP sockets in some states: ports, local address, inode, cgroup.
 
 Only these sockets are dumped, one object for each: it is meant for the few that need a look, not for tables.
 
@@ -14,7 +14,10 @@ from exporter.kernel.netlink import ATTRIBUTE_BYTES, Block, dump
 from exporter.kernel.sockdiag import PORT_COLUMNS, STATE_COLUMN, place_attributes, question_of
 from exporter.kernel.tables import Table
 
-_DETAIL: Final = Struct("=HHBIQQ")
+ADDRESS_BYTES: Final = 16
+
+_DETAIL: Final = Struct(f"=HHBIQ{ADDRESS_BYTES}sQ")
+_LOCAL_ADDRESS: Final = range(24, 24 + ADDRESS_BYTES)
 _INODE: Final = range(84, 88)
 _COOKIE: Final = range(60, 68) if sys.byteorder == "little" else (*range(64, 68), *range(60, 64))
 _INET_DIAG_CGROUP_ID: Final = 21
@@ -25,8 +28,9 @@ class Detail(NamedTuple):
     """One socket.
 
     ``inode`` is that of its file, 0 without one, as in a minisocket or before accept. ``cookie`` tells it
-    from every other socket since the system started. ``cgroup_id`` is the inode of its creator's cgroup
-    directory, 0 for a minisocket and where the kernel is older than 5.9.
+    from every other socket since the system started. ``local_address`` is in network order, that of IPv4
+    with zeros behind it. ``cgroup_id`` is the inode of its creator's cgroup directory, 0 for a minisocket and
+    where the kernel is older than 5.9.
     """
 
     local_port: int
@@ -34,6 +38,7 @@ class Detail(NamedTuple):
     state: int
     inode: int
     cookie: int
+    local_address: bytes
     cgroup_id: int
 
 
@@ -60,7 +65,7 @@ def parse_details(block: Block) -> Iterator[Detail]:
             yield from parse_details(Block(data[start : start + length], length))
         return
     cgroup_id = places.get(_INET_DIAG_CGROUP_ID, range(0))
-    columns = [*PORT_COLUMNS, STATE_COLUMN, *_INODE, *_COOKIE]
+    columns = [*PORT_COLUMNS, STATE_COLUMN, *_INODE, *_COOKIE, *_LOCAL_ADDRESS]
     columns += cgroup_id if len(cgroup_id) == _CGROUP_ID_BYTES else ()
     yield from map(Detail._make, _DETAIL.iter_unpack(_pack_columns(block, columns)))
 

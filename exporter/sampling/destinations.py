@@ -44,15 +44,17 @@ class BusiestDestinations:
 
     def measure(self, seen: Pass) -> Measures:
         """Return the local ports that the busiest destination takes, of each such port."""
-        before, self._looks = self._looks, {}
         if not seen.settings.room:
+            self._looks.clear()
             return {}
+        crowded = {(name, port): connections for name, port, connections in _list_crowded_ports(seen)}
+        self._looks = {key: look for key, look in self._looks.items() if key in crowded}
         busiest: dict[tuple[str, ...], float] = {}
-        for name, port, connections in _list_crowded_ports(seen):
-            look = before.get((name, port))
+        for (name, port), connections in crowded.items():
+            look = self._looks.get((name, port))
             if look is None or _is_outdated(look, connections, seen.now):
                 look = Look(seen.now, connections, _look(TABLES[name], port, seen))
-            self._looks[name, port] = look
+                self._looks[name, port] = look
             protocol, family = TABLES[name].protocol, TABLES[name].family
             _, *labels = seen.series.attribution.label(protocol, Service(OUTBOUND, port))
             key = ListenerKey(protocol, family, *labels)

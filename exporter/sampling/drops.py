@@ -14,32 +14,33 @@ from exporter.sampling.capability import Measures, Pass
 from exporter.sampling.recent import Recent
 from exporter.sampling.snapshot import ListenerKey
 
-SOCKETS_KEPT_SECONDS: Final = 60  # procfs misses some of the rows of a table that changes
+SOCKETS_KEPT_LOOKS: Final = 12  # procfs misses some of the rows of a table that changes
 SERIES_KEPT_SECONDS: Final = 3600
 _PROTOCOLS: Final = frozenset({"udp", "udplite"})
 
 
 class SocketDrops:
-    """Knows what each socket of a table had dropped when it was last looked at.
+    """Knows what each socket of a table had dropped when it was last seen, until many looks have missed it.
 
     A socket is known by its inode and its port, which both sources have, so that they may take turns. Where
     both looks were over netlink, its cookie tells it from a later one with the same inode.
     """
 
     def __init__(self) -> None:
-        self._last: dict[tuple[int, int], Dropping] = {}
-        self._recent = Recent[tuple[int, int]](SOCKETS_KEPT_SECONDS)
+        self._looks = 0
+        self._seen: dict[tuple[int, int], tuple[int, Dropping]] = {}
 
-    def note(self, dropping: list[Dropping], now: float) -> list[int]:
-        """Return what each socket has dropped since the last look; ``now`` is on the monotonic clock."""
+    def note(self, dropping: list[Dropping]) -> list[int]:
+        """Return what each socket has dropped since it was last seen."""
         new = [one.drops - self._known_drops(one) for one in dropping]
-        last = {(one.inode, one.local_port): one for one in dropping}
-        self._recent.see(last, now)
-        self._last = {key: last.get(key) or self._last[key] for key in self._recent}
+        self._looks += 1
+        self._seen.update({(one.inode, one.local_port): (self._looks, one) for one in dropping})
+        oldest = self._looks - SOCKETS_KEPT_LOOKS
+        self._seen = {key: seen for key, seen in self._seen.items() if seen[0] >= oldest}
         return new
 
     def _known_drops(self, socket: Dropping) -> int:
-        last = self._last.get((socket.inode, socket.local_port))
+        _, last = self._seen.get((socket.inode, socket.local_port), (0, None))
         if last is None or last.drops > socket.drops:
             return 0
         return 0 if socket.cookie and last.cookie not in {0, socket.cookie} else last.drops
@@ -82,7 +83,7 @@ class UdpDrops:
             {(one.inode, one.local_port): one for one in dropping}.values()
         )  # rows may be repeated
         first = table.name not in self._sockets
-        drops = self._sockets.setdefault(table.name, SocketDrops()).note(dropping, seen.now)
+        drops = self._sockets.setdefault(table.name, SocketDrops()).note(dropping)
         if first:
             return set()
         attribution, family = seen.series.attribution, (table.protocol, table.family)

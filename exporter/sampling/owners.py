@@ -4,7 +4,6 @@ The kernel says for nearly every socket in which cgroup its creator was, to anyb
 not, or the cgroup is everybody's, the process is looked for that holds the socket, which takes rights.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -121,7 +120,7 @@ def _count(
 def _name_holder(holder: Holder | None) -> str:
     if holder is None:
         return UNKNOWN_OWNER
-    return name_owner(holder.cgroup) or label_value(os.fsencode(holder.program))
+    return name_owner(holder.cgroup) or label_value(holder.program) or UNKNOWN_OWNER
 
 
 def _unnamed(watched: Watched, cgroups: Mapping[int | None, str | None]) -> Iterator[tuple[int, int]]:

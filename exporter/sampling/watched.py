@@ -16,7 +16,7 @@ from exporter.kernel import states
 from exporter.kernel.netlink import Reason, SockDiagError, ask_twice_if_busy
 from exporter.kernel.procdetails import parse_details
 from exporter.kernel.procfs import Procfs
-from exporter.kernel.sockdetails import Detail, read_details
+from exporter.kernel.sockdetails import ADDRESS_BYTES, Detail, read_details
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.attribution import Attribution
 from exporter.sampling.counting import TableCount
@@ -29,6 +29,7 @@ WATCHABLE_STATES: Final = tuple(name for code, name in states.TCP.items() if cod
 _NUMBERS: Final = {name: code for code, name in states.TCP.items()}
 _STATE_BITS: Final = 4
 _KEY: Final = (1 << 64) - 1
+_ANY: Final = bytes(ADDRESS_BYTES)
 
 
 class Group(NamedTuple):
@@ -97,19 +98,21 @@ def _pack(table: Table, details: Iterator[Detail], attribution: Attribution) -> 
     """Return the sockets in arrays; listeners come first, and are only looked at for what they own.
 
     A minisocket has neither cgroup nor inode, nor has one that waits for accept an inode: where it came in,
-    it gets those of the listener.
+    it gets those of the listener at its address, else of the one at any. Where several share an address with
+    SO_REUSEPORT, it cannot be told whose it is, unless they are of one cgroup.
     """
     watched = Watched()
     places: dict[tuple[object, ...], int] = {}
-    listeners: dict[int, Detail] = {}
+    listeners: dict[tuple[int, bytes], Detail] = {}
     for detail in details:
-        local, remote, state, inode, cookie, cgroup_id = detail
+        local, remote, state, inode, cookie, address, cgroup_id = detail
         if state == states.LISTEN:
-            listeners[local] = detail
+            if listeners.setdefault((local, address), detail).cgroup_id != cgroup_id:
+                listeners[local, address] = detail._replace(inode=0, cgroup_id=0)
             continue
-        if not inode and local in listeners:
-            inode = listeners[local].inode
-            cgroup_id = cgroup_id or listeners[local].cgroup_id
+        if not inode and (listener := listeners.get((local, address)) or listeners.get((local, _ANY))):
+            inode = listener.inode
+            cgroup_id = cgroup_id or listener.cgroup_id
         common = attribution.find_tcp_service(table.name, local, remote), state, cgroup_id
         place = places.setdefault(common, len(places))
         if place == len(watched.groups):

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.sampling.snapshot import Snapshot
-from exporter.serving.landing import render_landing_page
+from exporter.serving.landing import describe_configuration, render_landing_page
 from exporter.serving.metrics import ExporterCollector, ReloadStatus, Status
 from exporter.serving.page import Pages
 
@@ -35,10 +35,12 @@ class ReloadError(Exception):
 class Site:
     """What the application serves and calls.
 
-    ``reload`` reads the configuration again; None where POST /-/reload is not enabled. It raises ReloadError.
+    ``configured`` tells whether there is a configuration file. ``reload`` reads it again; None where POST
+    /-/reload is not enabled. It raises ReloadError.
     """
 
     snapshot: Callable[[], Snapshot | None]
+    configured: bool
     reload_status: Callable[[], ReloadStatus]
     healthy: Callable[[], bool]
     reload: Callable[[], Awaitable[None]] | None
@@ -118,9 +120,9 @@ class _Routes:
         return Response(page.body, headers=page.headers)
 
     async def landing_page(self, _: Request) -> Response:
-        page = render_landing_page(
-            self._site.snapshot(), self._site.reload_status(), self._site.telemetry_path, time.time()
-        )
+        site = self._site
+        configuration = describe_configuration(site.reload_status(), configured=site.configured)
+        page = render_landing_page(site.snapshot(), configuration, site.telemetry_path, time.time())
         return HTMLResponse(page, headers={"Content-Security-Policy": _SECURITY_POLICY})
 
     async def healthy(self, _: Request) -> Response:

@@ -10,18 +10,23 @@ from exporter.sampling.snapshot import Snapshot
 from exporter.serving.metrics import ReloadStatus
 
 
-def render_landing_page(
-    snapshot: Snapshot | None, reload: ReloadStatus, path: str, now_seconds: float
-) -> str:
+def render_landing_page(snapshot: Snapshot | None, configuration: str, path: str, now_seconds: float) -> str:
     """Return what runs and how it fares; ``path`` is that of the metrics, ``now_seconds`` Unix time."""
     return _PAGE.format(
         host=html.escape(socket.gethostname()),
         version=html.escape(__version__),
         path=html.escape(path),
         last_pass=_describe_pass(snapshot, now_seconds),
-        configuration="read" if reload.successful else "wrong at the last reload: the old one holds",
+        configuration=html.escape(configuration),
         tables="\n".join(_describe_tables(snapshot)) if snapshot else "",
     )
+
+
+def describe_configuration(reload: ReloadStatus, *, configured: bool) -> str:
+    """Return how the last reading of the configuration went, where there is one to be read."""
+    if not reload.successful:
+        return "wrong at the last reload: the old one holds"
+    return "read" if configured else "no file is given: the defaults hold"
 
 
 def _describe_pass(snapshot: Snapshot | None, now_seconds: float) -> str:

@@ -10,12 +10,13 @@ import pytest
 
 from tests import requirements
 from tests.daemon import running_daemon
+from tests.debian import find_free_port
 from tests.e2e.hurry import read_alerts, write_hurried_alerts
 from tests.e2e.sick import NOTHING, frozen_sampling, sick_daemon
 from tests.e2e.troubles import in_trouble
 from tests.live.namespace import Namespace, inside
 from tests.patience import wait_until
-from tests.prometheus import find_free_port, running_prometheus
+from tests.prometheus import running_prometheus
 
 pytestmark = pytest.mark.live
 

@@ -22,6 +22,7 @@ ROWS = st.builds(
     local=st.integers(1024, 65535),
     remote=st.sampled_from([PORT, PORT + 1, 0]),
     peer=st.integers(0, 3),
+    own=st.integers(0, 3),
     state=st.sampled_from(sorted(states.TCP)),
     inode=st.integers(0, 1),
 )
@@ -29,9 +30,11 @@ ROWS = st.builds(
 
 @given(st.lists(ROWS, max_size=20), st.sampled_from(["tcp", "tcp6"]))
 def test_text(rows: list[Printed], table: str) -> None:
-    """Destinations are told apart by their address, whatever the state."""
+    """Destinations are told apart by their address and ours, whatever the state."""
     found = Counter(chain.from_iterable(parse_destinations([print_table(table, rows)], PORT)))
-    expected = Counter(row.peer for row in rows if row.remote == PORT and row.state != states.LISTEN)
+    expected = Counter(
+        (row.own, row.peer) for row in rows if row.remote == PORT and row.state != states.LISTEN
+    )
     assert sorted(expected.values()) == sorted(found.values())
 
 

@@ -46,7 +46,7 @@ def test_only_wanted_states_are_told(table: str, code: int, sl: int) -> None:
 
 
 def test_cookie_is_that_of_addresses_ports_and_inode() -> None:
-    others = [{"local": 81}, {"remote": 40001}, {"peer": 1}, {"inode": 8}]
+    others = [{"local": 81}, {"remote": 40001}, {"peer": 1}, {"own": 1}, {"inode": 8}]
     rows = [WAITING, *(WAITING._replace(**other) for other in others)]
     cookies = [detail.cookie for row in rows for detail in parse("tcp", print_row("tcp", row))]
     assert len(set(cookies)) == len(rows)

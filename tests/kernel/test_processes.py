@@ -8,7 +8,6 @@ from pathlib import Path
 from socket import socket
 from typing import NamedTuple
 
-import psutil
 import pytest
 
 from exporter.kernel.processes import Holder, walk_holders
@@ -21,7 +20,7 @@ SOCKET = 4711
 class Printed(NamedTuple):
     """What procfs says of a process."""
 
-    program: str = "shop"
+    program: bytes = b"shop"
     started: int = 100
     state: str = "S"
     cgroup: str = "0::/system.slice/shop.service\n"
@@ -41,12 +40,6 @@ class Processes(Procfs):
         self._happens()
 
 
-@pytest.fixture(autouse=True)
-def own_procfs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let psutil read the system's procfs again afterwards."""
-    monkeypatch.setattr(psutil, "PROCFS_PATH", "/proc")
-
-
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Lay out a procfs."""
@@ -55,8 +48,8 @@ def root(tmp_path: Path) -> Path:
 
 def write_stat(root: Path, pid: int, printed: Printed) -> None:
     """Write what proc_pid_stat(5) has; the start time is its 22nd field."""
-    fields = f"{pid} ({printed.program}) {printed.state} {' '.join(['0'] * 18)} {printed.started} "
-    (root / str(pid) / "stat").write_text(fields + " ".join(["0"] * 30) + "\n")
+    fields = f") {printed.state} {' '.join(['0'] * 18)} {printed.started} {' '.join(['0'] * 30)}\n"
+    (root / str(pid) / "stat").write_bytes(b"%d (%b" % (pid, printed.program) + fields.encode())
 
 
 def add(root: Path, pid: int, printed: Printed) -> None:
@@ -65,7 +58,7 @@ def add(root: Path, pid: int, printed: Printed) -> None:
     (folder / "fd").mkdir(parents=True)
     write_stat(root, pid, printed)
     (folder / "cgroup").write_text(printed.cgroup)
-    (folder / "cmdline").write_bytes(b"")
+    (folder / "comm").write_bytes(printed.program + b"\n")
     for number, target in enumerate(printed.files):
         (folder / "fd" / str(number)).symlink_to(target)
 
@@ -80,24 +73,31 @@ def holders(procfs: Procfs, *wanted: int) -> dict[int, Holder]:
 
 
 def test_holder_is_told_by_program_and_cgroup(root: Path) -> None:
-    add(root, 1, Printed("init", files=()))
+    add(root, 1, Printed(b"init", files=()))
     add(root, 30, Printed(files=("/dev/null", "socket:[1]", f"socket:[{SOCKET}]", "pipe:[4711]")))
-    add(root, 200, Printed("child"))
-    shop = Holder("shop", b"/system.slice/shop.service")
+    add(root, 200, Printed(b"child"))
+    shop = Holder(b"shop", b"/system.slice/shop.service")
     assert {SOCKET: shop} == holders(Processes(root), SOCKET)
     assert {1: shop, SOCKET: shop} == holders(Processes(root), 1, SOCKET)
     assert {} == holders(Processes(root), 2)
 
 
-@pytest.mark.parametrize("program", ["a) R 1 (b", ") ", "sh op", "x\\ny"])
-def test_odd_names_are_kept(root: Path, program: str) -> None:
+@pytest.mark.parametrize("program", [b"a) R 1 (b", b") ", b"sh op", b"x\ny\n", b"\xff", b""])
+def test_odd_names_are_kept(root: Path, program: bytes) -> None:
     add(root, 30, Printed(program))
     assert program == holders(Processes(root), SOCKET)[SOCKET].program
 
 
+def test_memory_of_a_process_is_not_looked_at(root: Path) -> None:
+    """Its arguments would have the rest of a name that is as long as names can be; none may open them."""
+    add(root, 30, Printed(b"prometheus-node"))
+    (root / "30" / "cmdline").write_bytes(b"/usr/bin/prometheus-node-exporter\0")
+    assert b"prometheus-node" == holders(Processes(root), SOCKET)[SOCKET].program
+
+
 def test_number_given_to_another_process_is_no_holder(root: Path) -> None:
     add(root, 30, Printed(started=100))
-    procfs = Processes(root, lambda: write_stat(root, 30, Printed("other", started=101)))
+    procfs = Processes(root, lambda: write_stat(root, 30, Printed(b"other", started=101)))
     assert {} == holders(procfs, SOCKET)
 
 
@@ -106,18 +106,18 @@ def test_process_that_ends_meanwhile_is_passed_over(root: Path, gone: str) -> No
     """A cgroup that cannot be read any more is the root's; the start time decides."""
     add(root, 30, Printed())
     procfs = Processes(root, (root / "30" / gone).unlink)
-    expected = {SOCKET: Holder("shop", b"/")} if gone == "cgroup" else {}
+    expected = {SOCKET: Holder(b"shop", b"/")} if gone == "cgroup" else {}
     assert expected == holders(procfs, SOCKET)
 
 
 def test_others_are_found_behind_one_that_has_no_files_left(root: Path) -> None:
     """As a zombie has none."""
-    add(root, 30, Printed("zombie", state="Z", files=()))
-    add(root, 31, Printed("gone"))
+    add(root, 30, Printed(b"zombie", state="Z", files=()))
+    add(root, 31, Printed(b"gone"))
     (root / "31" / "stat").unlink()
-    add(root, 32, Printed("shop"))
+    add(root, 32, Printed(b"shop"))
     (root / "30" / "fd").rmdir()
-    assert "shop" == holders(Processes(root), SOCKET)[SOCKET].program
+    assert b"shop" == holders(Processes(root), SOCKET)[SOCKET].program
 
 
 def test_walk_can_pause_after_every_file(root: Path) -> None:
@@ -130,4 +130,4 @@ def test_real_sockets_and_a_real_zombie() -> None:
         os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
         inode = os.fstat(held.fileno()).st_ino
         found = holders(Procfs(), inode)
-    assert psutil.Process().name() == found[inode].program
+    assert Path("/proc/self/comm").read_bytes() == found[inode].program + b"\n"

@@ -78,6 +78,7 @@ internet_rows = st.builds(
     inode=st.integers(0, 2**64 - 1),
     timer=st.integers(0, 4),
     peer=st.just(0),
+    own=st.integers(0, 3),
 )
 
 

@@ -23,7 +23,7 @@ def inet_diag(family: int, *attributes: bytes) -> bytes:
     return message(fields + pack("=II", 7, 1) + pack("=5I", 0, 1, 2, 3, 4) + b"".join(attributes))
 
 
-SOCKET = Detail(80, 40000, 8, 4, (1 << 32) + 7, 1 << 40)
+SOCKET = Detail(80, 40000, 8, 4, (1 << 32) + 7, bytes(range(1, 17)), 1 << 40)
 
 
 def parse(*messages: bytes) -> list[Detail]:

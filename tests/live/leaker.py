@@ -1,10 +1,10 @@
 """Leak sockets in CLOSE_WAIT as told, a line of standard input each, and answer every line.
 
-    python -m tests.live.leaker
+    python -m tests.live.leaker [ADDRESS]
 
-``leak PORT`` connects from a port to our own listener, which hangs up; ``finish PORT`` closes as well, which
-leaves TIME_WAIT at the listener's side. ``drop`` aborts what was leaked and leaves nothing of it, so that its
-ports can be used again at once.
+``leak PORT`` connects from a port to our own listener, at an address of the loopback, which hangs up;
+``finish PORT`` closes as well, which leaves TIME_WAIT at the listener's side. ``drop`` aborts what was leaked
+and leaves nothing of it, so that its ports can be used again at once.
 """
 
 import socket
@@ -17,6 +17,8 @@ from exporter.kernel import states
 from tests.live.connections import ABORT, tcp_state, wait_until
 from tests.live.namespace import ROOT
 from tests.live.scenarios import IPP
+
+LOOPBACK = "127.0.0.1"
 
 
 class Leaker:
@@ -36,9 +38,9 @@ class Leaker:
 
 
 @contextmanager
-def leaking(prefix: Sequence[str]) -> Iterator[Leaker]:
+def leaking(prefix: Sequence[str], address: str = LOOPBACK) -> Iterator[Leaker]:
     """Run a leaker behind ``prefix``, such as the entry into a namespace; it ends with its standard input."""
-    command = [*prefix, sys.executable, "-m", "tests.live.leaker"]
+    command = [*prefix, sys.executable, "-m", "tests.live.leaker", address]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
         yield Leaker(process)
@@ -48,16 +50,16 @@ def leak(listener: socket.socket, port: int) -> socket.socket:
     """Return a connection whose other side has hung up."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    client.bind(("127.0.0.1", port))
+    client.bind((LOOPBACK, port))
     client.connect(listener.getsockname())
     listener.accept()[0].close()
     wait_until(lambda: tcp_state(client) == states.CLOSE_WAIT)
     return client
 
 
-def main() -> None:
+def main(address: str = LOOPBACK) -> None:
     """Do as told until there is nothing more."""
-    listener = socket.create_server(("127.0.0.1", IPP))
+    listener = socket.create_server((address, IPP))
     leaked: list[socket.socket] = []
     for line in sys.stdin:
         verb, *port = line.split()
@@ -73,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

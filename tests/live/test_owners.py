@@ -122,3 +122,20 @@ def test_time_wait_is_that_of_the_listener(namespace: Namespace, folder: Path, w
             leaker.tell("finish 40000")
             assert owners(namespace, folder, way, state="time_wait") == {"leaky-shop.service": 1}
         assert owners(namespace, folder, way, state="time_wait") == {"unknown": 1}
+
+
+@pytest.mark.parametrize("prefix", [[], WITHOUT_NETLINK])
+def test_listeners_at_one_port_are_told_by_their_addresses(
+    namespace: Namespace, folder: Path, prefix: list[str]
+) -> None:
+    """One is a service, the other a program without a unit; each has left as many as it has."""
+    with (
+        made_cgroup(SERVICE) as cgroup,
+        leaking([*namespace.command(), *enter(cgroup)]) as service,
+        leaking(namespace.command(), "127.0.0.2") as program,
+    ):
+        service.tell("finish 40000")
+        for port in (40001, 40002):
+            program.tell(f"finish {port}")
+        expected = {"leaky-shop.service": 1, Path(sys.executable).name: 2}
+        assert owners(namespace, folder, "auto", *prefix, state="time_wait") == expected

@@ -1,11 +1,11 @@
 """A procfs whose files fail or hang as no file of a test can be made to."""
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from pathlib import Path
 from threading import Event
 from typing import Self
 
-from exporter.kernel.procfs import Procfs
+from exporter.kernel.procfs import Procfs, ProcfsError
 
 
 class FailingProcfs(Procfs):
@@ -26,6 +26,24 @@ class FailingProcfs(Procfs):
         if self.error:
             raise self.error
         yield from blocks
+
+
+class CountingProcfs(Procfs):
+    """Counts how often one table is read, from 1 on; reads with these numbers fail."""
+
+    def __init__(self, root: Path, table: str, failing: Collection[int] = ()) -> None:
+        super().__init__(str(root))
+        self.reads = 0
+        self._table = table
+        self._failing = failing
+
+    def read_blocks(self, table: str, deadline: float) -> Generator[bytes, None, None] | None:
+        """Return the blocks of a table."""
+        if table == self._table:
+            self.reads += 1
+            if self.reads in self._failing:
+                raise ProcfsError(f"{table}: as a test wants it")
+        return super().read_blocks(table, deadline)
 
 
 class HangingProcfs(Procfs):

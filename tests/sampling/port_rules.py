@@ -55,4 +55,5 @@ sockets = st.builds(
     inode=st.integers(1, 9),
     timer=st.just(0),
     peer=st.just(0),
+    own=st.just(0),
 )

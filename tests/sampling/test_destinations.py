@@ -13,6 +13,7 @@ from exporter.sampling import destinations
 from exporter.sampling.destinations import count_most_frequent
 from exporter.sampling.sampler import Sampler
 from tests.procfs_tree import Printed, ProcfsTree
+from tests.sampling.odd_procfs import CountingProcfs
 from tests.sampling.watched import SETTINGS, lay_out
 
 
@@ -65,6 +66,17 @@ def test_a_look_holds_until_connections_are_more_or_fewer_or_a_minute_is_over(
     assert [10] == measure_again(*[1] * 25)
     monkeypatch.setattr(destinations, "LOOK_AGAIN_SECONDS", 0)
     assert [25] == measure_again(*[1] * 25)
+
+
+def test_look_that_fails_costs_no_other(tree: ProcfsTree) -> None:
+    """A pass reads the table to count it, and again for each port whose connections have changed."""
+    rows = [Printed(20000 + i, port) for port in (5432, 3306) for i in range(20)]
+    procfs = CountingProcfs(tree.root, "tcp", failing=[5])
+    sampler = Sampler(procfs, SETTINGS)
+    for more, expected in [(0, 3), (10, 5), (10, 7), (10, 8)]:
+        tree.fill("tcp", *(Printed(20050 + i, 5432) for i in range(more)), *rows)
+        sampler.take_snapshot()
+        assert expected == procfs.reads
 
 
 @given(st.lists(st.lists(st.integers(0, 9))))

@@ -1,5 +1,6 @@
 """What sockets drop is added up once, and the sum never falls, whatever becomes of the sockets."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from exporter.kernel import states
 from exporter.kernel.drops import Dropping
-from exporter.sampling.drops import SERIES_KEPT_SECONDS, SOCKETS_KEPT_SECONDS, SocketDrops, UdpDrops
+from exporter.sampling.drops import SERIES_KEPT_SECONDS, SOCKETS_KEPT_LOOKS, SocketDrops, UdpDrops
 from exporter.sampling.sampler import Sampler
 from exporter.sampling.snapshot import ListenerKey, SocketKey
 from exporter.sampling.sources import PROCFS
@@ -27,7 +28,7 @@ def socket(drops: int, inode: int = 1, cookie: int = 0) -> Dropping:
 @given(
     st.lists(
         st.dictionaries(st.integers(1, 5), st.integers(1, 5), max_size=4),
-        max_size=30,
+        max_size=SOCKETS_KEPT_LOOKS,
     )
 )
 def test_sum_is_what_was_dropped(passes: list[dict[int, int]]) -> None:
@@ -41,7 +42,7 @@ def test_sum_is_what_was_dropped(passes: list[dict[int, int]]) -> None:
             dropped[inode] = dropped.get(inode, 0) + more
         listed = [inode for inode in dropping if inode % 2 or dropped[inode] > 3]
         seen.update((inode, dropped[inode]) for inode in listed)
-        total += sum(noted.note([socket(dropped[inode], inode) for inode in listed], 0.0))
+        total += sum(noted.note([socket(dropped[inode], inode) for inode in listed]))
         assert total == sum(seen.values())
 
 
@@ -49,27 +50,29 @@ def test_sum_is_what_was_dropped(passes: list[dict[int, int]]) -> None:
 def test_nothing_is_ever_taken_away(passes: list[list[Dropping]]) -> None:
     """Sockets with old inodes, without any, or listed twice."""
     noted = SocketDrops()
-    for now, dropping in enumerate(passes):
-        assert all(more >= 0 for more in noted.note(dropping, float(now)))
+    for dropping in passes:
+        assert all(more >= 0 for more in noted.note(dropping))
 
 
 def test_new_socket_with_an_old_inode_starts_anew() -> None:
     """It is told by having dropped less, or by its cookie."""
     noted = SocketDrops()
-    assert [9] == noted.note([socket(9, cookie=1)], 0.0)
-    assert [10] == noted.note([socket(10, cookie=2)], 1.0)
-    assert [3] == noted.note([socket(3)], 2.0)
-    assert [1] == noted.note([socket(4, cookie=5)], 3.0)
+    assert [9] == noted.note([socket(9, cookie=1)])
+    assert [10] == noted.note([socket(10, cookie=2)])
+    assert [3] == noted.note([socket(3)])
+    assert [1] == noted.note([socket(4, cookie=5)])
 
 
 def test_gone_sockets_are_forgotten() -> None:
     """Not at once, as procfs may miss one; an inode that comes back much later is another socket's."""
     noted = SocketDrops()
-    noted.note([socket(9)], 0.0)
-    noted.note([], SOCKETS_KEPT_SECONDS - 1)
-    assert [1] == noted.note([socket(10)], SOCKETS_KEPT_SECONDS)
-    noted.note([], 2 * SOCKETS_KEPT_SECONDS + 1)
-    assert [11] == noted.note([socket(11)], 2 * SOCKETS_KEPT_SECONDS + 2)
+    noted.note([socket(9)])
+    for _ in range(SOCKETS_KEPT_LOOKS):
+        noted.note([])
+    assert [1] == noted.note([socket(10)])
+    for _ in range(SOCKETS_KEPT_LOOKS + 1):
+        noted.note([])
+    assert [11] == noted.note([socket(11)])
 
 
 class Udp:
@@ -125,20 +128,35 @@ def test_tables_of_udp_alone_are_looked_at(udp: Udp) -> None:
     assert udp.measure(p514_1=8) == {}
 
 
-def test_series_of_a_port_that_is_gone_leaves_after_an_hour(tmp_path: Path) -> None:
-    """Then it begins at 0 again, which is the reset of a counter."""
-    tree = lay_out(tmp_path)
-    tree.fill("udp")
-    drops, key = UdpDrops(), ListenerKey("udp", "ipv4", "other", "other")
+Measure = Callable[[float, int], dict[tuple[str, ...], float]]
+KEY = ListenerKey("udp", "ipv4", "other", "other")
 
-    def measure(now: float, dropped: bytes = b"") -> dict[tuple[str, ...], float]:
+
+@pytest.fixture
+def measure_at(tmp_path: Path) -> Measure:
+    """Measure at a time what a socket has dropped; one without drops is not listed."""
+    tree, drops = lay_out(tmp_path), UdpDrops()
+
+    def measure(now: float, dropped: int) -> dict[tuple[str, ...], float]:
         row = print_table("udp", [Printed(514, state=states.CLOSE)]).splitlines()[1].rstrip()[:-1]
-        tree.write("udp", print_table("udp") + (row + dropped + b"\n" if dropped else b""))
+        tree.write("udp", print_table("udp") + (row + b"%d\n" % dropped if dropped else b""))
         seen = pass_over(tree.procfs(), SHOWN, now, {"udp": PROCFS})
         return dict(drops.measure(seen)["udp_drops_total"])
 
-    measure(0.0)
-    assert measure(1.0, b"9")[key] == 9
-    assert measure(SERIES_KEPT_SECONDS)[key] == 9
-    assert key not in measure(SERIES_KEPT_SECONDS + 2)
-    assert measure(SERIES_KEPT_SECONDS + 3, b"4")[key] == 4
+    return measure
+
+
+def test_series_of_a_port_that_is_gone_leaves_after_an_hour(measure_at: Measure) -> None:
+    """Then it begins at 0 again, which is the reset of a counter."""
+    measure_at(0.0, 0)
+    assert measure_at(1.0, 9)[KEY] == 9
+    assert measure_at(SERIES_KEPT_SECONDS, 0)[KEY] == 9
+    assert KEY not in measure_at(SERIES_KEPT_SECONDS + 2, 0)
+    assert measure_at(SERIES_KEPT_SECONDS + 3, 4)[KEY] == 4
+
+
+def test_socket_that_a_look_misses_is_not_counted_again(measure_at: Measure) -> None:
+    """However long the pause between passes is."""
+    expected = [(0, None), (9, 9), (0, 9), (9, 9), (11, 11)]
+    for place, (dropped, total) in enumerate(expected):
+        assert measure_at(600.0 * place, dropped).get(KEY) == total

@@ -14,7 +14,8 @@ from exporter.sampling.owners import OWNER_SOCKETS, UNATTRIBUTED, Owners
 from exporter.sampling.settings import Settings
 from exporter.sampling.watched import Group, Watched
 from tests.kernel.test_cgroups import lay_out
-from tests.sampling.passes import SERIES, pass_over
+from tests.kernel.test_processes import SOCKET, Printed, add
+from tests.sampling.passes import SERIES, pass_over, watch
 from tests.sampling.watched import SETTINGS
 
 UNIT = replace(SETTINGS, owners_by="unit")
@@ -81,6 +82,21 @@ def test_zero_goes_with_the_series_of_the_port(tree: Tree) -> None:
     seen = tree.seen([])
     seen.series.sockets.clear()
     assert {} == owners_of(owners, seen)
+
+
+@pytest.mark.parametrize(
+    ("program", "owner"),
+    [
+        (b"shop", "shop"),
+        (b"a\xff\n", "a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"),
+        (b"", "unknown"),
+    ],
+)
+def test_program_without_a_unit_is_named(tree: Tree, program: bytes, owner: str) -> None:
+    """Whatever it calls itself; an empty label would be none."""
+    add(tree.root, 30, Printed(program, cgroup="0::/\n"))
+    seen = pass_over({"tcp": watch(1, inode=SOCKET)}, replace(SETTINGS, owners_by="process"), 100, tree.root)
+    assert {owner: 1} == owners_of(Owners(), seen)
 
 
 @given(numbers=st.lists(st.integers(0, 30), max_size=8), unknown=st.integers(0, 5), limit=st.integers(1, 9))

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from exporter.kernel import states
 from exporter.kernel.netlink import Reason, SockDiagError
 from exporter.kernel.procfs import ProcfsTimeoutError
 from exporter.kernel.rows import Batch, Listener
@@ -20,6 +19,7 @@ from exporter.sampling.worker import HangError
 from tests.procfs_tree import Printed, ProcfsTree
 from tests.sampling.odd_procfs import HangingProcfs
 from tests.sampling.port_rules import make_rules
+from tests.sampling.watched import lay_out_connections
 
 PATIENCE_SECONDS = 30.0
 
@@ -27,14 +27,7 @@ PATIENCE_SECONDS = 30.0
 @pytest.fixture
 def tree(tmp_path: Path) -> ProcfsTree:
     """Lay out a procfs with a listener and two connections of port 80, and without IPv6."""
-    tree = ProcfsTree(tmp_path)
-    tree.fill(
-        "tcp",
-        Printed(80, state=states.LISTEN),
-        Printed(80, 9, peer=1),
-        Printed(80, 9, states.TIME_WAIT, inode=0, timer=3, peer=2),
-    )
-    return tree
+    return lay_out_connections(tmp_path)
 
 
 class Netlink:

@@ -17,6 +17,7 @@ from exporter.sampling.services import PortNames
 from tests.procfs_tree import CAPTURED, Printed, ProcfsTree, open_files
 from tests.sampling.odd_procfs import FailingProcfs, HangingProcfs
 from tests.sampling.port_rules import EPHEMERAL, make_rules
+from tests.sampling.watched import lay_out_connections
 
 PATIENCE_SECONDS = 30.0
 LISTENING_80 = Service("inbound", 80)
@@ -25,14 +26,7 @@ LISTENING_80 = Service("inbound", 80)
 @pytest.fixture
 def tree(tmp_path: Path) -> ProcfsTree:
     """Lay out a procfs with a listener and two connections of port 80."""
-    tree = ProcfsTree(tmp_path)
-    tree.fill(
-        "tcp",
-        Printed(80, state=states.LISTEN),
-        Printed(80, 9, peer=1),
-        Printed(80, 9, states.TIME_WAIT, inode=0, timer=3, peer=2),
-    )
-    return tree
+    return lay_out_connections(tmp_path)
 
 
 def read(procfs: Procfs, table: str = "tcp", rules: PortRules | None = None) -> Reading:

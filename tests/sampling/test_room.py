@@ -2,23 +2,16 @@
 
 import resource
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from exporter.sampling.room import read_room
 from exporter.sampling.sampler import Sampler
 from tests.procfs_tree import ProcfsTree
-from tests.sampling.watched import SETTINGS, lay_out
+from tests.sampling.watched import SETTINGS
 
 PAGE_BYTES = resource.getpagesize()
 PORT_RANGE = "net/ipv4/ip_local_port_range"
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> ProcfsTree:
-    """Lay out a procfs without any of the files that say what runs out."""
-    return lay_out(tmp_path)
 
 
 def test_what_is_not_there_is_absent(tree: ProcfsTree) -> None:

@@ -15,22 +15,10 @@ from exporter.sampling.sampler import Sampler
 from exporter.sampling.services import name_ports
 from exporter.sampling.snapshot import SockstatKey
 from tests.procfs_tree import Printed, ProcfsTree
-from tests.sampling.watched import SETTINGS, lay_out, sockets_of
+from tests.sampling.watched import SETTINGS, sockets_of
 
 PATIENCE_SECONDS = 30.0
 TEN_YEARS_SECONDS = 10 * 365 * 86400
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> ProcfsTree:
-    """Lay out a procfs."""
-    return lay_out(tmp_path)
-
-
-@pytest.fixture
-def sampler(tree: ProcfsTree) -> Sampler:
-    """Return a sampler of it."""
-    return Sampler(tree.procfs(), SETTINGS)
 
 
 def test_snapshot(sampler: Sampler, tree: ProcfsTree) -> None:

@@ -13,7 +13,7 @@ from exporter.kernel import states
 from exporter.sampling.sampler import Sampler
 from tests.procfs_tree import Printed, ProcfsTree, open_files, print_row
 from tests.sampling.odd_procfs import FailingProcfs, HangingProcfs
-from tests.sampling.watched import SETTINGS, lay_out, sockets_of, status_of
+from tests.sampling.watched import SETTINGS, sockets_of, status_of
 
 PATIENCE_SECONDS = 30.0
 
@@ -25,18 +25,6 @@ def logs() -> Iterator[Logs]:
     """Return what is logged."""
     with capture_logs() as captured:
         yield captured
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> ProcfsTree:
-    """Lay out a procfs."""
-    return lay_out(tmp_path)
-
-
-@pytest.fixture
-def sampler(tree: ProcfsTree) -> Sampler:
-    """Return a sampler of it."""
-    return Sampler(tree.procfs(), SETTINGS)
 
 
 def test_missing_family_is_absent_and_no_failure(sampler: Sampler, logs: Logs) -> None:

@@ -1,6 +1,6 @@
 """Watched sockets are labelled one by one as the table is whole, and nothing is read where there are none."""
 
-from collections.abc import Generator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from exporter.kernel import states
-from exporter.kernel.procfs import Procfs, ProcfsError
+from exporter.kernel.sockdetails import ADDRESS_BYTES, Detail
+from exporter.kernel.tables import Table
+from exporter.sampling import watched as watched_module
 from exporter.sampling.attribution import Attribution
 from exporter.sampling.counting import TableCount
 from exporter.sampling.ports import Service
@@ -19,30 +21,21 @@ from exporter.sampling.settings import Settings
 from exporter.sampling.stuck import OLDEST_AGE, STUCK_SOCKETS, UNFOLLOWED
 from exporter.sampling.watched import WATCHABLE_STATES, Watcher
 from tests.procfs_tree import Printed, ProcfsTree
+from tests.sampling.odd_procfs import CountingProcfs
 from tests.sampling.passes import RULES
 from tests.sampling.watched import SETTINGS, lay_out
 
 ALL_STATES = replace(SETTINGS, stuck_states=WATCHABLE_STATES, stuck_after_seconds=1e-9, owners_by="none")
+WAITING = replace(SETTINGS, stuck_states=("time_wait", "close_wait"))
+COUNT = TableCount({Service("inbound", 80): [1] * 18}, {80: 0})
+ATTRIBUTION = Attribution(RULES, {80, 443}, {"tcp": {22, 80}})
+LOOPBACK = bytes([127, 0, 0, 1]).ljust(ADDRESS_BYTES, b"\0")
 PORTS = st.sampled_from([22, 80, 443, 8443, 40000, 50000])
 ROWS = st.lists(
     st.tuples(PORTS, PORTS, st.sampled_from(sorted(states.TCP))).map(lambda row: Printed(*row)),
     unique_by=lambda row: row[:2],
     max_size=12,
 )
-
-
-class CountingProcfs(Procfs):
-    """Counts how often the table tcp is read; every second read may fail."""
-
-    reads = 0
-    fails = False
-
-    def read_blocks(self, table: str, deadline: float) -> Generator[bytes, None, None] | None:
-        """Return the blocks of a table."""
-        self.reads += table == "tcp"
-        if self.fails and table == "tcp" and self.reads % 2 == 0:
-            raise ProcfsError("tcp: as a test wants it")
-        return super().read_blocks(table, deadline)
 
 
 @pytest.fixture
@@ -87,14 +80,13 @@ def test_table_is_read_again_only_for_sockets_that_were_counted(
     tree: ProcfsTree, settings: Settings, state: int, expected: int
 ) -> None:
     tree.fill("tcp", Printed(80, state=states.LISTEN), Printed(80, 1, state))
-    procfs = CountingProcfs(str(tree.root))
+    procfs = CountingProcfs(tree.root, "tcp")
     Sampler(procfs, settings).take_snapshot()
     assert expected == procfs.reads
 
 
 def test_minisocket_is_its_listeners(tree: ProcfsTree) -> None:
     """So is a connection that waits for accept; where it did not come in, it is nobody's."""
-    settings = replace(SETTINGS, stuck_states=("time_wait", "close_wait"))
     tree.fill(
         "tcp",
         Printed(80, state=states.LISTEN, inode=7),
@@ -103,34 +95,61 @@ def test_minisocket_is_its_listeners(tree: ProcfsTree) -> None:
         Printed(80, 3, states.CLOSE_WAIT, inode=8),
         Printed(50000, 443, states.TIME_WAIT, inode=0, timer=3),
     )
-    count = TableCount({Service("inbound", 80): [1] * 18}, {80: 0})
-    attribution = Attribution(RULES, {80, 443}, {"tcp": {80}})
-    watched = Watcher(tree.procfs(), netlink_reachable=False).read("tcp", count, attribution, settings)
-    found = [
-        (watched.groups[place].series.state, watched.groups[place].series.port, inode)
-        for place, inode in zip(watched.places, watched.inodes, strict=True)
-    ]
+    watched = Watcher(tree.procfs(), netlink_reachable=False).read("tcp", COUNT, ATTRIBUTION, WAITING)
+    series = [watched.groups[place].series for place in watched.places]
     assert [
-        ("time_wait", "80", 7),
-        ("close_wait", "80", 7),
-        ("close_wait", "80", 8),
-        ("time_wait", "443", 0),
-    ] == found
+        ("time_wait", "80"),
+        ("close_wait", "80"),
+        ("close_wait", "80"),
+        ("time_wait", "443"),
+    ] == [(one.state, one.port) for one in series]
+    assert [7, 7, 8, 0] == list(watched.inodes)
+
+
+def test_minisocket_is_that_of_the_listener_at_its_address(tree: ProcfsTree) -> None:
+    """Else of the one at any, else nobody's, whoever listens at the port elsewhere."""
+    tree.fill(
+        "tcp",
+        *(Printed(80, state=states.LISTEN, inode=7 + own, own=own) for own in (0, 1, 2)),
+        Printed(22, state=states.LISTEN, inode=10, own=1),
+        *(Printed(80, 1, states.TIME_WAIT, inode=0, timer=3, own=own) for own in (1, 2, 3)),
+        Printed(22, 1, states.TIME_WAIT, inode=0, timer=3, own=2),
+    )
+    watcher = Watcher(tree.procfs(), netlink_reachable=False)
+    assert [8, 9, 7, 0] == list(watcher.read("tcp", COUNT, ATTRIBUTION, WAITING).inodes)
+
+
+@pytest.mark.parametrize(("cgroup_ids", "expected"), [((5, 5, 5), (7, 5)), ((5, 6, 5), (0, None))])
+def test_minisocket_of_listeners_at_one_address_is_theirs_if_they_are_of_one_cgroup(
+    tree: ProcfsTree, monkeypatch: pytest.MonkeyPatch, cgroup_ids: tuple[int, ...], expected: object
+) -> None:
+    """The kernel does not tell which of them took it in."""
+    listeners = [
+        Detail(80, 0, states.LISTEN, 7 + place, 1 + place, LOOPBACK, cgroup_id)
+        for place, cgroup_id in enumerate(cgroup_ids)
+    ]
+    connection = Detail(80, 40000, states.TIME_WAIT, 0, 9, LOOPBACK, 0)
+
+    def read_details(table: Table, wanted: set[int], deadline: float) -> Iterator[Detail]:
+        del table, deadline
+        yield from (detail for detail in (*listeners, connection) if detail.state in wanted)
+
+    monkeypatch.setattr(watched_module, "read_details", read_details)
+    watched = Watcher(tree.procfs(), netlink_reachable=True).read("tcp", COUNT, ATTRIBUTION, WAITING)
+    assert [expected] == [(watched.inodes[0], group.cgroup_id) for group in watched.groups]
 
 
 def test_sockets_that_cannot_be_looked_at_cost_their_measures_only(tree: ProcfsTree) -> None:
     """It is told once, no zero is told meanwhile, and ages go on."""
     tree.fill("tcp", Printed(80, state=states.LISTEN), Printed(80, 1, states.CLOSE_WAIT))
-    procfs = CountingProcfs(str(tree.root))
+    procfs = CountingProcfs(tree.root, "tcp", failing=(4, 6))
     sampler = Sampler(procfs, replace(SETTINGS, stuck_after_seconds=1e-9))
     sampler.take_snapshot()
     with capture_logs() as logs:
-        procfs.fails = True
         for _ in range(2):
             failed = sampler.take_snapshot()
             assert {"ipv6"} == {labels[1] for labels in failed.measures[STUCK_SOCKETS]}
             assert 1 == sum(number for key, number in failed.sockets.items() if key.state == "close_wait")
-        procfs.fails = False
         assert 1 == sum(sampler.take_snapshot().measures[STUCK_SOCKETS].values())
     assert [("watched sockets cannot be read", "tcp"), ("watched sockets can be read again", "tcp")] == [
         (log["event"], log["table"]) for log in logs

@@ -69,6 +69,18 @@ def lay_out(root: Path) -> ProcfsTree:
     return tree
 
 
+def lay_out_connections(root: Path) -> ProcfsTree:
+    """Make a procfs without IPv6, with a listener and two connections of port 80, one in TIME_WAIT."""
+    tree = ProcfsTree(root)
+    tree.fill(
+        "tcp",
+        Printed(80, state=states.LISTEN),
+        Printed(80, 9, peer=1),
+        Printed(80, 9, states.TIME_WAIT, inode=0, timer=3, peer=2),
+    )
+    return tree
+
+
 def status_of(snapshot: Snapshot, table: str) -> TableStatus:
     """Return how reading a table went."""
     (status,) = (status for status in snapshot.tables if status.table == table)

@@ -121,6 +121,7 @@ def test_landing_page_says_what_runs_and_where_the_metrics_are(daemon: Daemon) -
     assert 'href="/metrics"' in page
     rows = re.findall(r"<tr><td>(\w+)</td><td>[\d,]+</td><td>(\w+)</td><td>(\w+)</td></tr>", page)
     assert [(table, "read") for table in ("tcp", "tcp6", "udp", "udp6")] == [row[::2] for row in rows]
+    assert "<dd>no file is given: the defaults hold</dd>" in page
     assert re.search(r"<dd>\d+ s ago, with [\d.]+ ms of CPU, every [\d.]+ s</dd>", page)
 
 

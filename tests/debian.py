@@ -1,0 +1,57 @@
+"""Run a server that Debian packages, on a free port of the loopback, and ask it over HTTP."""
+
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.error import URLError
+
+from tests import requirements
+from tests.patience import wait_until
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    port: int
+
+    def is_ready(self) -> bool:
+        """Tell whether it has started."""
+        try:
+            self.ask("/-/ready")
+        except (URLError, ConnectionError):
+            return False
+        return True
+
+    def ask(self, path: str) -> bytes:
+        """Return what it answers; raises URLError."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as response:
+            return bytes(response.read())
+
+
+Running = TypeVar("Running", bound=Server)
+
+
+@contextmanager
+def running_server(kind: type[Running], package: str, *flags: str) -> Iterator[Running]:
+    """Run the command of a package until the end of the block, in which it is ready."""
+    command = requirements.require_command(package, package)
+    server = kind(find_free_port())
+    listen = f"--web.listen-address=127.0.0.1:{server.port}"
+    process = subprocess.Popen([command, listen, "--log.level=error", *flags])
+    try:
+        wait_until(server.is_ready)
+        yield server
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def find_free_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
