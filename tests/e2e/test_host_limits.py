@@ -14,6 +14,7 @@ LIMIT_SECONDS = 150
 
 
 def test_every_alert_on_the_limits_of_a_host_fires(tmp_path: Path) -> None:
+    requirements.require_root()
     requirements.require_command("prometheus", "prometheus")
     requirements.require_command("ip", "iproute2")
     run_in_own_kernel(host_limits.__name__, tmp_path, LIMIT_SECONDS)

@@ -54,9 +54,9 @@ def run_in_own_kernel(module: str, folder: Path, limit_seconds: float) -> None:
             os.killpg(kernel.pid, signal.SIGKILL)
         kernel.wait()
     said = console.read_text(errors="replace").strip()
-    (*_, last) = ("", *said.splitlines())
+    why = next((line for line in said.splitlines() if "panic" in line), said.rpartition("\n")[2])
     remedy = "allow ptrace(2), and a temporary folder without noexec"
-    require(f"User-Mode Linux does not boot: {last}", remedy, met=BOOTED in said)
+    require(f"User-Mode Linux does not boot: {why}", remedy, met=BOOTED in said)
     assert ended == 0, said
 
 
