@@ -66,8 +66,8 @@ class Command:
         self._peak_mb = 0.0
 
     def sample(self, timeout_seconds: float) -> float:
-        """Run it to its end; the first time once more, to watch its memory, which is not free."""
-        if not self._peak_mb:
+        """Run it to its end; the first time also to watch its memory, until it is seen before it has ended."""
+        while not self._peak_mb:
             self._run(timeout_seconds, self._watch_memory)
         return self._run(timeout_seconds, lambda _: None)
 
