@@ -66,7 +66,7 @@ class Command:
         self._peak_mb = 0.0
 
     def sample(self, timeout_seconds: float) -> float:
-        """Run it to its end; the first time also to watch its memory, until it is seen before it has ended."""
+        """Run it to its end; at first only to see its memory, which one that ends too soon does not show."""
         while not self._peak_mb:
             self._run(timeout_seconds, self._watch_memory)
         return self._run(timeout_seconds, lambda _: None)
