@@ -56,10 +56,14 @@ class Stage(NamedTuple):
     answers: Answers | None = None
 
     def ratio(self, name: str, other: str) -> float | None:
-        """Return how many times another's CPU time a contender takes; None where one was not measured."""
+        """Return how many times another's CPU time a contender takes; None where one was not measured.
+
+        It is the median of the rounds, as within one a noisy machine is the same for both.
+        """
         costs = [self.costs.get(each) for each in (name, other)]
-        first, second = (cost.median_ms if cost and cost.cpu_ms else None for cost in costs)
-        return first / second if first is not None and second else None
+        samples = [cost.cpu_ms if cost else () for cost in costs]
+        ratios = [first / second for first, second in zip(*samples, strict=False)]
+        return median(ratios) if ratios else None
 
     @property
     def megabytes_of_followed(self) -> float:

@@ -206,12 +206,12 @@ def _runs_of(kind: int, lengths: tuple[int, ...]) -> re.Pattern[bytes]:
 
     That is all that is behind a message of another length, or behind what is no message.
     """
-    starts = (_HEADER.pack(length, kind, _NLM_F_MULTI, SEQUENCE, 0)[:_PORT] for length in lengths)
-    messages = [
-        b"%b.{%d}" % (re.escape(start), length - _PORT) for start, length in zip(starts, lengths, strict=True)
-    ]
+    messages = []
+    for length in lengths:
+        start = _HEADER.pack(length, kind, _NLM_F_MULTI, SEQUENCE, 0)[:_PORT]
+        messages.append(b"%b.{%d}+" % (re.escape(start), length - _PORT))
     runs = b"".join(b"((?:%b)*+)" % message for message in messages)
-    return re.compile(b"%b((?!%b).++)?" % (runs, b"|".join(messages)), re.DOTALL)
+    return re.compile(b"%b(?:(?=%b)|(.*+))" % (runs, b"|".join(messages)), re.DOTALL)
 
 
 def receive(channel: socket.socket, buffer: memoryview, deadline: float) -> int:
