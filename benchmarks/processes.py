@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from select import select
@@ -67,8 +68,9 @@ class Command:
 
     def sample(self, timeout_seconds: float) -> float:
         """Run it to its end; at first only to see its memory, which one that ends too soon does not show."""
+        deadline = time.monotonic() + timeout_seconds
         while not self._peak_mb:
-            self._run(timeout_seconds, self._watch_memory)
+            self._run(deadline - time.monotonic(), self._watch_memory)
         return self._run(timeout_seconds, lambda _: None)
 
     def peak_mb(self) -> float:

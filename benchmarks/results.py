@@ -62,7 +62,7 @@ class Stage(NamedTuple):
         """
         costs = [self.costs.get(each) for each in (name, other)]
         samples = [cost.cpu_ms if cost else () for cost in costs]
-        ratios = [first / second for first, second in zip(*samples, strict=False)]
+        ratios = [first / second for first, second in zip(*samples, strict=False) if second]
         return median(ratios) if ratios else None
 
     @property

@@ -30,7 +30,13 @@ from exporter.serving.server import Listener, ServerError, bind, format_address
 EXIT_USAGE: Final = 2
 
 _STANDARD_OUTPUT: Final = 1
-_NEED_MORE_PASSES: Final = {"stuck_sockets", "oldest_socket_age_seconds", "sockets_peak", "udp_drops_total"}
+_NEED_MORE_PASSES: Final = {
+    "stuck_sockets",
+    "oldest_socket_age_seconds",
+    "exporter_stuck_sockets_unfollowed",
+    "sockets_peak",
+    "udp_drops_total",
+}
 _LARGEST_SERVICES_BYTES: Final = 4 << 20
 
 log = structlog.get_logger()

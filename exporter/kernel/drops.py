@@ -12,8 +12,10 @@ from itertools import compress
 from struct import Struct
 from typing import Final, NamedTuple
 
-from exporter.kernel.netlink import ATTRIBUTE_BYTES, Block, dump
-from exporter.kernel.sockdiag import STATES_IN_PROCFS, place_attributes, question_of
+from exporter.kernel import attributes
+from exporter.kernel.attributes import place_attributes
+from exporter.kernel.netlink import Block, dump
+from exporter.kernel.sockdiag import INET_MESSAGE_BYTES, STATES_IN_PROCFS, question_of
 from exporter.kernel.tables import Table
 
 _SKMEMINFO: Final = 7
@@ -61,7 +63,7 @@ def find_drops(block: Block) -> Iterator[Dropping]:
     data, length = block
     starts: Iterable[int] = range(0, len(data), length)
     place = _place_drops(data[:length])
-    heading = range(place - _DROPS_AT - ATTRIBUTE_BYTES, place - _DROPS_AT)
+    heading = range(place - _DROPS_AT - attributes.HEADER_BYTES, place - _DROPS_AT)
     if place and all(data[i::length] == data[i : i + 1] * len(data[::length]) for i in heading):
         columns = (data[place + i :: length] for i in range(_WORD.size))
         starts = compress(starts, map(any, zip(*columns, strict=True)))
@@ -83,5 +85,5 @@ def parse_drops(blocks: Iterable[bytes]) -> Iterator[Dropping]:
 
 def _place_drops(message: bytes) -> int:
     """Return where in a message the drops stand, 0 when it does not have them."""
-    payload = place_attributes(message).get(_SKMEMINFO, range(0))
+    payload = place_attributes(message, INET_MESSAGE_BYTES).get(_SKMEMINFO, range(0))
     return payload.start + _DROPS_AT if len(payload) >= _DROPS_AT + _WORD.size else 0

@@ -42,8 +42,6 @@ _NLM_F_MULTI: Final = 0x2
 _NLM_F_DUMP_INTR: Final = 0x10
 _NLM_F_DUMP: Final = 0x300
 _HEADER: Final = Struct("=IHHII")  # length, type, flags, sequence number, port
-_ATTRIBUTE: Final = Struct("=HH")  # length, type
-ATTRIBUTE_BYTES: Final = _ATTRIBUTE.size
 _PORT: Final = 12
 _ERROR_NUMBER: Final = Struct("=i")
 _TIMEVAL: Final = Struct("@ll")
@@ -128,16 +126,6 @@ def ask_twice_if_busy(ask: Callable[[], Answer]) -> Answer:
         if error.reason is not Reason.TRANSIENT:
             raise
     return ask()
-
-
-def iterate_attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the type and the payload of every attribute; what is no attribute ends them."""
-    while len(data) >= _ATTRIBUTE.size:
-        length, kind = _ATTRIBUTE.unpack_from(data)
-        if not _ATTRIBUTE.size <= length <= len(data):
-            break
-        yield kind, data[_ATTRIBUTE.size : length]
-        data = data[length + -length % 4 :]
 
 
 def encode_request(question: Question) -> bytes:

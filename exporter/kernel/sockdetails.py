@@ -10,8 +10,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from struct import Struct
 from typing import Final, NamedTuple
 
-from exporter.kernel.netlink import ATTRIBUTE_BYTES, Block, dump
-from exporter.kernel.sockdiag import PORT_COLUMNS, STATE_COLUMN, place_attributes, question_of
+from exporter.kernel import attributes
+from exporter.kernel.attributes import place_attributes
+from exporter.kernel.netlink import Block, dump
+from exporter.kernel.sockdiag import INET_MESSAGE_BYTES, PORT_COLUMNS, STATE_COLUMN, question_of
 from exporter.kernel.tables import Table
 
 ADDRESS_BYTES: Final = 16
@@ -59,7 +61,7 @@ def parse_details(block: Block) -> Iterator[Detail]:
     As a rule those of one length have the same attributes; where not, they are read one by one.
     """
     data, length = block
-    places = place_attributes(data[:length])
+    places = place_attributes(data[:length], INET_MESSAGE_BYTES)
     if not _is_same_in_all(block, places):
         for start in range(0, len(data), length):
             yield from parse_details(Block(data[start : start + length], length))
@@ -73,7 +75,7 @@ def parse_details(block: Block) -> Iterator[Detail]:
 def _is_same_in_all(block: Block, places: Mapping[int, range]) -> bool:
     """Tell whether the headers of these attributes are at their places in all messages of a block."""
     data, length = block
-    headers = (range(place.start - ATTRIBUTE_BYTES, place.start) for place in places.values())
+    headers = (range(place.start - attributes.HEADER_BYTES, place.start) for place in places.values())
     columns = (data[column::length] for header in headers for column in header)
     return len(data) == length or all(column.count(column[0]) == len(column) for column in columns)
 

@@ -12,7 +12,7 @@ net/unix/diag.c.
 
 import socket
 import sys
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import closing
 from functools import lru_cache
 from itertools import chain, repeat
@@ -21,14 +21,13 @@ from types import MappingProxyType
 from typing import Final
 
 from exporter.kernel import states
+from exporter.kernel.attributes import place_attributes
 from exporter.kernel.netlink import (
-    ATTRIBUTE_BYTES,
     HEADER_BYTES,
     TCPDIAG_GETSOCK,
     Block,
     Question,
     dump,
-    iterate_attributes,
 )
 from exporter.kernel.rows import Batch, Listener, Row, count_minisockets, set_listeners_apart
 from exporter.kernel.tables import Table
@@ -50,7 +49,7 @@ _INET_REQUEST: Final = Struct("=BBBxI2xH44x")  # family, protocol, extensions, s
 _TCPDIAG_REQUEST: Final = Struct("=52xII")  # any family, any socket; states, memory not asked for
 INET_MESSAGE_BYTES: Final = HEADER_BYTES + 72
 _ROW: Final = "=20xHHB47xQ"
-_STATE_IN_ROW: Final = 24
+_STATE_IN_ROW: Final = 24  # where an address begins, which no row has: so the state comes behind the ports
 _ROW_BYTES: Final = calcsize(_ROW)
 STATE_COLUMN: Final = HEADER_BYTES + 1
 _TIMER: Final = HEADER_BYTES + 2
@@ -189,7 +188,7 @@ class _InetParser:
             unpacked.append(rows)
             listed += len(codes)
             minisockets += count_minisockets(codes, block.data[_TIMER :: block.length])
-            minisockets -= _count_fast_open(block)
+            minisockets -= _count_fast_open(block, codes)
         return Batch(listeners, chain.from_iterable(unpacked), listed, minisockets=minisockets)
 
 
@@ -206,9 +205,8 @@ def _row_of(length: int) -> Struct:
     return Struct(f"{_ROW}{length - _ROW_BYTES}x")
 
 
-def _count_fast_open(block: Block) -> int:
+def _count_fast_open(block: Block, codes: bytes) -> int:
     """Return how many sockets in SYN_RECV are no minisockets: those of TCP Fast Open have an inode."""
-    codes = block.data[STATE_COLUMN :: block.length]
     if states.SYN_RECV not in codes:
         return 0
     inodes = zip(*(block.data[column :: block.length] for column in _INODE), strict=True)
@@ -238,19 +236,5 @@ def _parse_unix(blocks: Iterable[Block]) -> Batch:
 
 
 def _queue_length(message: bytes) -> int:
-    for kind, payload in iterate_attributes(message[UNIX_MESSAGE_BYTES:]):
-        if kind == _UNIX_DIAG_RQLEN and len(payload) >= _QUEUES.size:
-            waiting, _ = _QUEUES.unpack_from(payload)
-            return int(waiting)
-    return 0
-
-
-def place_attributes(message: bytes) -> Mapping[int, range]:
-    """Return where in a message of inet_diag the payload of each attribute is."""
-    places = {}
-    start = INET_MESSAGE_BYTES
-    for kind, payload in iterate_attributes(message[start:]):
-        start += ATTRIBUTE_BYTES
-        places[kind] = range(start, start + len(payload))
-        start += len(payload) + -len(payload) % 4
-    return places
+    place = place_attributes(message, UNIX_MESSAGE_BYTES).get(_UNIX_DIAG_RQLEN, range(0))
+    return int(_QUEUES.unpack_from(message, place.start)[0]) if len(place) >= _QUEUES.size else 0

@@ -131,9 +131,10 @@ class ProtocolReader:
         now = time.monotonic()
         limits = Counter[int]()
         try:
-            for port, _, limit in read_listeners(table, now + _LIMITS_SECONDS):
-                limits[port] += limit or 0
+            listeners = ask_twice_if_busy(lambda: read_listeners(table, now + _LIMITS_SECONDS))
         except SockDiagError as error:
             self._choice.note_failure(now)
             return replace(reading, netlink_error=error)
+        for port, _, limit in listeners:
+            limits[port] += limit or 0
         return replace(reading, count=replace(count, accept_queue_limits=limits))

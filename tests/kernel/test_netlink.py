@@ -22,7 +22,6 @@ from exporter.kernel.netlink import (
     SockDiagError,
     dump,
     encode_request,
-    iterate_attributes,
     receive,
 )
 from exporter.kernel.sockdiag import question_of
@@ -167,17 +166,6 @@ def check_cut(datagrams: list[bytes]) -> None:
         return
     assert all(len(block.data) % block.length == 0 and block.length >= SHORTEST for block in blocks)
     assert sum(len(block.data) for block in blocks) <= sum(map(len, datagrams))
-
-
-@given(st.binary(max_size=100))
-def test_attributes_of_any_bytes(data: bytes) -> None:
-    assert sum(4 + len(payload) for _, payload in iterate_attributes(data)) <= len(data)
-
-
-def test_attributes() -> None:
-    """What is padded, and what lies about its length."""
-    data = pack("=HHB3x", 5, 8, 7) + pack("=HHI", 8, 4, 9) + pack("=HH", 3, 1)
-    assert [(8, b"\7"), (4, pack("=I", 9))] == list(iterate_attributes(data))
 
 
 def test_what_the_kernel_lacks_is_unavailable() -> None:

@@ -1,0 +1,23 @@
+"""Find the attributes behind the fixed part of a message: length, type and payload, one after the other.
+
+Source: ``struct nlattr`` in include/uapi/linux/netlink.h.
+"""
+
+from collections.abc import Mapping
+from struct import Struct
+from typing import Final
+
+_HEADER: Final = Struct("=HH")  # length, type
+HEADER_BYTES: Final = _HEADER.size
+
+
+def place_attributes(message: bytes, start: int) -> Mapping[int, range]:
+    """Return where the payload of each attribute is, by type; what is no attribute ends them."""
+    places = {}
+    while start + HEADER_BYTES <= len(message):
+        length, kind = _HEADER.unpack_from(message, start)
+        if not HEADER_BYTES <= length <= len(message) - start:
+            break
+        places[kind] = range(start + HEADER_BYTES, start + length)
+        start += length + -length % 4
+    return places
