@@ -36,7 +36,8 @@ class BusiestDestinations:
     """Looks at the destinations of a port while it has many connections.
 
     A look is one more dump. So the next is taken when the connections have become more or fewer by a tenth,
-    and after a minute in any case: they may have gone from one destination to another.
+    be it of what they were or of the ports that were left, which are few when it matters; and after a minute
+    in any case: they may have gone from one destination to another.
     """
 
     def __init__(self) -> None:
@@ -52,7 +53,9 @@ class BusiestDestinations:
         busiest: dict[tuple[str, ...], float] = {}
         for (name, port), connections in crowded.items():
             look = self._looks.get((name, port))
-            if look is None or _is_outdated(look, connections, seen.now):
+            if look is None or _is_outdated(
+                look, connections, len(seen.series.attribution.rules.ephemeral), seen.now
+            ):
                 look = Look(seen.now, connections, _look(TABLES[name], port, seen))
                 self._looks[name, port] = look
             protocol, family = TABLES[name].protocol, TABLES[name].family
@@ -87,8 +90,9 @@ def _list_crowded_ports(seen: Pass) -> Iterator[tuple[str, int, int]]:
                     yield name, port, connections
 
 
-def _is_outdated(look: Look, connections: int, now: float) -> bool:
-    changed = abs(connections - look.connections) > _CHANGE * look.connections
+def _is_outdated(look: Look, connections: int, ephemeral: int, now: float) -> bool:
+    left = max(ephemeral - look.busiest, 0)
+    changed = abs(connections - look.connections) > _CHANGE * min(look.connections, left)
     return changed or now - look.taken_at_seconds >= LOOK_AGAIN_SECONDS
 
 

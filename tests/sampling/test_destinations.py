@@ -68,6 +68,17 @@ def test_a_look_holds_until_connections_are_more_or_fewer_or_a_minute_is_over(
     assert [25] == measure_again(*[1] * 25)
 
 
+def test_the_nearer_the_end_the_more_looks(tree: ProcfsTree) -> None:
+    """One more of a hundred is of no matter where half is left, and seen where three are."""
+    sampler = Sampler(tree.procfs(), SETTINGS)
+    seen: list[float] = []
+    for connections in (50, 51, 97, 98, 99, 100):
+        tree.fill("tcp", *(Printed(20000 + i, 5432, peer=1) for i in range(connections)))
+        measures = sampler.take_snapshot().measures
+        seen += measures["ephemeral_ports_busiest_destination"].values()
+    assert [50, 50, 97, 98, 99, 100] == seen
+
+
 def test_look_that_fails_costs_no_other(tree: ProcfsTree) -> None:
     """A pass reads the table to count it, and again for each port whose connections have changed."""
     rows = [Printed(20000 + i, port) for port in (5432, 3306) for i in range(20)]
