@@ -10,7 +10,7 @@ import pytest
 
 from tests import requirements
 from tests.daemon import COMMAND, ROOT, parse_page, run_once
-from tests.live.cgroup import enter, made_cgroup
+from tests.live.cgroup import enter, find_root, made_cgroup
 from tests.live.leaker import leaking
 from tests.live.namespace import Namespace
 
@@ -61,7 +61,7 @@ def leaky_service(namespace: Namespace) -> Iterator[None]:
 @pytest.fixture
 def leaky_program(namespace: Namespace) -> Iterator[None]:
     """Leak in the root of the tree of cgroups, as root."""
-    with leaking(namespace.command()) as leaker:
+    with leaking([*namespace.command(), *enter(find_root())]) as leaker:
         for port in range(LEAKS):
             leaker.tell(f"leak {40000 + port}")
         yield
@@ -132,7 +132,7 @@ def test_listeners_at_one_port_are_told_by_their_addresses(
     with (
         made_cgroup(SERVICE) as cgroup,
         leaking([*namespace.command(), *enter(cgroup)]) as service,
-        leaking(namespace.command(), "127.0.0.2") as program,
+        leaking([*namespace.command(), *enter(find_root())], "127.0.0.2") as program,
     ):
         service.tell("finish 40000")
         for port in (40001, 40002):
