@@ -99,7 +99,7 @@ def _pack(table: Table, details: Iterator[Detail], attribution: Attribution) -> 
 
     A minisocket has neither cgroup nor inode, nor has one that waits for accept an inode: where it came in,
     it gets those of the listener at its address, else of the one at any. Where several share an address with
-    SO_REUSEPORT, it cannot be told whose it is, unless they are of one cgroup.
+    SO_REUSEPORT, it cannot be told which took it in: it gets no inode, and their cgroup if that is one.
     """
     watched = Watched()
     places: dict[tuple[object, ...], int] = {}
@@ -107,8 +107,10 @@ def _pack(table: Table, details: Iterator[Detail], attribution: Attribution) -> 
     for detail in details:
         local, remote, state, inode, cookie, address, cgroup_id = detail
         if state == states.LISTEN:
-            if listeners.setdefault((local, address), detail).cgroup_id != cgroup_id:
-                listeners[local, address] = detail._replace(inode=0, cgroup_id=0)
+            known = listeners.setdefault((local, address), detail)
+            if known.inode != inode:  # procfs may repeat a row
+                shared = cgroup_id if known.cgroup_id == cgroup_id else 0
+                listeners[local, address] = known._replace(inode=0, cgroup_id=shared)
             continue
         if not inode and (listener := listeners.get((local, address)) or listeners.get((local, _ANY))):
             inode = listener.inode

@@ -119,24 +119,42 @@ def test_minisocket_is_that_of_the_listener_at_its_address(tree: ProcfsTree) -> 
     assert [8, 9, 7, 0] == list(watcher.read("tcp", COUNT, ATTRIBUTION, WAITING).inodes)
 
 
-@pytest.mark.parametrize(("cgroup_ids", "expected"), [((5, 5, 5), (7, 5)), ((5, 6, 5), (0, None))])
-def test_minisocket_of_listeners_at_one_address_is_theirs_if_they_are_of_one_cgroup(
-    tree: ProcfsTree, monkeypatch: pytest.MonkeyPatch, cgroup_ids: tuple[int, ...], expected: object
+@pytest.mark.parametrize(
+    ("cgroup_ids", "expected"), [((5, 5, 5), 5), ((5, 6, 5), None), ((0, 0, 0), None), ((5, 5, 0), None)]
+)
+def test_minisocket_of_listeners_at_one_address_is_their_cgroups_if_it_is_one(
+    tree: ProcfsTree, monkeypatch: pytest.MonkeyPatch, cgroup_ids: tuple[int, ...], expected: int | None
 ) -> None:
-    """The kernel does not tell which of them took it in."""
+    """The kernel does not tell which of them took it in; what waits for accept has a cgroup of its own."""
     listeners = [
         Detail(80, 0, states.LISTEN, 7 + place, 1 + place, LOOPBACK, cgroup_id)
         for place, cgroup_id in enumerate(cgroup_ids)
     ]
-    connection = Detail(80, 40000, states.TIME_WAIT, 0, 9, LOOPBACK, 0)
+    connections = [
+        Detail(80, 40000, states.TIME_WAIT, 0, 9, LOOPBACK, 0),
+        Detail(80, 40001, states.CLOSE_WAIT, 0, 10, LOOPBACK, 4),
+    ]
 
     def read_details(table: Table, wanted: set[int], deadline: float) -> Iterator[Detail]:
         del table, deadline
-        yield from (detail for detail in (*listeners, connection) if detail.state in wanted)
+        yield from (detail for detail in (*listeners, *connections) if detail.state in wanted)
 
     monkeypatch.setattr(watched_module, "read_details", read_details)
     watched = Watcher(tree.procfs(), netlink_reachable=True).read("tcp", COUNT, ATTRIBUTION, WAITING)
-    assert [expected] == [(watched.inodes[0], group.cgroup_id) for group in watched.groups]
+    assert [expected, 4] == [watched.groups[place].cgroup_id for place in watched.places]
+    assert [0, 0] == list(watched.inodes)
+
+
+@pytest.mark.parametrize(("inode", "expected"), [(7, 7), (8, 0)])
+def test_listener_that_is_printed_twice_is_one(tree: ProcfsTree, inode: int, expected: int) -> None:
+    """As a table that changes meanwhile may repeat a row; another at its address is another's, perhaps."""
+    tree.fill(
+        "tcp",
+        *(Printed(80, state=states.LISTEN, inode=number) for number in (7, inode)),
+        Printed(80, 1, states.TIME_WAIT, inode=0, timer=3),
+    )
+    watcher = Watcher(tree.procfs(), netlink_reachable=False)
+    assert [expected] == list(watcher.read("tcp", COUNT, ATTRIBUTION, WAITING).inodes)
 
 
 def test_sockets_that_cannot_be_looked_at_cost_their_measures_only(tree: ProcfsTree) -> None:
