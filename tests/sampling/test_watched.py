@@ -1,7 +1,9 @@
 """Watched sockets are labelled one by one as the table is whole, and nothing is read where there are none."""
 
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -28,8 +30,12 @@ from tests.sampling.watched import SETTINGS, lay_out
 ALL_STATES = replace(SETTINGS, stuck_states=WATCHABLE_STATES, stuck_after_seconds=1e-9, owners_by="none")
 WAITING = replace(SETTINGS, stuck_states=("time_wait", "close_wait"))
 COUNT = TableCount({Service("inbound", 80): [1] * 18}, {80: 0})
-ATTRIBUTION = Attribution(RULES, {80, 443}, {"tcp": {22, 80}})
+ATTRIBUTION = Attribution(RULES, {80, 443}, {"tcp": {22, 80}, "tcp6": {22, 80}})
 LOOPBACK = bytes([127, 0, 0, 1]).ljust(ADDRESS_BYTES, b"\0")
+IPV6_LOOPBACK, MAPPED_ANY, MAPPED_LOOPBACK = (
+    int("".join(f"{word:08X}" for word in struct.unpack("=4I", ip_address(text).packed)), 16)
+    for text in ("::1", "::ffff:0.0.0.0", "::ffff:127.0.0.1")
+)
 PORTS = st.sampled_from([22, 80, 443, 8443, 40000, 50000])
 ROWS = st.lists(
     st.tuples(PORTS, PORTS, st.sampled_from(sorted(states.TCP))).map(lambda row: Printed(*row)),
@@ -117,6 +123,21 @@ def test_minisocket_is_that_of_the_listener_at_its_address(tree: ProcfsTree) -> 
     )
     watcher = Watcher(tree.procfs(), netlink_reachable=False)
     assert [8, 9, 7, 0] == list(watcher.read("tcp", COUNT, ATTRIBUTION, WAITING).inodes)
+
+
+def test_minisocket_of_ipv4_in_tcp6_is_that_of_the_listener_at_any_of_ipv4(tree: ProcfsTree) -> None:
+    """Else of the one at any, and so is one of IPv6; numbers are as the kernel prints addresses."""
+    tree.fill(
+        "tcp6",
+        Printed(80, state=states.LISTEN, inode=7),
+        Printed(80, state=states.LISTEN, inode=8, own=MAPPED_ANY),
+        Printed(22, state=states.LISTEN, inode=9),
+        Printed(80, 1, states.TIME_WAIT, inode=0, timer=3, own=MAPPED_LOOPBACK),
+        Printed(80, 1, states.TIME_WAIT, inode=0, timer=3, own=IPV6_LOOPBACK),
+        Printed(22, 1, states.TIME_WAIT, inode=0, timer=3, own=MAPPED_LOOPBACK),
+    )
+    watcher = Watcher(tree.procfs(), netlink_reachable=False)
+    assert [8, 7, 9] == list(watcher.read("tcp6", COUNT, ATTRIBUTION, WAITING).inodes)
 
 
 @pytest.mark.parametrize(
