@@ -6,7 +6,7 @@ in common, their series and their cgroup, is kept once.
 
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
@@ -30,6 +30,8 @@ _NUMBERS: Final = {name: code for code, name in states.TCP.items()}
 _STATE_BITS: Final = 4
 _KEY: Final = (1 << 64) - 1
 _ANY: Final = bytes(ADDRESS_BYTES)
+_MAPPED: Final = bytes.fromhex("00000000 00000000 0000ffff")  # what IPv4's addresses begin with in tcp6
+_MAPPED_ANY: Final = _MAPPED.ljust(ADDRESS_BYTES, b"\0")
 
 
 class Group(NamedTuple):
@@ -99,7 +101,7 @@ def _pack(table: Table, details: Iterator[Detail], attribution: Attribution) -> 
 
     A minisocket has neither cgroup nor inode, nor has one that waits for accept an inode: where it came in,
     it gets those of the listener at its address, else of the one at any. Where several share an address with
-    SO_REUSEPORT, it cannot be told whose it is, unless they are of one cgroup.
+    SO_REUSEPORT, it cannot be told which took it in: it gets no inode, and their cgroup if that is one.
     """
     watched = Watched()
     places: dict[tuple[object, ...], int] = {}
@@ -107,10 +109,12 @@ def _pack(table: Table, details: Iterator[Detail], attribution: Attribution) -> 
     for detail in details:
         local, remote, state, inode, cookie, address, cgroup_id = detail
         if state == states.LISTEN:
-            if listeners.setdefault((local, address), detail).cgroup_id != cgroup_id:
-                listeners[local, address] = detail._replace(inode=0, cgroup_id=0)
+            known = listeners.setdefault((local, address), detail)
+            if known.inode != inode:  # procfs may repeat a row
+                shared = cgroup_id if known.cgroup_id == cgroup_id else 0
+                listeners[local, address] = known._replace(inode=0, cgroup_id=shared)
             continue
-        if not inode and (listener := listeners.get((local, address)) or listeners.get((local, _ANY))):
+        if not inode and (listener := _find_listener(listeners, local, address)):
             inode = listener.inode
             cgroup_id = cgroup_id or listener.cgroup_id
         common = attribution.find_tcp_service(table.name, local, remote), state, cgroup_id
@@ -123,3 +127,12 @@ def _pack(table: Table, details: Iterator[Detail], attribution: Attribution) -> 
         watched.inodes.append(inode)
         watched.places.append(place)
     return watched
+
+
+def _find_listener(listeners: Mapping[tuple[int, bytes], Detail], port: int, address: bytes) -> Detail | None:
+    """Return who listens at an address, else at any, of IPv4 first: :: may be of IPv6 only."""
+    return (
+        listeners.get((port, address))
+        or (listeners.get((port, _MAPPED_ANY)) if address.startswith(_MAPPED) else None)
+        or listeners.get((port, _ANY))
+    )

@@ -89,7 +89,7 @@ def test_odd_names_are_kept(root: Path, program: bytes) -> None:
 
 
 def test_memory_of_a_process_is_not_looked_at(root: Path) -> None:
-    """Its arguments would have the rest of a name that is as long as names can be; none may open them."""
+    """Its arguments would have the rest of a name that is as long as names can be; it is not told."""
     add(root, 30, Printed(b"prometheus-node"))
     (root / "30" / "cmdline").write_bytes(b"/usr/bin/prometheus-node-exporter\0")
     assert b"prometheus-node" == holders(Processes(root), SOCKET)[SOCKET].program

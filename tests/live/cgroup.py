@@ -10,13 +10,18 @@ from tests import requirements
 ENTER = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
 
 
-@contextmanager
-def made_cgroup(name: str) -> Iterator[Path]:
-    """Make a cgroup, and take it away at the end, when the processes in it are gone."""
+def find_root() -> Path:
+    """Return the root of the tree, which is nobody's cgroup."""
     with open("/proc/self/mounts", encoding="utf-8") as mounts:
         found = [words[1] for words in map(str.split, mounts) if words[2] == "cgroup2"]
     requirements.require("needs cgroup2", "mount -t cgroup2 none /sys/fs/cgroup", met=bool(found))
-    parent = Path(found[0]) / f"netstat-exporter-test-{os.getpid()}"
+    return Path(found[0])
+
+
+@contextmanager
+def made_cgroup(name: str) -> Iterator[Path]:
+    """Make a cgroup, and take it away at the end, when the processes in it are gone."""
+    parent = find_root() / f"netstat-exporter-test-{os.getpid()}"
     made = parent / name
     made.mkdir(parents=True)
     try:

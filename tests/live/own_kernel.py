@@ -55,8 +55,10 @@ def run_in_own_kernel(module: str, folder: Path, limit_seconds: float) -> None:
         kernel.wait()
     said = console.read_text(errors="replace").strip()
     why = next((line for line in said.splitlines() if "panic" in line), said.rpartition("\n")[2])
-    remedy = "allow ptrace(2), and a temporary folder without noexec"
-    require(f"User-Mode Linux does not boot: {why}", remedy, met=BOOTED in said)
+    late, remedy = "", "allow ptrace(2), and a temporary folder without noexec"
+    if ended is None:
+        late, remedy = f" in {limit_seconds:g} s", "leave it more of the CPU"
+    require(f"User-Mode Linux does not boot{late}: {why}", remedy, met=BOOTED in said)
     assert ended == 0, said
 
 

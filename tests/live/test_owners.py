@@ -1,8 +1,10 @@
 """The owner of a real leak is named, by its cgroup to anybody, and by its process to who has the right."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,9 +12,10 @@ import pytest
 
 from tests import requirements
 from tests.daemon import COMMAND, ROOT, parse_page, run_once
-from tests.live.cgroup import enter, made_cgroup
-from tests.live.leaker import leaking
-from tests.live.namespace import Namespace
+from tests.live.cgroup import enter, find_root, made_cgroup
+from tests.live.leaker import LOOPBACK, leaking
+from tests.live.namespace import Namespace, inside
+from tests.live.scenarios import IPP
 
 pytestmark = pytest.mark.live
 
@@ -27,6 +30,13 @@ UNPRIVILEGED = [
 WITHOUT_NETLINK = [sys.executable, "-m", "tests.without_netlink"]
 SERVICE = r"leaky\x2dshop.service"
 LEAKS = 3
+HANG_UP = f"""
+import socket
+listener = socket.create_server(("{LOOPBACK}", {IPP}), reuse_port=True)
+print(flush=True)
+while True:
+    listener.accept()[0].close()
+"""
 
 
 @pytest.fixture
@@ -61,10 +71,31 @@ def leaky_service(namespace: Namespace) -> Iterator[None]:
 @pytest.fixture
 def leaky_program(namespace: Namespace) -> Iterator[None]:
     """Leak in the root of the tree of cgroups, as root."""
-    with leaking(namespace.command()) as leaker:
+    with leaking([*namespace.command(), *enter(find_root())]) as leaker:
         for port in range(LEAKS):
             leaker.tell(f"leak {40000 + port}")
         yield
+
+
+@contextmanager
+def hanging_up(namespace: Namespace, cgroup: Path) -> Iterator[None]:
+    """Run a program that shares its address and port, and is the first to close what it accepts."""
+    command = [*namespace.command(), *enter(cgroup), sys.executable, "-c", HANG_UP]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "\n"
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def be_hung_up_on(namespace: Namespace) -> None:
+    """Leave TIME_WAIT at the listener's side."""
+    with inside(namespace.path):
+        for _ in range(LEAKS):
+            with socket.create_connection((LOOPBACK, IPP)) as client:
+                assert client.recv(1) == b""
 
 
 def owners(
@@ -132,10 +163,37 @@ def test_listeners_at_one_port_are_told_by_their_addresses(
     with (
         made_cgroup(SERVICE) as cgroup,
         leaking([*namespace.command(), *enter(cgroup)]) as service,
-        leaking(namespace.command(), "127.0.0.2") as program,
+        leaking([*namespace.command(), *enter(find_root())], "127.0.0.2") as program,
     ):
         service.tell("finish 40000")
         for port in (40001, 40002):
             program.tell(f"finish {port}")
         expected = {"leaky-shop.service": 1, Path(sys.executable).name: 2}
         assert owners(namespace, folder, "auto", *prefix, state="time_wait") == expected
+
+
+@pytest.mark.parametrize("prefix", [[], WITHOUT_NETLINK])
+def test_time_wait_of_one_of_two_programs_at_an_address_is_unknown(
+    namespace: Namespace, folder: Path, prefix: list[str]
+) -> None:
+    """It was the first's as long as that was alone; both are in the root, which is nobody's cgroup."""
+    with hanging_up(namespace, find_root()):
+        be_hung_up_on(namespace)
+        alone = owners(namespace, folder, "auto", *prefix, state="time_wait")
+        assert alone == {Path(sys.executable).name: LEAKS}
+        with hanging_up(namespace, find_root()):
+            assert owners(namespace, folder, "auto", *prefix, state="time_wait") == {"unknown": LEAKS}
+
+
+def test_time_wait_of_programs_of_a_unit_at_one_address_is_the_units(
+    namespace: Namespace, folder: Path
+) -> None:
+    """Not with processes alone: whose of theirs it is cannot be told."""
+    with (
+        made_cgroup(SERVICE) as cgroup,
+        hanging_up(namespace, cgroup),
+        hanging_up(namespace, cgroup),
+    ):
+        be_hung_up_on(namespace)
+        assert owners(namespace, folder, "auto", state="time_wait") == {"leaky-shop.service": LEAKS}
+        assert owners(namespace, folder, "process", state="time_wait") == {"unknown": LEAKS}

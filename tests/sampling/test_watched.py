@@ -1,7 +1,9 @@
 """Watched sockets are labelled one by one as the table is whole, and nothing is read where there are none."""
 
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -28,8 +30,12 @@ from tests.sampling.watched import SETTINGS, lay_out
 ALL_STATES = replace(SETTINGS, stuck_states=WATCHABLE_STATES, stuck_after_seconds=1e-9, owners_by="none")
 WAITING = replace(SETTINGS, stuck_states=("time_wait", "close_wait"))
 COUNT = TableCount({Service("inbound", 80): [1] * 18}, {80: 0})
-ATTRIBUTION = Attribution(RULES, {80, 443}, {"tcp": {22, 80}})
+ATTRIBUTION = Attribution(RULES, {80, 443}, {"tcp": {22, 80}, "tcp6": {22, 80}})
 LOOPBACK = bytes([127, 0, 0, 1]).ljust(ADDRESS_BYTES, b"\0")
+IPV6_LOOPBACK, MAPPED_ANY, MAPPED_LOOPBACK = (
+    int("".join(f"{word:08X}" for word in struct.unpack("=4I", ip_address(text).packed)), 16)
+    for text in ("::1", "::ffff:0.0.0.0", "::ffff:127.0.0.1")
+)
 PORTS = st.sampled_from([22, 80, 443, 8443, 40000, 50000])
 ROWS = st.lists(
     st.tuples(PORTS, PORTS, st.sampled_from(sorted(states.TCP))).map(lambda row: Printed(*row)),
@@ -119,24 +125,57 @@ def test_minisocket_is_that_of_the_listener_at_its_address(tree: ProcfsTree) -> 
     assert [8, 9, 7, 0] == list(watcher.read("tcp", COUNT, ATTRIBUTION, WAITING).inodes)
 
 
-@pytest.mark.parametrize(("cgroup_ids", "expected"), [((5, 5, 5), (7, 5)), ((5, 6, 5), (0, None))])
-def test_minisocket_of_listeners_at_one_address_is_theirs_if_they_are_of_one_cgroup(
-    tree: ProcfsTree, monkeypatch: pytest.MonkeyPatch, cgroup_ids: tuple[int, ...], expected: object
+def test_minisocket_of_ipv4_in_tcp6_is_that_of_the_listener_at_any_of_ipv4(tree: ProcfsTree) -> None:
+    """Else of the one at any, and so is one of IPv6; numbers are as the kernel prints addresses."""
+    tree.fill(
+        "tcp6",
+        Printed(80, state=states.LISTEN, inode=7),
+        Printed(80, state=states.LISTEN, inode=8, own=MAPPED_ANY),
+        Printed(22, state=states.LISTEN, inode=9),
+        Printed(80, 1, states.TIME_WAIT, inode=0, timer=3, own=MAPPED_LOOPBACK),
+        Printed(80, 1, states.TIME_WAIT, inode=0, timer=3, own=IPV6_LOOPBACK),
+        Printed(22, 1, states.TIME_WAIT, inode=0, timer=3, own=MAPPED_LOOPBACK),
+    )
+    watcher = Watcher(tree.procfs(), netlink_reachable=False)
+    assert [8, 7, 9] == list(watcher.read("tcp6", COUNT, ATTRIBUTION, WAITING).inodes)
+
+
+@pytest.mark.parametrize(
+    ("cgroup_ids", "expected"), [((5, 5, 5), 5), ((5, 6, 5), None), ((0, 0, 0), None), ((5, 5, 0), None)]
+)
+def test_minisocket_of_listeners_at_one_address_is_their_cgroups_if_it_is_one(
+    tree: ProcfsTree, monkeypatch: pytest.MonkeyPatch, cgroup_ids: tuple[int, ...], expected: int | None
 ) -> None:
-    """The kernel does not tell which of them took it in."""
+    """The kernel does not tell which of them took it in; what waits for accept has a cgroup of its own."""
     listeners = [
         Detail(80, 0, states.LISTEN, 7 + place, 1 + place, LOOPBACK, cgroup_id)
         for place, cgroup_id in enumerate(cgroup_ids)
     ]
-    connection = Detail(80, 40000, states.TIME_WAIT, 0, 9, LOOPBACK, 0)
+    connections = [
+        Detail(80, 40000, states.TIME_WAIT, 0, 9, LOOPBACK, 0),
+        Detail(80, 40001, states.CLOSE_WAIT, 0, 10, LOOPBACK, 4),
+    ]
 
     def read_details(table: Table, wanted: set[int], deadline: float) -> Iterator[Detail]:
         del table, deadline
-        yield from (detail for detail in (*listeners, connection) if detail.state in wanted)
+        yield from (detail for detail in (*listeners, *connections) if detail.state in wanted)
 
     monkeypatch.setattr(watched_module, "read_details", read_details)
     watched = Watcher(tree.procfs(), netlink_reachable=True).read("tcp", COUNT, ATTRIBUTION, WAITING)
-    assert [expected] == [(watched.inodes[0], group.cgroup_id) for group in watched.groups]
+    assert [expected, 4] == [watched.groups[place].cgroup_id for place in watched.places]
+    assert [0, 0] == list(watched.inodes)
+
+
+@pytest.mark.parametrize(("inode", "expected"), [(7, 7), (8, 0)])
+def test_listener_that_is_printed_twice_is_one(tree: ProcfsTree, inode: int, expected: int) -> None:
+    """As a table that changes meanwhile may repeat a row; another at its address is another's, perhaps."""
+    tree.fill(
+        "tcp",
+        *(Printed(80, state=states.LISTEN, inode=number) for number in (7, inode)),
+        Printed(80, 1, states.TIME_WAIT, inode=0, timer=3),
+    )
+    watcher = Watcher(tree.procfs(), netlink_reachable=False)
+    assert [expected] == list(watcher.read("tcp", COUNT, ATTRIBUTION, WAITING).inodes)
 
 
 def test_sockets_that_cannot_be_looked_at_cost_their_measures_only(tree: ProcfsTree) -> None:
