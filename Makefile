@@ -62,10 +62,11 @@ clean:
 	rm -rf $(VENV) .ci/tmp build dist htmlcov .coverage
 
 $(VENV)/.run: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "netstat-exporter needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable .
-	touch $@
+	@echo 'setting up $(VENV) ...' >&2
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "netstat-exporter needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --editable .
+	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
 	$(BIN)/pip install --quiet --editable '.[dev]'

@@ -48,7 +48,7 @@ class Teller:
         def is_there() -> bool:
             value = read()
             if self._last.get(name) != value:
-                self.say(f"    {name}: {value}")
+                self.say(f"    {name}: {value or 'none yet'}")
                 self._last[name] = value
             return until(value)
 
