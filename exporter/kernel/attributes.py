@@ -8,16 +8,16 @@ from struct import Struct
 from typing import Final
 
 _HEADER: Final = Struct("=HH")  # length, type
-HEADER_BYTES: Final = _HEADER.size
+ATTRIBUTE_HEADER_BYTES: Final = _HEADER.size
 
 
 def place_attributes(message: bytes, start: int) -> Mapping[int, range]:
     """Return where the payload of each attribute is, by type; what is no attribute ends them."""
     places = {}
-    while start + HEADER_BYTES <= len(message):
+    while start + ATTRIBUTE_HEADER_BYTES <= len(message):
         length, kind = _HEADER.unpack_from(message, start)
-        if not HEADER_BYTES <= length <= len(message) - start:
+        if not ATTRIBUTE_HEADER_BYTES <= length <= len(message) - start:
             break
-        places[kind] = range(start + HEADER_BYTES, start + length)
+        places[kind] = range(start + ATTRIBUTE_HEADER_BYTES, start + length)
         start += length + -length % 4
     return places

@@ -12,8 +12,7 @@ from itertools import compress
 from struct import Struct
 from typing import Final, NamedTuple
 
-from exporter.kernel import attributes
-from exporter.kernel.attributes import place_attributes
+from exporter.kernel.attributes import ATTRIBUTE_HEADER_BYTES, place_attributes
 from exporter.kernel.netlink import Block, dump
 from exporter.kernel.sockdiag import INET_MESSAGE_BYTES, STATES_IN_PROCFS, question_of
 from exporter.kernel.tables import Table
@@ -63,7 +62,7 @@ def find_drops(block: Block) -> Iterator[Dropping]:
     data, length = block
     starts: Iterable[int] = range(0, len(data), length)
     place = _place_drops(data[:length])
-    heading = range(place - _DROPS_AT - attributes.HEADER_BYTES, place - _DROPS_AT)
+    heading = range(place - _DROPS_AT - ATTRIBUTE_HEADER_BYTES, place - _DROPS_AT)
     if place and all(data[i::length] == data[i : i + 1] * len(data[::length]) for i in heading):
         columns = (data[place + i :: length] for i in range(_WORD.size))
         starts = compress(starts, map(any, zip(*columns, strict=True)))

@@ -10,8 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from struct import Struct
 from typing import Final, NamedTuple
 
-from exporter.kernel import attributes
-from exporter.kernel.attributes import place_attributes
+from exporter.kernel.attributes import ATTRIBUTE_HEADER_BYTES, place_attributes
 from exporter.kernel.netlink import Block, dump
 from exporter.kernel.sockdiag import INET_MESSAGE_BYTES, PORT_COLUMNS, STATE_COLUMN, question_of
 from exporter.kernel.tables import Table
@@ -75,7 +74,7 @@ def parse_details(block: Block) -> Iterator[Detail]:
 def _is_same_in_all(block: Block, places: Mapping[int, range]) -> bool:
     """Tell whether the headers of these attributes are at their places in all messages of a block."""
     data, length = block
-    headers = (range(place.start - attributes.HEADER_BYTES, place.start) for place in places.values())
+    headers = (range(place.start - ATTRIBUTE_HEADER_BYTES, place.start) for place in places.values())
     columns = (data[column::length] for header in headers for column in header)
     return len(data) == length or all(column.count(column[0]) == len(column) for column in columns)
 

@@ -5,7 +5,7 @@ port. So ``connect()`` begins to fail when one destination has taken all, howeve
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from exporter.kernel.destinations import parse_destinations, read_destinations
@@ -48,14 +48,13 @@ class BusiestDestinations:
         if not seen.settings.room:
             self._looks.clear()
             return {}
-        crowded = {(name, port): connections for name, port, connections in _list_crowded_ports(seen)}
+        ephemeral = len(seen.series.attribution.rules.ephemeral)
+        crowded = _find_crowded_ports(seen, ephemeral)
         self._looks = {key: look for key, look in self._looks.items() if key in crowded}
         busiest: dict[tuple[str, ...], float] = {}
         for (name, port), connections in crowded.items():
             look = self._looks.get((name, port))
-            if look is None or _is_outdated(
-                look, connections, len(seen.series.attribution.rules.ephemeral), seen.now
-            ):
+            if look is None or _is_outdated(look, connections, ephemeral, seen.now):
                 look = Look(seen.now, connections, _look(TABLES[name], port, seen))
                 self._looks[name, port] = look
             protocol, family = TABLES[name].protocol, TABLES[name].family
@@ -79,15 +78,16 @@ def count_most_frequent(batches: Iterable[Iterable[bytes]]) -> int:
     return max(frequency.values(), default=0)
 
 
-def _list_crowded_ports(seen: Pass) -> Iterator[tuple[str, int, int]]:
-    """Yield table, port and connections of the outbound services that have many."""
-    enough = max(1, WORTH_A_LOOK * len(seen.series.attribution.rules.ephemeral))
-    for name, count in seen.counts.items():
-        if TABLES[name].protocol == "tcp":
-            for (direction, port), tally in count.tallies.items():
-                connections = sum(tally[:SEND_QUEUE])
-                if direction == OUTBOUND and port != OTHER_PORT and connections >= enough:
-                    yield name, port, connections
+def _find_crowded_ports(seen: Pass, ephemeral: int) -> Mapping[tuple[str, int], int]:
+    """Return the connections of the outbound services that have many, by table and port."""
+    enough = max(1, WORTH_A_LOOK * ephemeral)
+    return {
+        (name, port): connections
+        for name, count in seen.counts.items()
+        if TABLES[name].protocol == "tcp"
+        for (direction, port), tally in count.tallies.items()
+        if direction == OUTBOUND and port != OTHER_PORT and (connections := sum(tally[:SEND_QUEUE])) >= enough
+    }
 
 
 def _is_outdated(look: Look, connections: int, ephemeral: int, now: float) -> bool:
