@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from select import select
 from threading import Timer
-from typing import Protocol
+from typing import Final, Protocol
 
 from benchmarks.measure import memory_mb
 from tests.daemon import ROOT
+
+_PAGE_BYTES: Final = 4096
 
 
 class Probe(Protocol):
@@ -70,15 +72,20 @@ class Command:
         """Run it to its end; at first only to see its memory, which one that ends too soon does not show."""
         deadline = time.monotonic() + timeout_seconds
         while not self._peak_mb:
-            self._run(deadline - time.monotonic(), self._watch_memory)
-        return self._run(timeout_seconds, lambda _: None)
+            self._run(deadline - time.monotonic(), subprocess.PIPE, self._watch_memory)
+        return self._run(timeout_seconds, subprocess.DEVNULL)
 
     def peak_mb(self) -> float:
         """Return the most memory that was seen."""
         return self._peak_mb
 
-    def _run(self, timeout_seconds: float, meanwhile: Callable[["subprocess.Popen[bytes]"], None]) -> float:
-        process = subprocess.Popen(self._words, stdout=subprocess.DEVNULL)
+    def _run(
+        self,
+        timeout_seconds: float,
+        stdout: int,
+        meanwhile: Callable[["subprocess.Popen[bytes]"], None] = lambda _: None,
+    ) -> float:
+        process = subprocess.Popen(self._words, stdout=stdout, pipesize=_PAGE_BYTES)
         timer = Timer(timeout_seconds, process.kill)
         timer.start()
         meanwhile(process)
@@ -92,9 +99,17 @@ class Command:
         return usage.ru_utime + usage.ru_stime
 
     def _watch_memory(self, process: "subprocess.Popen[bytes]") -> None:
-        """Look at its high-water mark until it ends; wait4 would tell that of our own process, if higher."""
-        while seen := memory_mb(process.pid, "VmHWM"):
-            self._peak_mb = seen
+        """Look at its high-water mark before each page that it writes, beyond which it waits for us.
+
+        wait4 would tell that of our own process, if higher.
+        """
+        if process.stdout is None:
+            raise TypeError("a command's memory is seen while its output is read")
+        with process.stdout as output:
+            while select([output], [], []):
+                self._peak_mb = max(self._peak_mb, memory_mb(process.pid, "VmHWM"))
+                if not os.read(output.fileno(), _PAGE_BYTES):
+                    return
 
 
 @contextmanager
