@@ -18,7 +18,8 @@ INTERRUPTED = 130
 
 def main() -> int:
     """Tell the story; return 0 when all of it happened."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell's background job begins with SIGINT ignored
+        signal.signal(ending, signal.default_int_handler)
     try:
         requirements.require("needs root", "sudo make demo", met=os.geteuid() == 0)
         tell_story(lambda line: print(line, flush=True), DIVISOR)  # noqa: T201
