@@ -16,6 +16,8 @@ from contextlib import ExitStack, contextmanager
 from itertools import chain
 from typing import Final, NamedTuple
 
+import pytest
+
 from benchmarks.contenders import Contender, capabilities, contenders, ours
 from benchmarks.load import Load, growing_load
 from benchmarks.measure import memory_mb, request_milliseconds
@@ -23,6 +25,7 @@ from benchmarks.processes import Probe
 from benchmarks.report import write_report
 from benchmarks.results import FOLLOWED_SHARE, Answers, Cost, Stage
 from tests.daemon import Daemon, running_daemon
+from tests.live.cgroup import find_root
 from tests.live.namespace import inside, private_namespace
 
 IDLE_SOCKETS: Final = 300
@@ -49,6 +52,10 @@ def main() -> int:
         return _refuse("network namespaces need root")
     if missing and options.require_all:
         return _refuse(f"not installed: {', '.join(missing)}")
+    try:
+        find_root()
+    except pytest.skip.Exception as no_cgroups:
+        return _refuse(str(no_cgroups))
     effort = Effort(options.rounds, options.time_limit)
     stages: list[Stage] = []
     report = ""
