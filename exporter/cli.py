@@ -50,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if flags.config_check:
             return check_config(flags)
         if flags.once:
-            return print_once(Sampler(Procfs(flags.path_procfs), load_settings(flags)))
+            # No later pass makes up for this one, and none goes on with its search for owners.
+            settings = dataclasses.replace(load_settings(flags), cpu_budget=1.0)
+            return print_once(Sampler(Procfs(flags.path_procfs), settings))
         return run_daemon(flags)
     except config.ConfigError as error:
         return _refuse(*error.problems)

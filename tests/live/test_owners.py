@@ -101,9 +101,12 @@ def be_hung_up_on(namespace: Namespace) -> None:
 def owners(
     namespace: Namespace, folder: Path, way: str, *prefix: str, state: str = "close_wait"
 ) -> dict[str, float]:
-    """Return the sockets of each owner, and how many are not attributed."""
+    """Return the sockets of each owner, and how many are not attributed.
+
+    The budget is that of a daemon, whose searches take many passes; the one pass of --once does not keep it.
+    """
     config = folder / "config.yaml"
-    config.write_text(f"stuck: {{states: [{state}]}}\nowners: {{by: {way}}}\ninterval: 1h\n")
+    config.write_text(f"stuck: {{states: [{state}]}}\nowners: {{by: {way}}}\ncpu_budget: 0.00001\n")
     run = run_once("--once", f"--config.file={config}", prefix=[*namespace.command(), *prefix])
     assert run.returncode == 0, run.stderr
     page = parse_page(run.stdout)
