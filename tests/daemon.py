@@ -64,9 +64,10 @@ class Daemon:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         """Send a signal; return the exit code and what was left of the log."""
+        assert self.process.stderr is not None
         self.process.send_signal(number)
-        _, rest = self.process.communicate(timeout=PATIENCE_SECONDS)
-        return self.process.returncode, rest
+        code = self.process.wait(PATIENCE_SECONDS)
+        return code, self.process.stderr.read()  # communicate() would lose what was read ahead of a line
 
 
 @contextmanager

@@ -39,18 +39,25 @@ Running = TypeVar("Running", bound=Server)
 def running_server(kind: type[Running], package: str, *flags: str) -> Iterator[Running]:
     """Run the command of a package until the end of the block, in which it is ready."""
     command = requirements.require_command(package, package)
-    server = kind(find_free_port())
-    listen = f"--web.listen-address=127.0.0.1:{server.port}"
-    process = subprocess.Popen([command, listen, "--log.level=error", *flags])
-    try:
-        wait_until(server.is_ready)
-        yield server
-    finally:
-        process.terminate()
-        process.wait()
+    with reserved_port() as port:
+        server = kind(port)
+        listen = f"--web.listen-address=127.0.0.1:{port}"
+        process = subprocess.Popen([command, listen, "--log.level=error", *flags])
+        try:
+            wait_until(server.is_ready)
+            yield server
+        finally:
+            process.terminate()
+            process.wait()
 
 
-def find_free_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """Keep a port on which nothing listens from being given to others that ask for any.
+
+    Who asks for it by number, with SO_REUSEADDR, as a server does, gets it. See socket(7).
+    """
+    with socket.socket() as reserving:
+        reserving.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserving.bind(("127.0.0.1", 0))
+        yield int(reserving.getsockname()[1])

@@ -41,8 +41,10 @@ def make_bad_procfs(net: Path, other_host: Namespace) -> None:
 
 @contextmanager
 def frozen_sampling(daemon: Daemon) -> Iterator[None]:
-    """Let no pass end meanwhile; the thread that takes them is the first that the daemon started."""
-    process = daemon.process.pid
-    threads = {int(name) for name in os.listdir(f"/proc/{process}/task")} - {process}
-    with frozen(min(threads)):
+    """Let no pass end meanwhile; the thread that takes them is the first that the daemon started.
+
+    The kernel lists threads in the order in which they were started; their numbers may begin again at 300.
+    """
+    _, sampling, *_ = os.listdir(f"/proc/{daemon.process.pid}/task")
+    with frozen(int(sampling)):
         yield

@@ -2,7 +2,8 @@
 
     python -m tests.e2e.troubles
 
-Each trouble is a generator that makes it a little worse at every step.
+Each trouble is a generator that makes it a little worse at every step. What comes to an end begins anew: an
+alert on it may have missed a scrape the first time.
 """
 
 import resource
@@ -11,7 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.daemon import ROOT
@@ -25,6 +26,7 @@ SYSCTLS = {
     "tcp_max_tw_buckets": "50",
 }
 FULL_PORTS = 960
+FULL_STEPS = 200
 LISTENED_STEPS = 400
 
 
@@ -37,11 +39,11 @@ def in_trouble() -> Iterator[None]:
 
 
 def leak_more_and_more() -> Iterator[None]:
-    """Keep what clients have closed; four addresses, as one has not enough ports."""
+    """Keep what clients have closed; sixteen addresses, as one has not enough ports."""
     kept: list[tuple[socket.socket, socket.socket]] = []
     with socket.create_server(("", HTTP_ALT)) as listener:
         while True:
-            client = socket.create_connection((f"127.0.0.{1 + len(kept) % 4}", HTTP_ALT))
+            client = socket.create_connection((f"127.0.0.{1 + len(kept) % 16}", HTTP_ALT))
             server, _ = listener.accept()
             client.shutdown(socket.SHUT_WR)
             kept.append((client, server))
@@ -49,15 +51,17 @@ def leak_more_and_more() -> Iterator[None]:
 
 
 def use_up_ports() -> Iterator[None]:
-    """Open connections to one destination until nearly all ports are in use."""
-    kept: list[tuple[socket.socket, socket.socket]] = []
+    """Open connections to one destination until nearly all ports are in use, for a while."""
     with socket.create_server((LOOPBACK, POSTGRESQL)) as listener:
         while True:
-            if len(kept) < FULL_PORTS:
-                kept += [
-                    (socket.create_connection((LOOPBACK, POSTGRESQL)), listener.accept()[0]) for _ in "12"
-                ]
-            yield
+            with ExitStack() as kept:
+                for _ in range(FULL_PORTS // 2):
+                    for _ in "12":
+                        kept.enter_context(socket.create_connection((LOOPBACK, POSTGRESQL)))
+                        kept.enter_context(listener.accept()[0])
+                    yield
+                for _ in range(FULL_STEPS):
+                    yield
 
 
 def close_first() -> Iterator[None]:
@@ -100,12 +104,13 @@ def never_shake_hands() -> Iterator[None]:
 
 
 def listen_no_more() -> Iterator[None]:
-    """Close a listener that was there for some time."""
-    with socket.create_server((LOOPBACK, MYSQL)):
+    """Close a listener that was there for some time, for as long."""
+    while True:
+        with socket.create_server((LOOPBACK, MYSQL)):
+            for _ in range(LISTENED_STEPS):
+                yield
         for _ in range(LISTENED_STEPS):
             yield
-    while True:
-        yield
 
 
 def never_receive() -> Iterator[None]:

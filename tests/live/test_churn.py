@@ -11,7 +11,8 @@ from tests.live.namespace import Namespace
 pytestmark = pytest.mark.live
 
 # Of dumps under churn 8 in 584 missed a socket of UDP, and none in 424 one of TCP. See docs/benchmarks.md.
-MOST_WRONG = DUMPS // 20
+# At that rate 4 in 60 are wrong in every hundredth run, 11 never; procfs is wrong in nearly all of UDP.
+MOST_WRONG = DUMPS // 6
 
 
 def test_netlink_counts_what_stays(namespace: Namespace, capsys: pytest.CaptureFixture[str]) -> None:
