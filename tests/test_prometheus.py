@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.daemon import running_daemon
 from tests.patience import wait_until
-from tests.prometheus import running_prometheus
+from tests.prometheus import Prometheus, running_prometheus
 
 LEAKED = 7
 CONFIG = """
@@ -27,6 +27,22 @@ def leak_connections(stack: ExitStack) -> int:
     return port
 
 
+def wait_for(prometheus: Prometheus, expression: str, value: float) -> dict[str, str]:
+    """Wait until an expression has one series with this value, and return its labels.
+
+    There is none after a scrape that took too long.
+    """
+    found: list[frozenset[tuple[str, str]]] = []
+
+    def is_found() -> bool:
+        answer = prometheus.query(expression)
+        found[:] = answer
+        return list(answer.values()) == [value]
+
+    wait_until(is_found)
+    return dict(found[0])
+
+
 def test_prometheus_stores_the_counts_of_real_sockets(tmp_path: Path) -> None:
     """``up`` is 1, no sample is dropped, and a leak and the end of it are seen."""
     leaked = 'netstat_sockets{port_name="leaky",state="close_wait",direction="inbound"}'
@@ -35,12 +51,8 @@ def test_prometheus_stores_the_counts_of_real_sockets(tmp_path: Path) -> None:
         config.write_text(CONFIG.format(port=leak_connections(stack)))
         daemon = stack.enter_context(running_daemon(f"--config.file={config}"))
         prometheus = stack.enter_context(running_prometheus(tmp_path, daemon.port))
-        wait_until(lambda: list(prometheus.query("up").values()) == [1])
-        wait_until(lambda: list(prometheus.query(leaked).values()) == [LEAKED])
-        (labels,) = prometheus.query(leaked)
-        assert {"protocol": "tcp", "family": "ipv4"}.items() <= dict(labels).items()
-        scraped = prometheus.query("scrape_samples_scraped")
-        assert list(scraped.values()) == list(
-            prometheus.query("scrape_samples_post_metric_relabeling").values()
-        )
-        assert prometheus.query("netstat_exporter_table_success == 0") == {}
+        wait_for(prometheus, "up", 1)
+        labels = wait_for(prometheus, leaked, LEAKED)
+        assert {"protocol": "tcp", "family": "ipv4"}.items() <= labels.items()
+        wait_for(prometheus, "scrape_samples_scraped - scrape_samples_post_metric_relabeling and up == 1", 0)
+        wait_for(prometheus, "min(netstat_exporter_table_success)", 1)

@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,33 +48,40 @@ def take_holdings(daemon: Daemon) -> Holdings:
     )
 
 
-def churn(listener: socket.socket, done: threading.Event) -> None:
-    """Open and close connections, so that the tables are never the same for long."""
-    while not done.is_set():
-        with socket.create_connection(listener.getsockname()), listener.accept()[0]:
-            done.wait(0.005)
+@contextmanager
+def churning(listener: socket.socket) -> Iterator[None]:
+    """Open and close connections until the end, so that the tables are never the same for long."""
+    done = threading.Event()
+
+    def churn() -> None:
+        while not done.is_set():
+            with socket.create_connection(listener.getsockname()), listener.accept()[0]:
+                done.wait(0.005)
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_thousands_of_scrapes_leave_nothing_behind(tmp_path: Path) -> None:
-    listener = socket.create_server(("127.0.0.1", 0))
     config = tmp_path / "config.yaml"
-    config.write_text(CONFIG.format(port=listener.getsockname()[1]))
-    done = threading.Event()
-    churning = threading.Thread(target=churn, args=(listener, done))
-    churning.start()
-    try:
-        with listener, running_daemon(f"--config.file={config}") as daemon:
-            for _ in range(WARM_UP_SCRAPES):
-                assert daemon.ask().status == 200
-            before = take_holdings(daemon)
-            for number in range(SCRAPES):
-                path = ("/metrics", "/metrics", "/", "/-/ready", "/nothing")[number % 5]
-                assert daemon.ask(path).status == (404 if path == "/nothing" else 200)
-            wait_until(lambda: take_holdings(daemon)[:2] <= before[:2])  # a pass may be under way
-            after = take_holdings(daemon)
-    finally:
-        done.set()
-        churning.join()
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        config.write_text(CONFIG.format(port=listener.getsockname()[1]))
+        stack.enter_context(churning(listener))
+        daemon = stack.enter_context(running_daemon(f"--config.file={config}"))
+        for _ in range(WARM_UP_SCRAPES):
+            assert daemon.ask().status == 200
+        before = take_holdings(daemon)
+        for number in range(SCRAPES):
+            path = ("/metrics", "/metrics", "/", "/-/ready", "/nothing")[number % 5]
+            assert daemon.ask(path).status == (404 if path == "/nothing" else 200)
+        wait_until(lambda: take_holdings(daemon)[:2] <= before[:2])  # a pass may be under way
+        after = take_holdings(daemon)
     assert 0 < after.series_of_churn <= MOST_SERIES
     assert after.resident_kib - before.resident_kib < LARGEST_GROWTH_KIB
 

@@ -107,6 +107,7 @@ def test_the_readme_leads_to_a_service_that_is_enabled_and_says_how_it_fares(mac
     assert machine.run("systemctl", "is-enabled", UNIT) == "enabled\n"
     assert show(machine, "StatusText").startswith("Sockets: ")
     assert ("netstat_exporter_passes_total", frozenset({("result", "success")})) in scrape(machine)
+    machine.run("journalctl", "--sync")
     lines = machine.run("journalctl", "--output=cat", f"_PID={show(machine, 'MainPID')}").splitlines()
     assert all(" level=info " in line for line in lines)
     assert "msg=started" in lines[0]
@@ -143,13 +144,13 @@ def test_the_watchdog_ends_a_daemon_that_hangs(service: Machine) -> None:
     service.run("kill", "-STOP", hung)
     wait_until(lambda: show(service, "NRestarts") == "1" and show(service, "SubState") == "running")
     assert show(service, "MainPID") != hung
-    assert sample(service, "netstat_exporter_passes_total", result="success")
+    wait_until(lambda: sample(service, "netstat_exporter_passes_total", result="success") > 0)
 
 
 def test_the_watchdog_waits_out_a_pause_that_is_longer_than_its_patience(service: Machine) -> None:
     service.path(CONFIG).write_text(QUICK.replace("100ms", "2s"))
     change_unit(service, "WatchdogSec=500ms")
-    wait_until(lambda: sample(service, "netstat_exporter_passes_total", result="success") == 3)
+    wait_until(lambda: sample(service, "netstat_exporter_passes_total", result="success") >= 3)
     assert show(service, "NRestarts") == "0"
 
 

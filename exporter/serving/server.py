@@ -33,6 +33,7 @@ _MOST_REQUESTS: Final = 100  # of one connection, also of a client that asks for
 _IDLE_SECONDS: Final = 5
 _SILENT_SECONDS: Final = 10  # also for those who speak HTTP/2, whose connections are never found idle
 _GRACE_SECONDS: Final = 5
+_TAKEN_SECONDS: Final = 0.1  # whoever was accepted at last has sent its request by then
 _UNREAD_MILLISECONDS: Final = 10_000
 _BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -160,8 +161,12 @@ async def serve(app: ASGIApp, listeners: Sequence[Listener], stop: asyncio.Event
 
     servers = [await asyncio.start_server(answer, sock=listener, backlog=_BACKLOG) for listener in listeners]
     await stop.wait()
+    for listener in listeners:
+        loop.remove_reader(listener)
+    await asyncio.sleep(0)  # those accepted just now are handed over, as a closed server does not do
     for server in servers:
         server.close()
+    await asyncio.sleep(_TAKEN_SECONDS)
     await context.terminated.set()
     if connections:
         await asyncio.wait(connections, timeout=_GRACE_SECONDS)

@@ -190,7 +190,7 @@ def test_table_that_takes_too_long(tree: ProcfsTree) -> None:
 def test_no_room_for_a_thread(tree: ProcfsTree) -> None:
     """That pass goes without the table, the next one is as ever."""
     reader = TableReader(TABLES["tcp"], tree.procfs(), make_rules())
-    usual = threading.stack_size(1 << 46)  # more than there is to address
+    usual = threading.stack_size(1 << 48)  # more than there is to address, even where memory is overcommitted
     try:
         reading = reader.read((), PATIENCE_SECONDS)
     finally:

@@ -1,9 +1,12 @@
 """The daemon serves on the sockets that a service manager made, and says when there are none."""
 
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
 
 import pytest
 
@@ -65,6 +68,27 @@ def test_it_serves_on_every_socket_it_was_handed() -> None:
             assert daemon.stop()[0] == 0
         with socket.create_connection(("127.0.0.1", ports[0])):
             pass
+
+
+def test_no_scrape_is_lost_while_it_restarts() -> None:
+    """Whoever comes at the moment of SIGTERM is answered, by this daemon or the next."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.create_server(ANY_PORT))
+        port = listening.getsockname()[1]
+        clients = [HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS) for _ in range(20)]
+        with start([listening]) as process:
+            assert Daemon(process, port).ask("/-/healthy").status == 200
+            process.send_signal(signal.SIGSTOP)
+            for client in clients:
+                stack.enter_context(closing(client)).request("GET", "/-/healthy")
+            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGCONT)
+            assert process.wait(PATIENCE_SECONDS) == 0
+        with start([listening]) as process:
+            try:
+                assert {client.getresponse().status for client in clients} == {200}
+            finally:
+                process.terminate()
 
 
 @pytest.mark.parametrize(
