@@ -84,8 +84,10 @@ class Load:
         full = wanted.total() - wanted["time_wait"]
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            sockstat = read_sockstat(protocol)
-            states = count_states() if protocol == "tcp" else Counter(udp=sockstat["inuse"])
+            states = count_states() if protocol == "tcp" else Counter[str]()
+            sockstat = read_sockstat(protocol)  # after the states: its tw has those in FIN_WAIT2, too
+            if protocol == "udp":
+                states["udp"] = sockstat["inuse"]
             enough = sockstat["inuse"] >= full and sockstat.get("tw", 0) >= wanted["time_wait"]
             if enough and wanted <= states and not states["fin_wait2"]:
                 found = ", ".join(f"{states[name]:,} {name}" for name in wanted)
