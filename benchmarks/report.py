@@ -26,11 +26,12 @@ _INTRODUCTION: Final = """
 Each contender lists the same sockets of one private network namespace, in turns. CPU is user and system time,
 the median of the samples. "x bare" is how many times what the kernel alone needs in the same round, whose
 answer over the same source is thrown away; again it is the median. Over netlink that is one dump for each
-family, which is how everyone asks; we get both of TCP in one. Our passes only count, as the others do; the
-one with everything on has the default settings, and names as the owner of the sockets one unit, in which all
-of them were made. Peak is the most memory the process has had; of those that go on running, at this size or
-before. The daemon is asked over one connection, and takes each pass 100 ms after the last, with everything
-on, but none of the sockets in a watched state.
+family, which is how everyone asks; we get both of TCP in one. "auto" reads small tables over procfs and large
+ones over netlink, and is always held against the dump. Our passes only count, as the others do; the one with
+everything on has the default settings, and names as the owner of the sockets one unit, in which all of them
+were made. Peak is the most memory the process has had; of those that go on running, at this size or before.
+The daemon is asked over one connection, and takes each pass 100 ms after the last, with everything on, but
+none of the sockets in a watched state.
 """
 _NOTES_HEADING: Final = "\n## Notes\n"
 _HEADINGS: Final = {
