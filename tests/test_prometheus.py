@@ -1,7 +1,8 @@
 """A real Prometheus scrapes the running daemon, and finds the sockets that are really there."""
 
 import socket
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.daemon import running_daemon
@@ -16,15 +17,15 @@ ports: {{names: {{{port}: leaky}}}}
 """
 
 
-def leak_connections(stack: ExitStack) -> int:
-    """Leave connections in CLOSE_WAIT on the side that accepted them, and return their port."""
-    listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-    port = int(listener.getsockname()[1])
-    for _ in range(LEAKED):
-        client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-        stack.enter_context(listener.accept()[0])
-        client.shutdown(socket.SHUT_WR)
-    return port
+@contextmanager
+def leaking(listener: socket.socket) -> Iterator[None]:
+    """Leave connections in CLOSE_WAIT on the side that accepted them, until the end of the block."""
+    with ExitStack() as stack:
+        for _ in range(LEAKED):
+            client = stack.enter_context(socket.create_connection(listener.getsockname()))
+            stack.enter_context(listener.accept()[0])
+            client.shutdown(socket.SHUT_WR)
+        yield
 
 
 def wait_for(prometheus: Prometheus, expression: str, value: float) -> dict[str, str]:
@@ -48,11 +49,14 @@ def test_prometheus_stores_the_counts_of_real_sockets(tmp_path: Path) -> None:
     leaked = 'netstat_sockets{port_name="leaky",state="close_wait",direction="inbound"}'
     config = tmp_path / "config.yaml"
     with ExitStack() as stack:
-        config.write_text(CONFIG.format(port=leak_connections(stack)))
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        config.write_text(CONFIG.format(port=listener.getsockname()[1]))
         daemon = stack.enter_context(running_daemon(f"--config.file={config}"))
         prometheus = stack.enter_context(running_prometheus(tmp_path, daemon.port))
         wait_for(prometheus, "up", 1)
-        labels = wait_for(prometheus, leaked, LEAKED)
+        with leaking(listener):
+            labels = wait_for(prometheus, leaked, LEAKED)
         assert {"protocol": "tcp", "family": "ipv4"}.items() <= labels.items()
+        wait_for(prometheus, leaked, 0)
         wait_for(prometheus, "scrape_samples_scraped - scrape_samples_post_metric_relabeling and up == 1", 0)
         wait_for(prometheus, "min(netstat_exporter_table_success)", 1)
