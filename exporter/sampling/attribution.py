@@ -33,9 +33,9 @@ class Attribution:
         """Return the service of one TCP connection, by the rules that ``counting`` folds whole tables by."""
         if local in self.listening[table]:
             return Service(INBOUND, local if self.rules.is_local_service("tcp", local) else OTHER_PORT)
-        if remote in self._remote_services:
+        if remote in self._remote_tcp_services:
             return Service(OUTBOUND, remote)
-        if local in self._local_services:
+        if local in self._local_tcp_services:
             return Service(INBOUND, local)
         return Service(OUTBOUND, OTHER_PORT)
 
@@ -43,19 +43,27 @@ class Attribution:
         """Return the service of one socket of UDP or UDP-Lite, likewise."""
         if remote == 0:
             return Service(INBOUND, local if self.rules.is_local_service(protocol, local) else OTHER_PORT)
-        if remote in self.rules.remote_services(protocol):
+        if remote in self._remote_udp_services:
             return Service(OUTBOUND, remote)
-        if local in self.rules.local_services(protocol):
+        if local in self._local_udp_services:
             return Service(INBOUND, local)
         return Service(OUTBOUND, OTHER_PORT)
 
     @cached_property
-    def _remote_services(self) -> Collection[int]:
+    def _remote_tcp_services(self) -> Collection[int]:
         return self.rules.remote_services("tcp")
 
     @cached_property
-    def _local_services(self) -> Collection[int]:
+    def _local_tcp_services(self) -> Collection[int]:
         return frozenset(self.rules.local_services("tcp"))
+
+    @cached_property
+    def _remote_udp_services(self) -> Collection[int]:
+        return self.rules.remote_services("udp")
+
+    @cached_property
+    def _local_udp_services(self) -> Collection[int]:
+        return frozenset(self.rules.local_services("udp"))
 
     def label(self, protocol: str, service: Service) -> ServiceLabels:
         """Return the labels of a service; a port without series of its own is the other port."""
