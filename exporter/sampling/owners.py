@@ -49,6 +49,7 @@ class Owners:
     def measure(self, seen: Pass) -> Measures:
         """Return sockets by series and owner; what was there lately stays, at 0."""
         if seen.settings.owners_by == NONE or not seen.settings.stuck_states:
+            self._cgroups, self._holders = Search(), Search()
             return {}
         cgroups = self._name_cgroups(seen)
         holders = self._find_holders(seen, cgroups)
@@ -69,6 +70,7 @@ class Owners:
     def _name_cgroups(self, seen: Pass) -> Mapping[int | None, str | None]:
         """Return the names of the cgroups of all sockets, as far as they are known and have one."""
         if seen.settings.owners_by == PROCESS:
+            self._cgroups = Search()
             return {}
         groups = (group for watched in seen.watched.values() for group in watched.groups)
         ids = {group.cgroup_id for group in groups if group.cgroup_id is not None}
@@ -78,6 +80,7 @@ class Owners:
     def _find_holders(self, seen: Pass, cgroups: Mapping[int | None, str | None]) -> Mapping[int, Holder]:
         """Return those who hold the sockets whose cgroup tells nothing."""
         if seen.settings.owners_by == UNIT:
+            self._holders = Search()
             return {}
         unnamed = chain.from_iterable(_unnamed(watched, cgroups) for watched in seen.watched.values())
         inodes = set(islice((inode for _, inode in unnamed if inode), _MOST_INODES))

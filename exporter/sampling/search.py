@@ -40,13 +40,15 @@ class Search(Generic[Found]):
         new = [key for key in keys if key not in found and key not in missing and key not in wanted]
         self._wanted.intersection_update(keys)
         self._wanted.update(new)
+        self._wanted_too_late &= keys
         if self._walk is not None:
             self._wanted_too_late.update(new)
         elif self._wanted:
             self._walk = begin(self._wanted)
             self._wanted_too_late.clear()
-        if self._walk is not None and self._go_on(self._walk, monotonic() + limit_seconds):
-            self._walk = None
+        walk, self._walk = self._walk, None  # one that fails is over
+        if walk is not None and not self._go_on(walk, monotonic() + limit_seconds):
+            self._walk = walk
         return self._found
 
     def _go_on(self, walk: Iterator[tuple[int, Found] | None], deadline: float) -> bool:

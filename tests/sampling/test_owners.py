@@ -1,5 +1,6 @@
 """Every watched socket has one owner: one that is named, other, or unknown."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -118,6 +119,23 @@ def test_no_more_names_than_allowed_and_no_socket_lost(
 @pytest.mark.parametrize("settings", [replace(UNIT, owners_by="none"), replace(UNIT, stuck_states=())])
 def test_nothing_is_told_when_switched_off(tree: Tree, settings: Settings) -> None:
     assert {} == Owners().measure(replace(tree.seen([3]), settings=settings))
+
+
+def holds_a_folder_open(tree: Tree) -> bool:
+    """Tell whether this process has any directory around the tree open."""
+    opened = map(os.path.realpath, Path("/proc/self/fd").iterdir())
+    return any(tree.root.parent in Path(each).parents for each in opened)
+
+
+@pytest.mark.parametrize("way", ["none", "process"])
+def test_a_search_that_is_no_longer_wanted_is_given_up(tree: Tree, way: str) -> None:
+    """It was in the middle of a directory."""
+    owners, seen = Owners(), tree.seen([3])
+    for _ in range(2):
+        owners.measure(replace(seen, settings=replace(UNIT, cpu_budget=1e-9)))
+    assert holds_a_folder_open(tree)
+    owners.measure(replace(seen, settings=replace(UNIT, owners_by=way)))
+    assert not holds_a_folder_open(tree)
 
 
 def test_without_cgroups_all_are_unknown(tree: Tree) -> None:

@@ -1,7 +1,10 @@
 """What is looked for is found in as many passes as it takes, and not searched for again without need."""
 
+import tracemalloc
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+
+import pytest
 
 from exporter.sampling.search import RETRY_SECONDS, Search
 
@@ -63,3 +66,26 @@ def test_what_is_no_longer_asked_for_is_forgotten() -> None:
     del place.things[1]
     assert {2: "b"} == search.find({2}, place.walk, 105, AMPLE)
     assert {2: "b"} == search.find({1, 2}, place.walk, 110, AMPLE)
+
+
+def test_a_long_walk_remembers_no_more_than_is_asked_for() -> None:
+    """Although all that is asked for is new at every pass."""
+    search, place = Search[str](), Place(**{f"n{number}": number for number in range(300)})
+    tracemalloc.start()
+    for number in range(200):
+        search.find(set(range(number * 1000 + 500, number * 1000 + 1500)), place.walk, 100, AT_ONCE)
+    held_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 1 == place.walks
+    assert held_bytes < 1 << 20
+
+
+def test_a_walk_that_failed_is_begun_anew() -> None:
+    def fail(_: AbstractSet[int]) -> Iterator[tuple[int, str] | None]:
+        yield None
+        raise OSError("gone")
+
+    place, search = Place(a=1, b=2), Search[str]()
+    with pytest.raises(OSError, match="gone"):
+        search.find({2}, fail, 100, AMPLE)
+    assert {2: "b"} == search.find({2}, place.walk, 105, AMPLE)
