@@ -5,6 +5,7 @@ Exit codes: 0 when a signal stopped it, 1 when it failed at run time, 2 when it 
 
 import asyncio
 import dataclasses
+import math
 import os
 import sys
 import time
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return check_config(flags)
         if flags.once:
             # No later pass makes up for this one, and none goes on with its search for owners.
-            settings = dataclasses.replace(load_settings(flags), cpu_budget=1.0)
+            settings = dataclasses.replace(load_settings(flags), cpu_budget=math.inf)
             return print_once(Sampler(Procfs(flags.path_procfs), settings))
         return run_daemon(flags)
     except config.ConfigError as error:
