@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.patience import wait_until
 ROOT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-m", "exporter")
 PATIENCE_SECONDS = 20
+SILENCE_SECONDS = 120  # only a daemon that will never say it is silent for so long
 
 Labels = frozenset[tuple[str, str]]
 
@@ -54,12 +56,17 @@ class Daemon:
         return parse_page(self.ask().body.decode())
 
     def wait_for(self, message: str) -> dict[str, object]:
-        """Return the next event of the log with this message."""
+        """Return the next event of the log with this message; a daemon that never says it is killed."""
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            event = json.loads(line)
-            if event["msg"] == message:
-                return dict(event)
+        timer = threading.Timer(SILENCE_SECONDS, self.process.kill)
+        timer.start()
+        try:
+            for line in self.process.stderr:
+                event = json.loads(line)
+                if event["msg"] == message:
+                    return dict(event)
+        finally:
+            timer.cancel()
         raise AssertionError(f"the daemon ended without saying {message!r}")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
