@@ -28,13 +28,13 @@ golden: $(VENV)/.dev  ## write the golden page, the reference of metrics and wha
 	$(BIN)/python -m grafana.generate
 
 fixtures: $(VENV)/.dev  ## capture the fixtures again from real sockets (needs root)
-	$(BIN)/python -m tests.live.capture_fixtures
+	$(BIN)/python -m tests.support.live.capture_fixtures
 
 bench: $(VENV)/.dev  ## measure ourselves and our peers side by side (needs root)
 	$(BIN)/python -m benchmarks.bench $(ARGS)
 
 demo: $(VENV)/.dev  ## see a real leak counted, alerted on and mended (needs root, Debian's prometheus and prometheus-alertmanager)
-	$(BIN)/python -m tests.e2e.demo
+	$(BIN)/python -m tests.support.e2e.demo
 
 picture: $(VENV)/.dev  ## draw the dashboard with Grafana's own components (needs root, npm, chromium, prometheus)
 	npm install --prefix tests/picture --no-audit --no-fund --no-package-lock --ignore-scripts --legacy-peer-deps

@@ -24,9 +24,9 @@ from benchmarks.measure import memory_mb, request_milliseconds
 from benchmarks.processes import Probe
 from benchmarks.report import write_report
 from benchmarks.results import FOLLOWED_SHARE, Answers, Cost, Stage
-from tests.daemon import Daemon, running_daemon
-from tests.live.cgroup import find_root
-from tests.live.namespace import inside, private_namespace
+from tests.support.daemon import Daemon, running_daemon
+from tests.support.live.cgroup import find_root
+from tests.support.live.namespace import inside, private_namespace
 
 IDLE_SOCKETS: Final = 300
 CLOSE_WAIT_SHARE: Final = 0.25

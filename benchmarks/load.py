@@ -19,8 +19,8 @@ from struct import Struct
 from typing import Final
 
 from benchmarks.sockets import SERVICE_PORTS, divide
-from tests.live.cgroup import enter, made_cgroup
-from tests.live.namespace import ROOT
+from tests.support.live.cgroup import enter, made_cgroup
+from tests.support.live.namespace import ROOT
 
 SYSCTLS: Final = {
     "tcp_max_tw_buckets": 4_000_000,

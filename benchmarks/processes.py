@@ -12,7 +12,7 @@ from threading import Timer
 from typing import Final, Protocol
 
 from benchmarks.measure import memory_mb
-from tests.daemon import ROOT
+from tests.support.daemon import ROOT
 
 _PAGE_BYTES: Final = 4096
 

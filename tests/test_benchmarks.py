@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks.bench import CLOSE_WAIT_SHARE
 from benchmarks.sockets import divide
-from tests import requirements
-from tests.daemon import ROOT
+from tests.support import requirements
+from tests.support.daemon import ROOT
 
 PEERS = {
     "ss": "iproute2",

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon import COMMAND, PATIENCE_SECONDS, ROOT, Daemon, parse_page, run_once, running_daemon
-from tests.patience import wait_until
+from tests.support.daemon import COMMAND, PATIENCE_SECONDS, ROOT, Daemon, parse_page, run_once, running_daemon
+from tests.support.patience import wait_until
 
 PASSES = ("netstat_exporter_passes_total", frozenset({("result", "success")}))
 RELOADED = ("netstat_exporter_config_last_reload_successful", frozenset[tuple[str, str]]())

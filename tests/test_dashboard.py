@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from grafana.generate import FOLDER, GENERATED, read_rows, render
-from tests.daemon import ROOT
-from tests.dashboard import Panel, Place, Query, read_dashboard, read_panels, read_queries
-from tests.promql import CONTRACT, find_strangers, walk
+from tests.support.daemon import ROOT
+from tests.support.dashboard import Panel, Place, Query, read_dashboard, read_panels, read_queries
+from tests.support.promql import CONTRACT, find_strangers, walk
 
 PANELS = read_panels()
 QUERIES = list(read_queries())

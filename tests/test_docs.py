@@ -12,7 +12,7 @@ import pytest
 from exporter.flags import parse_flags
 from exporter.sampling.snapshot import Snapshot
 from exporter.serving.metrics import FAMILIES, OWN_FAMILIES, Family, Status
-from tests.daemon import ROOT
+from tests.support.daemon import ROOT
 
 EVERY_FAMILY: tuple[Family[Snapshot] | Family[Status], ...] = (*FAMILIES, *OWN_FAMILIES)
 REFERENCE = ROOT / "docs" / "metrics.md"

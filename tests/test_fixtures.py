@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.made import Made
+from tests.support.live.made import Made
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TABLES = FIXTURES / "proc" / "self" / "net"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import requirements
-from tests.daemon import run_once
+from tests.support import requirements
+from tests.support.daemon import run_once
 
 FIXTURES = Path(__file__).parent / "fixtures"
 GOLDEN = FIXTURES / "page.prom"

@@ -12,8 +12,8 @@ import pytest
 
 from exporter.notify import notify
 from exporter.sampling.reader import HANG_GRACE_SECONDS
-from tests.daemon import Daemon, running_daemon
-from tests.service_manager import Manager, listening_manager
+from tests.support.daemon import Daemon, running_daemon
+from tests.support.service_manager import Manager, listening_manager
 
 WATCHDOG_SECONDS = 30
 INTERVAL_SECONDS = 0.1

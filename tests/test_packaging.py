@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon import ROOT
+from tests.support.daemon import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.daemon import running_daemon
-from tests.patience import wait_until
-from tests.prometheus import Prometheus, running_prometheus
+from tests.support.daemon import running_daemon
+from tests.support.patience import wait_until
+from tests.support.prometheus import Prometheus, running_prometheus
 
 LEAKED = 7
 CONFIG = """

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests import requirements
+from tests.support import requirements
 
 
 @pytest.mark.parametrize(("demand", "outcome"), [("", pytest.skip.Exception), ("all", pytest.fail.Exception)])

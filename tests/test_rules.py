@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from prometheus.generate import KUBERNETES, RUNBOOKS, SOURCES, place_runbooks, render_kubernetes
-from tests import requirements
-from tests.daemon import ROOT
-from tests.promql import CONTRACT, find_strangers
+from tests.support import requirements
+from tests.support.daemon import ROOT
+from tests.support.promql import CONTRACT, find_strangers
 
 FOLDER = ROOT / "prometheus"
 PAGES = ROOT / "docs" / "runbooks"

@@ -11,8 +11,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.daemon import ROOT, Daemon, running_daemon
-from tests.patience import wait_until
+from tests.support.daemon import ROOT, Daemon, running_daemon
+from tests.support.patience import wait_until
 
 CONFIG = """
 interval: 100ms
@@ -89,7 +89,7 @@ def test_thousands_of_scrapes_leave_nothing_behind(tmp_path: Path) -> None:
 def test_thousands_of_passes_leave_nothing_behind() -> None:
     """In a process of its own: what measures the coverage of this one remembers every thread."""
     run = subprocess.run(
-        [sys.executable, "-m", "tests.passes", str(PASSES)],
+        [sys.executable, "-m", "tests.support.passes", str(PASSES)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from exporter.flags import parse_flags
-from tests.daemon import ROOT
-from tests.requirements import require_command
+from tests.support.daemon import ROOT
+from tests.support.requirements import require_command
 
 UNITS = ROOT / "systemd"
 MOST_EXPOSURE = 15  # tenths

@@ -8,12 +8,12 @@ from subprocess import CalledProcessError
 
 import pytest
 
-from tests.daemon import ROOT, Labels, parse_page
-from tests.live.machine import Machine, MachineError, gather_wheels, make_tree, running_machine
-from tests.live.made import Made
-from tests.live.sockets import held_sockets
-from tests.patience import wait_until
-from tests.requirements import require, require_command, require_root
+from tests.support.daemon import ROOT, Labels, parse_page
+from tests.support.live.machine import Machine, MachineError, gather_wheels, make_tree, running_machine
+from tests.support.live.made import Made
+from tests.support.live.sockets import held_sockets
+from tests.support.patience import wait_until
+from tests.support.requirements import require, require_command, require_root
 
 pytestmark = pytest.mark.live
 

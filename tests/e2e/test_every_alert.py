@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests import requirements
-from tests.daemon import running_daemon
-from tests.debian import reserved_port
-from tests.e2e.host_limits import FIRED_BY_HOST_LIMITS
-from tests.e2e.hurry import read_alerts, write_hurried_alerts
-from tests.e2e.sick import NOTHING, frozen_sampling, sick_daemon
-from tests.e2e.troubles import in_trouble
-from tests.live.namespace import Namespace, inside
-from tests.patience import wait_until
-from tests.prometheus import running_prometheus
+from tests.support import requirements
+from tests.support.daemon import running_daemon
+from tests.support.debian import reserved_port
+from tests.support.e2e.host_limits import FIRED_BY_HOST_LIMITS
+from tests.support.e2e.hurry import read_alerts, write_hurried_alerts
+from tests.support.e2e.sick import NOTHING, frozen_sampling, sick_daemon
+from tests.support.e2e.troubles import in_trouble
+from tests.support.live.namespace import Namespace, inside
+from tests.support.patience import wait_until
+from tests.support.prometheus import running_prometheus
 
 pytestmark = pytest.mark.live
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import requirements
-from tests.e2e import host_limits
-from tests.live.own_kernel import run_in_own_kernel
+from tests.support import requirements
+from tests.support.e2e import host_limits
+from tests.support.live.own_kernel import run_in_own_kernel
 
 pytestmark = pytest.mark.live
 

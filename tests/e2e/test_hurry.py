@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.hurry import hurry
+from tests.support.e2e.hurry import hurry
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from tests.daemon import ROOT
-from tests.e2e.demo import INTERRUPTED
-from tests.e2e.story import tell_story
+from tests.support.daemon import ROOT
+from tests.support.e2e.demo import INTERRUPTED
+from tests.support.e2e.story import tell_story
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("isolation")]
 
@@ -23,7 +23,7 @@ def test_alerts_tell_of_a_leak_until_it_is_mended() -> None:
 def test_nothing_is_left_of_an_interrupted_demo() -> None:
     """Ctrl-C is a SIGINT for all processes of the terminal."""
     pipe = subprocess.PIPE
-    command = [sys.executable, "-m", "tests.e2e.demo"]
+    command = [sys.executable, "-m", "tests.support.e2e.demo"]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=pipe, stderr=subprocess.STDOUT, text=True, process_group=0
     ) as demo:

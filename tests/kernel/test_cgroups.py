@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exporter.kernel import cgroups
 from exporter.kernel.cgroups import find_mount, parse_membership, walk_cgroups
-from tests.procfs_tree import ProcfsTree
+from tests.support.procfs_tree import ProcfsTree
 
 HYBRID = b"""\
 25 31 0:24 / /sys/fs/cgroup ro,nosuid - tmpfs tmpfs ro,mode=755

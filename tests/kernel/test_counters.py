@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.kernel.counters import parse_numbers, parse_pairs, parse_port_list, parse_sockstat
-from tests.procfs_tree import read_captured
+from tests.support.procfs_tree import read_captured
 
 NAMES = st.from_regex(rb"[A-Z][A-Za-z0-9]{0,9}", fullmatch=True)
 NUMBERS = st.integers(-(1 << 63), (1 << 64) - 1)

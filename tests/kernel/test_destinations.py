@@ -13,7 +13,7 @@ from exporter.kernel.destinations import find_destinations, parse_destinations
 from exporter.kernel.netlink import Cutter
 from exporter.kernel.sockdiag import question_of
 from exporter.kernel.tables import TABLES
-from tests.procfs_tree import CAPTURED, Printed, print_table, read_captured
+from tests.support.procfs_tree import CAPTURED, Printed, print_table, read_captured
 
 FIXTURES = CAPTURED.parent
 PORT = 5432

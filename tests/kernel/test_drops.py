@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from exporter.kernel import states
 from exporter.kernel.drops import Dropping, find_drops, parse_drops
 from exporter.kernel.netlink import Cutter
-from tests.kernel.messages import SHORTEST, SHUTDOWN, inet, message
-from tests.procfs_tree import read_captured
+from tests.support.kernel.messages import SHORTEST, SHUTDOWN, inet, message
+from tests.support.procfs_tree import read_captured
 
 MARK = pack("=HHI", 8, 15, 7)
 

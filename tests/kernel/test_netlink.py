@@ -26,7 +26,7 @@ from exporter.kernel.netlink import (
 )
 from exporter.kernel.sockdiag import question_of
 from exporter.kernel.tables import TABLES
-from tests.kernel.messages import DONE, ERROR, INTERRUPTED, SHORTEST, SHUTDOWN, done, inet, message
+from tests.support.kernel.messages import DONE, ERROR, INTERRUPTED, SHORTEST, SHUTDOWN, done, inet, message
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 MINISOCKET = inet((80, 1), 6)

@@ -12,7 +12,7 @@ from exporter.kernel.procdetails import parse_details
 from exporter.kernel.sockdetails import Detail
 from exporter.kernel.sockdiag import question_of
 from exporter.kernel.tables import TABLES
-from tests.procfs_tree import Printed, print_row, print_table, read_captured
+from tests.support.procfs_tree import Printed, print_row, print_table, read_captured
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 WAITING = Printed(80, 40000, states.CLOSE_WAIT, inode=7)

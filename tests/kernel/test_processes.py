@@ -12,7 +12,7 @@ import pytest
 
 from exporter.kernel.processes import Holder, walk_holders
 from exporter.kernel.procfs import Procfs
-from tests.procfs_tree import ProcfsTree
+from tests.support.procfs_tree import ProcfsTree
 
 SOCKET = 4711
 

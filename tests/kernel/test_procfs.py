@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter.kernel.procfs import Procfs, ProcfsError
-from tests.procfs_tree import (
+from tests.support.procfs_tree import (
     Printed,
     ProcfsTree,
     open_files,

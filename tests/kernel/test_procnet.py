@@ -12,7 +12,7 @@ from exporter.kernel.counters import parse_sockstat
 from exporter.kernel.procnet import ProcnetError, parse_table
 from exporter.kernel.rows import Listener
 from exporter.kernel.tables import TABLES
-from tests.kernel.parsed import (
+from tests.support.kernel.parsed import (
     GOOD,
     HEADER,
     INTERNET,
@@ -21,7 +21,7 @@ from tests.kernel.parsed import (
     parse,
     parse_naively,
 )
-from tests.procfs_tree import (
+from tests.support.procfs_tree import (
     CAPTURED,
     UNIX_HEADER,
     Printed,

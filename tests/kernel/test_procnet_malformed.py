@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 
 from exporter.kernel.procnet import ProcnetError
 from exporter.kernel.tables import TABLES
-from tests.kernel.parsed import (
+from tests.support.kernel.parsed import (
     GOOD,
     HEADER,
     parse,
     parse_naively,
     split_lines,
 )
-from tests.procfs_tree import (
+from tests.support.procfs_tree import (
     UNIX_HEADER,
     Printed,
     print_row,

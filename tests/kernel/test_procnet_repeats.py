@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from exporter.kernel import states
 from exporter.kernel.rows import Listener
 from exporter.kernel.tables import TABLES
-from tests.kernel.parsed import (
+from tests.support.kernel.parsed import (
     GOOD,
     HEADER,
     WITH_STATES_OF_UDP,
@@ -17,7 +17,7 @@ from tests.kernel.parsed import (
     parse_naively,
     split_lines,
 )
-from tests.procfs_tree import (
+from tests.support.procfs_tree import (
     Printed,
     print_row,
     print_table,

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.kernel import states
-from tests.kernel.parsed import (
+from tests.support.kernel.parsed import (
     parse,
 )
-from tests.procfs_tree import (
+from tests.support.procfs_tree import (
     UNIX_HEADER,
     print_unix_row,
     read_captured,

@@ -10,7 +10,7 @@ from exporter.kernel.netlink import Block, Cutter
 from exporter.kernel.sockdetails import Detail, parse_details
 from exporter.kernel.sockdiag import question_of
 from exporter.kernel.tables import TABLES
-from tests.kernel.messages import SHUTDOWN, message
+from tests.support.kernel.messages import SHUTDOWN, message
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 CGROUP = pack("=HHQ", 12, 21, 1 << 40)

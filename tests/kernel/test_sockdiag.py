@@ -14,8 +14,8 @@ from exporter.kernel.procnet import parse_table
 from exporter.kernel.rows import Batch, Listener
 from exporter.kernel.sockdiag import parser_of, question_of
 from exporter.kernel.tables import TABLES
-from tests.kernel.messages import SHUTDOWN, inet, message
-from tests.twins import IN_SOCKDIAG, count_table, without_forgery
+from tests.support.kernel.messages import SHUTDOWN, inet, message
+from tests.support.twins import IN_SOCKDIAG, count_table, without_forgery
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 

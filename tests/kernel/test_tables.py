@@ -4,7 +4,7 @@ import pytest
 
 from exporter.kernel.counters import parse_sockstat
 from exporter.kernel.tables import TABLES
-from tests.procfs_tree import CAPTURED, read_captured
+from tests.support.procfs_tree import CAPTURED, read_captured
 
 
 @pytest.mark.parametrize("name", TABLES)

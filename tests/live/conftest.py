@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import requirements
-from tests.live.namespace import Namespace, private_namespace, two_hosts
+from tests.support import requirements
+from tests.support.live.namespace import Namespace, private_namespace, two_hosts
 
 
 @pytest.fixture(scope="session")

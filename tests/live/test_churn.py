@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from tests.live.churn import DUMPS
-from tests.live.namespace import Namespace
+from tests.support.live.churn import DUMPS
+from tests.support.live.namespace import Namespace
 
 pytestmark = pytest.mark.live
 
@@ -17,7 +17,7 @@ MOST_WRONG = DUMPS // 6
 
 def test_netlink_counts_what_stays(namespace: Namespace, capsys: pytest.CaptureFixture[str]) -> None:
     """Beyond a rare dump nothing is missed or repeated; what procfs gets wrong meanwhile is printed."""
-    found = json.loads(namespace.run(sys.executable, "-m", "tests.live.churn"))
+    found = json.loads(namespace.run(sys.executable, "-m", "tests.support.live.churn"))
     with capsys.disabled():
         print(f"\nunder churn: {found}")  # noqa: T201 - the figure is what this is run for
     for table, sources in found.items():

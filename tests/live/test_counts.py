@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from exporter.kernel.tables import TABLES
-from tests.daemon import parse_page, run_once
-from tests.live.made import Made
-from tests.live.namespace import Namespace
-from tests.live.sockets import held_sockets
-from tests.live.ss import listed_by_ss
-from tests.live.unix import FORGED
+from tests.support.daemon import parse_page, run_once
+from tests.support.live.made import Made
+from tests.support.live.namespace import Namespace
+from tests.support.live.sockets import held_sockets
+from tests.support.live.ss import listed_by_ss
+from tests.support.live.unix import FORGED
 
 pytestmark = pytest.mark.live
 

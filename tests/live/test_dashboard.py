@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.dashboard import Query, read_queries
-from tests.live.watched import watched_incident
-from tests.patience import wait_until
-from tests.prometheus import Prometheus
+from tests.support.dashboard import Query, read_queries
+from tests.support.live.watched import watched_incident
+from tests.support.patience import wait_until
+from tests.support.prometheus import Prometheus
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("isolation")]
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.live.namespace import Namespace, private_namespace
+from tests.support.live.namespace import Namespace, private_namespace
 
 pytestmark = pytest.mark.live
 

@@ -10,12 +10,12 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests import requirements
-from tests.daemon import COMMAND, ROOT, parse_page, run_once
-from tests.live.cgroup import enter, find_root, made_cgroup
-from tests.live.leaker import LOOPBACK, leaking
-from tests.live.namespace import Namespace, inside
-from tests.live.scenarios import IPP
+from tests.support import requirements
+from tests.support.daemon import COMMAND, ROOT, parse_page, run_once
+from tests.support.live.cgroup import enter, find_root, made_cgroup
+from tests.support.live.leaker import LOOPBACK, leaking
+from tests.support.live.namespace import Namespace, inside
+from tests.support.live.scenarios import IPP
 
 pytestmark = pytest.mark.live
 
@@ -27,7 +27,7 @@ UNPRIVILEGED = [
     "--bounding-set=-all",
     "--inh-caps=-all",
 ]
-WITHOUT_NETLINK = [sys.executable, "-m", "tests.without_netlink"]
+WITHOUT_NETLINK = [sys.executable, "-m", "tests.support.without_netlink"]
 SERVICE = r"leaky\x2dshop.service"
 LEAKS = 3
 HANG_UP = f"""

@@ -13,11 +13,11 @@ from exporter.kernel.rows import Listener
 from exporter.kernel.sockdiag import read_listeners, read_table
 from exporter.kernel.tables import TABLES
 from exporter.sampling.counting import TableCount
-from tests.live.connections import BACKLOG
-from tests.live.namespace import Namespace, inside
-from tests.live.scenarios import LISTENERS
-from tests.live.sockets import held_sockets
-from tests.twins import IN_SOCKDIAG, count_table, without_forgery
+from tests.support.live.connections import BACKLOG
+from tests.support.live.namespace import Namespace, inside
+from tests.support.live.scenarios import LISTENERS
+from tests.support.live.sockets import held_sockets
+from tests.support.twins import IN_SOCKDIAG, count_table, without_forgery
 
 pytestmark = pytest.mark.live
 

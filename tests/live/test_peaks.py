@@ -9,9 +9,9 @@ import pytest
 from exporter.kernel.procfs import Procfs
 from exporter.sampling.sampler import Sampler
 from exporter.sampling.snapshot import Snapshot, SocketKey
-from tests.live.connections import make_deaf, wait_until
-from tests.live.namespace import Namespace, inside
-from tests.sampling.watched import SETTINGS
+from tests.support.live.connections import make_deaf, wait_until
+from tests.support.live.namespace import Namespace, inside
+from tests.support.sampling.watched import SETTINGS
 
 pytestmark = pytest.mark.live
 

@@ -17,10 +17,10 @@ import pytest
 from exporter.kernel.procfs import Procfs
 from exporter.sampling.room import read_room
 from exporter.sampling.sampler import Sampler
-from tests import requirements
-from tests.live.namespace import Namespace, inside
-from tests.live.outbound import Destination, outbound
-from tests.sampling.watched import SETTINGS
+from tests.support import requirements
+from tests.support.live.namespace import Namespace, inside
+from tests.support.live.outbound import Destination, outbound
+from tests.support.sampling.watched import SETTINGS
 
 pytestmark = pytest.mark.live
 

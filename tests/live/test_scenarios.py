@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tests.live.scenarios import EVERY_STATE, LISTENERS, SMTP, SSH
+from tests.support.live.scenarios import EVERY_STATE, LISTENERS, SMTP, SSH
 
 ON_BOTH_SIDES = {
     "established",

@@ -10,9 +10,9 @@ import pytest
 from exporter.kernel import states
 from exporter.kernel.sockdetails import read_details
 from exporter.kernel.tables import TABLES
-from tests.live.cgroup import enter, made_cgroup
-from tests.live.namespace import ROOT, Namespace, inside
-from tests.live.scenarios import IPP
+from tests.support.live.cgroup import enter, made_cgroup
+from tests.support.live.namespace import ROOT, Namespace, inside
+from tests.support.live.scenarios import IPP
 
 pytestmark = pytest.mark.live
 
@@ -21,7 +21,9 @@ def test_close_wait_is_traced(namespace: Namespace) -> None:
     """One socket was left in CLOSE_WAIT, by a process in a cgroup of its own."""
     pipe = subprocess.PIPE
     with made_cgroup("traced") as cgroup:
-        command = namespace.command(*enter(cgroup), sys.executable, "-m", "tests.live.sockets", "close-wait")
+        command = namespace.command(
+            *enter(cgroup), sys.executable, "-m", "tests.support.live.sockets", "close-wait"
+        )
         with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe) as holder:
             assert holder.stdout is not None
             assert holder.stdout.readline()

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests.live.made import Made
-from tests.live.namespace import Namespace
-from tests.live.sockets import held_sockets
-from tests.live.ss import SS, STATES, Listed, listed_by_ss
+from tests.support.live.made import Made
+from tests.support.live.namespace import Namespace
+from tests.support.live.sockets import held_sockets
+from tests.support.live.ss import SS, STATES, Listed, listed_by_ss
 
 pytestmark = pytest.mark.live
 

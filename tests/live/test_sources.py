@@ -8,15 +8,15 @@ import pytest
 
 from exporter.kernel.tables import TABLES
 from exporter.sampling.sources import LARGE_ROWS
-from tests.daemon import Labels, parse_page, run_once, running_daemon
-from tests.live.namespace import Namespace
-from tests.live.sockets import held_sockets
-from tests.live.unix import FORGED
+from tests.support.daemon import Labels, parse_page, run_once, running_daemon
+from tests.support.live.namespace import Namespace
+from tests.support.live.sockets import held_sockets
+from tests.support.live.unix import FORGED
 
 pytestmark = pytest.mark.live
 
 THE_DAEMONS_LISTENER = 1
-WITHOUT_NETLINK = (sys.executable, "-m", "tests.without_netlink")
+WITHOUT_NETLINK = (sys.executable, "-m", "tests.support.without_netlink")
 Samples = dict[tuple[str, Labels], float]
 
 

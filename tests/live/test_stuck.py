@@ -12,11 +12,11 @@ from exporter.kernel.procfs import Procfs
 from exporter.sampling.sampler import Sampler
 from exporter.sampling.snapshot import Snapshot, SocketKey
 from exporter.sampling.stuck import OLDEST_AGE, STUCK_SOCKETS
-from tests.daemon import Daemon, running_daemon
-from tests.live.leaker import leaking
-from tests.live.namespace import Namespace, inside
-from tests.patience import wait_until
-from tests.sampling.watched import SETTINGS
+from tests.support.daemon import Daemon, running_daemon
+from tests.support.live.leaker import leaking
+from tests.support.live.namespace import Namespace, inside
+from tests.support.patience import wait_until
+from tests.support.sampling.watched import SETTINGS
 
 pytestmark = pytest.mark.live
 

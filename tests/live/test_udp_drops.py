@@ -9,8 +9,8 @@ import pytest
 
 from exporter.kernel.procfs import Procfs
 from exporter.sampling.sampler import Sampler
-from tests.live.namespace import Namespace, inside
-from tests.sampling.watched import SETTINGS
+from tests.support.live.namespace import Namespace, inside
+from tests.support.sampling.watched import SETTINGS
 
 pytestmark = pytest.mark.live
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
-from tests.daemon import ROOT
-from tests.dashboard import Panel, Query, read_dashboard
-from tests.live.watched import watched_incident
-from tests.prometheus import Prometheus
+from tests.support.daemon import ROOT
+from tests.support.dashboard import Panel, Query, read_dashboard
+from tests.support.live.watched import watched_incident
+from tests.support.prometheus import Prometheus
 
 FOLDER: Final = Path(__file__).parent
 MODULES: Final = FOLDER / "node_modules"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from exporter.sampling.sampler import Sampler
-from tests.procfs_tree import ProcfsTree
-from tests.sampling.watched import SETTINGS, lay_out
+from tests.support.procfs_tree import ProcfsTree
+from tests.support.sampling.watched import SETTINGS, lay_out
 
 
 @pytest.fixture

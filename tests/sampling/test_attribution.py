@@ -8,8 +8,8 @@ from exporter.kernel import states
 from exporter.kernel.tables import TABLES
 from exporter.sampling.attribution import Attribution
 from exporter.sampling.ports import PortRules
-from tests.procfs_tree import Printed
-from tests.sampling.port_rules import count_rows, ports, rules
+from tests.support.procfs_tree import Printed
+from tests.support.sampling.port_rules import count_rows, ports, rules
 
 
 @pytest.mark.parametrize("table", ["udp", "udp6", "udplite"])

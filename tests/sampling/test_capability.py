@@ -8,8 +8,8 @@ import pytest
 from exporter.kernel.netlink import Reason, SockDiagError
 from exporter.sampling.capability import Pass
 from exporter.sampling.sources import NETLINK, PROCFS
-from tests.procfs_tree import print_table
-from tests.sampling.watched import lay_out, pass_over
+from tests.support.procfs_tree import print_table
+from tests.support.sampling.watched import lay_out, pass_over
 
 TEXT = print_table("tcp")
 

@@ -21,9 +21,9 @@ from exporter.sampling.counting import (
     UdpCounter,
 )
 from exporter.sampling.ports import PortRules, Service
-from tests.procfs_tree import UNIX_HEADER, Printed, print_unix_row, read_captured
-from tests.sampling import port_rules
-from tests.sampling.port_rules import count_rows, make_rules
+from tests.support.procfs_tree import UNIX_HEADER, Printed, print_unix_row, read_captured
+from tests.support.sampling import port_rules
+from tests.support.sampling.port_rules import count_rows, make_rules
 
 LISTENER_80 = Printed(80, state=states.LISTEN)
 IN, OUT = "inbound", "outbound"

@@ -12,9 +12,9 @@ from exporter.kernel import states
 from exporter.sampling import destinations
 from exporter.sampling.destinations import count_most_frequent
 from exporter.sampling.sampler import Sampler
-from tests.procfs_tree import Printed, ProcfsTree
-from tests.sampling.odd_procfs import CountingProcfs
-from tests.sampling.watched import SETTINGS, lay_out
+from tests.support.procfs_tree import Printed, ProcfsTree
+from tests.support.sampling.odd_procfs import CountingProcfs
+from tests.support.sampling.watched import SETTINGS, lay_out
 
 
 @pytest.fixture

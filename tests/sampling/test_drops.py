@@ -14,8 +14,8 @@ from exporter.sampling.drops import SERIES_KEPT_SECONDS, SOCKETS_KEPT_LOOKS, Soc
 from exporter.sampling.sampler import Sampler
 from exporter.sampling.snapshot import ListenerKey, SocketKey
 from exporter.sampling.sources import PROCFS
-from tests.procfs_tree import Printed, ProcfsTree, print_table
-from tests.sampling.watched import SETTINGS, lay_out, pass_over
+from tests.support.procfs_tree import Printed, ProcfsTree, print_table
+from tests.support.sampling.watched import SETTINGS, lay_out, pass_over
 
 SHOWN = {SocketKey("udp", "ipv4", "unconnected", "inbound", "53", "domain"): 1}
 

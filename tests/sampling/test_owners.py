@@ -16,8 +16,8 @@ from exporter.sampling.settings import Settings
 from exporter.sampling.watched import Group, Watched
 from tests.kernel.test_cgroups import lay_out
 from tests.kernel.test_processes import SOCKET, Printed, add
-from tests.sampling.passes import SERIES, pass_over, watch
-from tests.sampling.watched import SETTINGS
+from tests.support.sampling.passes import SERIES, pass_over, watch
+from tests.support.sampling.watched import SETTINGS
 
 UNIT = replace(SETTINGS, owners_by="unit")
 NO_SUCH_CGROUP = 1 << 60

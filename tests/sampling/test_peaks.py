@@ -12,8 +12,8 @@ from exporter.sampling.peaks import Peaks
 from exporter.sampling.sampler import Sampler
 from exporter.sampling.settings import Settings
 from exporter.sampling.snapshot import SocketKey
-from tests.procfs_tree import CAPTURED
-from tests.sampling.watched import SETTINGS, pass_over
+from tests.support.procfs_tree import CAPTURED
+from tests.support.sampling.watched import SETTINGS, pass_over
 
 WINDOW_SECONDS = 60.0
 LONGEST_SECONDS = WINDOW_SECONDS * 13 / 12

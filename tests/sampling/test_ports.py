@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.sampling.ports import choose_largest
-from tests.sampling.port_rules import make_rules
+from tests.support.sampling.port_rules import make_rules
 
 
 def test_remote_services_are_those_with_a_name_and_those_always_shown() -> None:

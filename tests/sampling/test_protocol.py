@@ -16,10 +16,10 @@ from exporter.sampling.protocol import ProtocolReader
 from exporter.sampling.reader import Reading
 from exporter.sampling.sources import AUTO, NETLINK, PROCFS, SourceChoice
 from exporter.sampling.worker import HangError
-from tests.procfs_tree import Printed, ProcfsTree
-from tests.sampling.odd_procfs import HangingProcfs
-from tests.sampling.port_rules import make_rules
-from tests.sampling.watched import lay_out_connections
+from tests.support.procfs_tree import Printed, ProcfsTree
+from tests.support.sampling.odd_procfs import HangingProcfs
+from tests.support.sampling.port_rules import make_rules
+from tests.support.sampling.watched import lay_out_connections
 
 PATIENCE_SECONDS = 30.0
 

@@ -14,10 +14,10 @@ from exporter.kernel.tables import TABLES
 from exporter.sampling.ports import PortRules, Service
 from exporter.sampling.reader import Reading, TableReader
 from exporter.sampling.services import PortNames
-from tests.procfs_tree import CAPTURED, Printed, ProcfsTree, open_files
-from tests.sampling.odd_procfs import FailingProcfs, HangingProcfs
-from tests.sampling.port_rules import EPHEMERAL, make_rules
-from tests.sampling.watched import lay_out_connections
+from tests.support.procfs_tree import CAPTURED, Printed, ProcfsTree, open_files
+from tests.support.sampling.odd_procfs import FailingProcfs, HangingProcfs
+from tests.support.sampling.port_rules import EPHEMERAL, make_rules
+from tests.support.sampling.watched import lay_out_connections
 
 PATIENCE_SECONDS = 30.0
 LISTENING_80 = Service("inbound", 80)

@@ -7,8 +7,8 @@ import pytest
 
 from exporter.sampling.room import read_room
 from exporter.sampling.sampler import Sampler
-from tests.procfs_tree import ProcfsTree
-from tests.sampling.watched import SETTINGS
+from tests.support.procfs_tree import ProcfsTree
+from tests.support.sampling.watched import SETTINGS
 
 PAGE_BYTES = resource.getpagesize()
 PORT_RANGE = "net/ipv4/ip_local_port_range"

@@ -14,8 +14,8 @@ from exporter.kernel.procfs import Procfs
 from exporter.sampling.sampler import Sampler
 from exporter.sampling.services import name_ports
 from exporter.sampling.snapshot import SockstatKey
-from tests.procfs_tree import Printed, ProcfsTree
-from tests.sampling.watched import SETTINGS, sockets_of
+from tests.support.procfs_tree import Printed, ProcfsTree
+from tests.support.sampling.watched import SETTINGS, sockets_of
 
 PATIENCE_SECONDS = 30.0
 TEN_YEARS_SECONDS = 10 * 365 * 86400

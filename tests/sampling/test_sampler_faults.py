@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 
 from exporter.kernel import states
 from exporter.sampling.sampler import Sampler
-from tests.procfs_tree import Printed, ProcfsTree, open_files, print_row
-from tests.sampling.odd_procfs import FailingProcfs, HangingProcfs
-from tests.sampling.watched import SETTINGS, sockets_of, status_of
+from tests.support.procfs_tree import Printed, ProcfsTree, open_files, print_row
+from tests.support.sampling.odd_procfs import FailingProcfs, HangingProcfs
+from tests.support.sampling.watched import SETTINGS, sockets_of, status_of
 
 PATIENCE_SECONDS = 30.0
 

@@ -10,8 +10,8 @@ from exporter.sampling.counting import TableCount
 from exporter.sampling.ports import PortRules
 from exporter.sampling.series import LISTENERS_KEPT_SECONDS, SERIES_KEPT_SECONDS, Series, SeriesMemory
 from exporter.sampling.snapshot import ListenerKey, QueueKey, SocketKey
-from tests.procfs_tree import Printed
-from tests.sampling.port_rules import count_rows, make_rules
+from tests.support.procfs_tree import Printed
+from tests.support.sampling.port_rules import count_rows, make_rules
 
 TCP_STATES = set(states.TCP.values())
 HOUR = 3600.0

@@ -12,9 +12,9 @@ from exporter.kernel.tables import TABLES
 from exporter.sampling.counting import COUNTERS, RECEIVE_QUEUE, SEND_QUEUE, TableCount
 from exporter.sampling.ports import PortRules
 from exporter.sampling.series import SERIES_KEPT_SECONDS, SeriesMemory
-from tests.procfs_tree import Printed, print_row, print_table
-from tests.sampling import port_rules
-from tests.sampling.port_rules import count_rows
+from tests.support.procfs_tree import Printed, print_row, print_table
+from tests.support.sampling import port_rules
+from tests.support.sampling.port_rules import count_rows
 
 passes = st.lists(
     st.tuples(

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.sampling.stuck import OLDEST_AGE, STUCK_SOCKETS, UNFOLLOWED, Stuck
-from tests.sampling.passes import SERIES, pass_over, watch
-from tests.sampling.watched import SETTINGS
+from tests.support.sampling.passes import SERIES, pass_over, watch
+from tests.support.sampling.watched import SETTINGS
 
 AFTER = replace(SETTINGS, stuck_after_seconds=10)
 MOST_BYTES = 300

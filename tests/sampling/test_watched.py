@@ -22,10 +22,10 @@ from exporter.sampling.sampler import Sampler
 from exporter.sampling.settings import Settings
 from exporter.sampling.stuck import OLDEST_AGE, STUCK_SOCKETS, UNFOLLOWED
 from exporter.sampling.watched import WATCHABLE_STATES, Watcher
-from tests.procfs_tree import Printed, ProcfsTree
-from tests.sampling.odd_procfs import CountingProcfs
-from tests.sampling.passes import RULES
-from tests.sampling.watched import SETTINGS, lay_out
+from tests.support.procfs_tree import Printed, ProcfsTree
+from tests.support.sampling.odd_procfs import CountingProcfs
+from tests.support.sampling.passes import RULES
+from tests.support.sampling.watched import SETTINGS, lay_out
 
 ALL_STATES = replace(SETTINGS, stuck_states=WATCHABLE_STATES, stuck_after_seconds=1e-9, owners_by="none")
 WAITING = replace(SETTINGS, stuck_states=("time_wait", "close_wait"))

@@ -12,7 +12,7 @@ import pytest
 
 from exporter.serving.activation import take_listeners
 from exporter.serving.server import ServerError
-from tests.daemon import COMMAND, PATIENCE_SECONDS, ROOT, Daemon, run_once
+from tests.support.daemon import COMMAND, PATIENCE_SECONDS, ROOT, Daemon, run_once
 
 FLAG = "--web.systemd-socket"
 ANY_PORT = ("127.0.0.1", 0)

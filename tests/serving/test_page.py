@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from exporter.sampling.snapshot import ListenerKey, QueueKey, Snapshot, SocketKey, SockstatKey, TableStatus
 from exporter.serving.metrics import FAMILIES, OWN_FAMILIES, ExporterCollector, ReloadStatus, Status
 from exporter.serving.page import Page, Pages, encode_text
-from tests.daemon import Labels, parse_page
+from tests.support.daemon import Labels, parse_page
 
 HTTPS = SocketKey("tcp", "ipv4", "established", "inbound", "443", 'a "quoted\\" name\n')
 LEAK = SocketKey("tcp", "ipv6", "close_wait", "outbound", "631", "ipp")

@@ -16,8 +16,8 @@ from statistics import median
 import pytest
 
 from exporter.serving.server import MOST_CONNECTIONS
-from tests.daemon import Daemon, parse_page, running_daemon
-from tests.patience import PATIENCE_SECONDS, wait_until
+from tests.support.daemon import Daemon, parse_page, running_daemon
+from tests.support.patience import PATIENCE_SECONDS, wait_until
 
 IDLE_CLIENTS = 1500
 BEING_TURNED_AWAY = 10  # of them at once, at most; without a limit there would be all

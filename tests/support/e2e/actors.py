@@ -1,0 +1,121 @@
+"""Programs that use sockets well or badly, and can be told to change.
+
+    python -m tests.support.e2e.actors server NAME PORT
+    python -m tests.support.e2e.actors client NAME PORT
+
+A server closes what its clients have closed; after ``leak`` it does not any more, and ``mend`` closes all
+that it kept, and the next ones. A client is told ``visit NUMBER``: it opens so many connections to the port,
+one after the other, and closes each when it was greeted. Every line of standard input is answered by one of
+standard output.
+"""
+
+import os
+import resource
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tests.support.daemon import ROOT
+
+ADDRESS = "127.0.0.1"
+GREETING = b"!"
+
+
+class Actor:
+    """A program at work."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def tell(self, line: str) -> str:
+        """Say what to do, and return the answer when it is done."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline().strip()
+
+
+@contextmanager
+def acting(role: str, name: str, port: int) -> Iterator[Actor]:
+    """Run a program that is listed under ``name``; it ends with its standard input, and not by Ctrl-C."""
+    command = [sys.executable, "-m", "tests.support.e2e.actors", role, name, str(port)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, process_group=0) as process:
+        actor = Actor(process)
+        assert actor.tell("hello") == "done"
+        yield actor
+
+
+class Server:
+    """Greets, reads each connection to its end, and closes it, or forgets to."""
+
+    def __init__(self, port: int) -> None:
+        self._listener = socket.create_server((ADDRESS, port))
+        self._lock = threading.Lock()
+        self._leaks = False
+        self._kept: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def do(self, verb: str) -> str:
+        """Change its ways."""
+        with self._lock:
+            self._leaks = verb == "leak"
+            while self._kept and not self._leaks:
+                self._kept.pop().close()
+        return "done"
+
+    def _serve(self) -> None:
+        while True:
+            connection, _ = self._listener.accept()
+            with self._lock:
+                leaks = self._leaks
+            connection.send(GREETING)
+            connection.recv(1)
+            if leaks:
+                with self._lock:
+                    self._kept.append(connection)
+            else:
+                connection.close()
+
+
+class Client:
+    """Never uses a connection twice."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def do(self, verb: str, number: str = "0") -> str:
+        """Visit the server, and return what went wrong, if anything."""
+        assert verb in {"hello", "visit"}
+        try:
+            for _ in range(int(number)):
+                with socket.create_connection((ADDRESS, self._port)) as connection:
+                    connection.recv(1)
+        except OSError as error:
+            return f"connect: {error.strerror}"
+        return "done"
+
+
+ROLES: dict[str, Callable[[int], Server | Client]] = {"server": Server, "client": Client}
+
+
+def main(role: str, name: str, port: str) -> None:
+    """Do as told until there is nothing more."""
+    with open("/proc/self/comm", "w", encoding="ascii") as comm:
+        comm.write(name)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    actor = ROLES[role](int(port))
+    try:
+        for line in sys.stdin:
+            print(actor.do(*line.split()), flush=True)  # noqa: T201
+    except BrokenPipeError:  # who told us is gone; see the note on SIGPIPE in Python's library reference
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,154 @@
+"""Be in many troubles at once, in the network namespace that this runs in, until standard input ends.
+
+    python -m tests.support.e2e.troubles
+
+Each trouble is a generator that makes it a little worse at every step. What comes to an end begins anew: an
+alert on it may have missed a scrape the first time.
+"""
+
+import resource
+import select
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.support.daemon import ROOT
+from tests.support.live.connections import make_deaf
+
+STEP_SECONDS = 0.05
+LOOPBACK = "127.0.0.1"
+HTTP_ALT, POSTGRESQL, SMTP, IPP, HTTPS, MYSQL, SYSLOG = 8080, 5432, 25, 631, 443, 3306, 514
+SYSCTLS = {
+    "ip_local_port_range": "20000 20999",
+    "tcp_max_tw_buckets": "50",
+}
+FULL_PORTS = 960
+FULL_STEPS = 200
+LISTENED_STEPS = 400
+
+
+@contextmanager
+def in_trouble() -> Iterator[None]:
+    """Run this module meanwhile."""
+    command = [sys.executable, "-m", "tests.support.e2e.troubles"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE):
+        yield
+
+
+def leak_more_and_more() -> Iterator[None]:
+    """Keep what clients have closed; sixteen addresses, as one has not enough ports."""
+    kept: list[tuple[socket.socket, socket.socket]] = []
+    with socket.create_server(("", HTTP_ALT)) as listener:
+        while True:
+            client = socket.create_connection((f"127.0.0.{1 + len(kept) % 16}", HTTP_ALT))
+            server, _ = listener.accept()
+            client.shutdown(socket.SHUT_WR)
+            kept.append((client, server))
+            yield
+
+
+def use_up_ports() -> Iterator[None]:
+    """Open connections to one destination until nearly all ports are in use, for a while."""
+    with socket.create_server((LOOPBACK, POSTGRESQL)) as listener:
+        while True:
+            with ExitStack() as kept:
+                for _ in range(FULL_PORTS // 2):
+                    for _ in "12":
+                        kept.enter_context(socket.create_connection((LOOPBACK, POSTGRESQL)))
+                        kept.enter_context(listener.accept()[0])
+                    yield
+                for _ in range(FULL_STEPS):
+                    yield
+
+
+def close_first() -> Iterator[None]:
+    """Leave a connection in TIME_WAIT, as long as the kernel lets it."""
+    with socket.create_server((LOOPBACK, SMTP)) as listener:
+        while True:
+            client = socket.create_connection((LOOPBACK, SMTP))
+            server, _ = listener.accept()
+            client.close()
+            server.recv(1)
+            server.close()
+            yield
+
+
+def never_accept() -> Iterator[None]:
+    """Let connections wait until there is no room, and then try on."""
+    waiting = []
+    with socket.create_server((LOOPBACK, IPP), backlog=4):
+        while True:
+            client = socket.socket()
+            client.setblocking(False)  # noqa: FBT003
+            client.connect_ex((LOOPBACK, IPP))
+            waiting.append(client)
+            del waiting[5:]
+            yield
+
+
+def never_shake_hands() -> Iterator[None]:
+    """Answer no SYN-ACK."""
+    waiting = []
+    with socket.create_server((LOOPBACK, HTTPS), backlog=8):
+        for _ in range(6):
+            client = socket.socket()
+            make_deaf(client)
+            client.setblocking(False)  # noqa: FBT003
+            client.connect_ex((LOOPBACK, HTTPS))
+            waiting.append(client)
+        while True:
+            yield
+
+
+def listen_no_more() -> Iterator[None]:
+    """Close a listener that was there for some time, for as long."""
+    while True:
+        with socket.create_server((LOOPBACK, MYSQL)):
+            for _ in range(LISTENED_STEPS):
+                yield
+        for _ in range(LISTENED_STEPS):
+            yield
+
+
+def never_receive() -> Iterator[None]:
+    """Let datagrams come that nobody reads."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+    ):
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        receiver.bind((LOOPBACK, SYSLOG))
+        while True:
+            for _ in range(10):
+                sender.sendto(bytes(500), (LOOPBACK, SYSLOG))
+            yield
+
+
+TROUBLES = (
+    leak_more_and_more,
+    use_up_ports,
+    close_first,
+    never_accept,
+    never_shake_hands,
+    listen_no_more,
+    never_receive,
+)
+
+
+def main() -> None:
+    """Take a step of every trouble, again and again."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    for name, value in SYSCTLS.items():
+        Path("/proc/sys/net/ipv4", name).write_text(value)
+    troubles = [trouble() for trouble in TROUBLES]
+    while not select.select([sys.stdin], [], [], STEP_SECONDS)[0]:
+        for trouble in troubles:
+            next(trouble)
+
+
+if __name__ == "__main__":
+    main()

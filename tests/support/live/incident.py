@@ -1,0 +1,146 @@
+"""A host on a bad day, until standard input ends: it leaks, runs out, refuses and drops, all at once.
+
+    python -m tests.support.live.incident CLIENT
+
+Run in the server's network namespace; CLIENT is the file of the other one, see namespace.two_hosts. A line
+says that it has begun. Every tick makes it a little worse.
+"""
+
+import contextlib
+import select
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support.live.connections import make_deaf
+from tests.support.live.namespace import CLIENT_ADDRESSES, ROOT, SERVER_ADDRESSES, Namespace, inside
+
+HTTPS, CHECKOUT, ADMIN, STATSD, POSTGRES, REDIS = 443, 8443, 9000, 8125, 5432, 6379
+NAMES = {CHECKOUT: "checkout", ADMIN: "admin", STATSD: "statsd"}
+SERVER, CLIENT = SERVER_ADDRESSES[0], CLIENT_ADDRESSES[0]
+TICK_SECONDS = 0.25
+EPHEMERAL_PORTS = 1000
+SYSCTLS = {
+    "ip_local_port_range": "20000 20999",
+    "tcp_tw_reuse": "0",  # ports in TIME_WAIT are not used again
+    "tcp_max_tw_buckets": "2048",
+}
+
+
+class Pair(NamedTuple):
+    """Both ends of a connection."""
+
+    client: socket.socket
+    server: socket.socket
+
+    def close(self) -> None:
+        """Close both, the client first."""
+        self.client.close()
+        self.server.recv(1)
+        self.server.close()
+
+
+class Incident:
+    """The sockets, and what happens to them."""
+
+    def __init__(self, elsewhere: str) -> None:
+        self.elsewhere = elsewhere
+        self.https = socket.create_server((SERVER, HTTPS))
+        self.checkout = socket.create_server((SERVER, CHECKOUT))
+        self.admin = socket.create_server((SERVER, ADMIN), backlog=4)
+        self.statsd = socket.socket(type=socket.SOCK_DGRAM)
+        self.statsd.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.statsd.bind((SERVER, STATSD))
+        with inside(elsewhere):
+            self.postgres = socket.create_server((CLIENT, POSTGRES))
+            self.redis = socket.create_server((CLIENT, REDIS))
+            self.metrics = socket.socket(type=socket.SOCK_DGRAM)
+        self.browsing = deque(self.visit(self.https) for _ in range(60))
+        self.pool = [self.query(self.postgres) for _ in range(40)]
+        self.leaked: list[socket.socket] = []
+        self.refused: deque[socket.socket] = deque()
+        for end in self.pool[:2]:
+            make_deaf(end.server)
+            end.client.send(bytes(20_000))
+
+    def begin(self) -> None:
+        """Have a little of everything at once."""
+        for _ in range(EPHEMERAL_PORTS // 8):
+            self.query(self.postgres).close()
+        for _ in range(12):
+            self.leak()
+            connection = self.query(self.redis)
+            connection.server.close()
+            self.leaked.append(connection.client)
+
+    def go_on(self) -> None:
+        """Let one tick pass."""
+        self.leak()
+        for _ in range(3):
+            self.query(self.postgres).close()
+        for _ in range(2):
+            self.browsing.append(self.visit(self.https))
+            gone = self.browsing.popleft()
+            Pair(gone.server, gone.client).close()
+        for _ in range(20):
+            self.metrics.sendto(bytes(500), (SERVER, STATSD))
+        self.knock()
+
+    def visit(self, listener: socket.socket) -> Pair:
+        """Connect from elsewhere."""
+        with inside(self.elsewhere):
+            client = socket.create_connection(listener.getsockname())
+        return Pair(client, listener.accept()[0])
+
+    def query(self, listener: socket.socket) -> Pair:
+        """Connect to elsewhere."""
+        return Pair(socket.create_connection(listener.getsockname()), listener.accept()[0])
+
+    def leak(self) -> None:
+        """Keep a connection open that the other side has closed, its last words unread."""
+        connection = self.visit(self.checkout)
+        connection.client.send(bytes(300))
+        connection.client.close()
+        self.leaked.append(connection.server)
+
+    def knock(self) -> None:
+        """Connect to what never accepts, and give up after a while."""
+        with inside(self.elsewhere):
+            client = socket.socket()
+        client.settimeout(0)
+        client.connect_ex((SERVER, ADMIN))
+        self.refused.append(client)
+        if len(self.refused) > 20:
+            self.refused.popleft().close()
+
+
+@contextmanager
+def incident(server: Namespace, client: Namespace) -> Iterator[None]:
+    """Let it happen in two namespaces."""
+    for name, value in SYSCTLS.items():
+        server.run("sh", "-c", f'echo "{value}" >/proc/sys/net/ipv4/{name}')
+    command = server.command(sys.executable, "-m", "tests.support.live.incident", client.path)
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline(), "it did not begin; standard error says why"
+        yield
+
+
+def main(elsewhere: str) -> None:
+    """Begin, say so, and go on until standard input ends."""
+    Path("/proc/self/comm").write_text("shop")
+    happening = Incident(elsewhere)
+    happening.begin()
+    print("begun", flush=True)  # noqa: T201
+    while not select.select([sys.stdin], [], [], TICK_SECONDS)[0]:
+        with contextlib.suppress(OSError):  # no port is left, which is what happens on such a day
+            happening.go_on()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
