@@ -31,6 +31,7 @@ _AFTER_SLICES: Final = (
     (b"balena", rb"balena/%b" % _NAME),
     (b"containerd", rb"(?:default|k8s\.io)/%b" % _NAME),  # its namespaces
     (b"podman", rb"libpod[_-]parent/(?:[0-9a-f]{64}/)?libpod-(?:conmon-)?%b" % _ID),
+    (b"kata", rb"kata_overhead/%b" % _NAME),
     (b"container", rb"(?:ecs/(?:[^/.]+/){1,2}|[^/.]+/)?%b%b(?:\.scope)?" % (_ENGINE, _ID)),
     (b"ecs", rb"ecs/(?:[^/.]+/)?(?P<name>[0-9a-f]{32})"),
     (b"lxc", rb"lxc(?:/|\.payload[./]|\.monitor[./])%b" % _NAME),
@@ -40,7 +41,6 @@ _AFTER_SLICES: Final = (
     (b"slurm", rb"(?:[^/]+_)?slurmstepd\.scope/job_(?P<name>[0-9]+)"),
     (b"slurm", rb"slurm(?:_[^/]+)?/(?:uid_[0-9]+/)?job_(?P<name>[0-9]+)"),
     (b"garden", rb"garden/%b" % _NAME),
-    (b"kata", rb"kata_overhead/%b" % _NAME),
     (b"mesos", rb"mesos/%b" % _NAME),
 )
 _COMPILED: Final = tuple(

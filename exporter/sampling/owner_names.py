@@ -32,31 +32,28 @@ _CHANGES: Final = tuple(
     for pattern, lasting in (
         # systemd-run without a name.
         (rb"run-(?:u?[0-9]+|r[0-9a-f]{32}|p[0-9]+-i[0-9]+)\.(?:service|scope)", b"run"),
-        # A connection of a socket with Accept=yes: a number, and addresses or credentials.
-        (
-            rb"(.+)@[0-9]+-(?:[0-9]+-)*(?:unknown|[0-9]+-[0-9]+|[^@]+:[0-9]+-[^@]+:[0-9]+)\.service",
-            rb"\1@.service",
-        ),
+        # A connection of a socket with Accept=yes: a number, and addresses with ports or credentials.
+        (rb"(.+)@[0-9]+-[^@]+:[0-9]+-[^@]+:[0-9]+\.service", rb"\1@.service"),
+        (rb"(.+)@[0-9]+(?:-[0-9.]+)*-(?:unknown|[0-9.]+-[0-9]+)\.service", rb"\1@.service"),
+        (rb"(container-shell)@[0-9]+\.service", rb"\1@.service"),
         (rb"(.+)@(?:%b|[0-9a-f]{32}|[0-9a-f]{64})\.service" % _UUID, rb"\1@.service"),
         (rb"(app-.+)@[0-9a-f]{8,}\.service", rb"\1@.service"),
         (rb"dbus-:[0-9.]+-(.+)@[0-9]+\.service", rb"dbus-\1@.service"),
-        (
-            rb"([0-9a-f]{12})[0-9a-f]{52}(?:-[0-9a-f]+)?\.service",
-            rb"podman:\1",
-        ),  # checks a container's health
+        # A check of a container's health.
+        (rb"([0-9a-f]{12})[0-9a-f]{52}(?:-[0-9a-f]+)?\.service", rb"podman:\1"),
         (rb"(podman-pause)-[0-9a-f]+\.scope", rb"\1"),
         (rb"(.+?)(?:(?:-[0-9]+)+|[-.@](?:%b|[0-9a-f]{32})|-buildah[0-9]+)\.scope" % _UUID, rb"\1"),
         (rb"(.+)\.(?:scope|slice)", rb"\1"),
     )
 )
-_ENGINE_SERVICES: Final = frozenset(
+ENGINE_SERVICES: Final = frozenset(
     b"%b.service" % name
     for name in (
         *(b"balena", b"containerd", b"cri-docker", b"crio", b"docker", b"garden", b"kubelet"),
         *(b"k0scontroller", b"k0sworker", b"k3s", b"k3s-agent", b"rke2-agent", b"rke2-server"),
         *(b"snap.docker.dockerd", b"snap.k8s.containerd", b"snap.k8s.kubelet"),
-        *(b"snap.microk8s.daemon-containerd", b"snap.microk8s.daemon-kubelet"),
-        b"snap.microk8s.daemon-kubelite",
+        *(b"snap.microk8s.daemon-containerd", b"snap.microk8s.daemon-docker"),
+        *(b"snap.microk8s.daemon-kubelet", b"snap.microk8s.daemon-kubelite"),
     )
 )
 
@@ -77,7 +74,7 @@ def _find_name(path: bytes) -> bytes:
     if hosted := find_container(path):
         return hosted
     slice_, first, below = _skip_slices(path)
-    if first in _ENGINE_SERVICES and (hosted := find_container(below)):
+    if first in ENGINE_SERVICES and (hosted := find_container(below)):
         return hosted
     if _SESSION.fullmatch(first):  # what is the login's is the user's
         return _name_unit(slice_) if slice_ else b"session"
