@@ -155,6 +155,8 @@ def test_services_of_engines_are_those_of_the_document() -> None:
         (USER, "user-1000"),
         (USER + b"/app.slice", "user-1000/app"),
         (b"/user.slice/user-1000.slice", "user-1000"),
+        # A scope that is not Nomad's.
+        (b"/shop.slice/%b.web.scope" % UID, UID.decode() + ".web"),
         # An engine's service without a container; a folder in a service that is no engine's.
         (b"/system.slice/docker.service", "docker.service"),
         (b"/system.slice/docker.service/init", "docker.service"),
