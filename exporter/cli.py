@@ -14,7 +14,9 @@ from typing import Final
 
 import structlog
 
-from exporter import __version__, config
+from exporter import __version__
+from exporter.config import settings as config
+from exporter.config.loader import ConfigError, load
 from exporter.daemon import EXIT_FAILED, EXIT_OK, Daemon
 from exporter.files import read_regular_file
 from exporter.flags import DEFAULT_ADDRESS, Flags, parse_flags
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settings = dataclasses.replace(load_settings(flags), cpu_budget=math.inf)
             return print_once(Sampler(Procfs(flags.path_procfs), settings))
         return run_daemon(flags)
-    except config.ConfigError as error:
+    except ConfigError as error:
         return _refuse(*error.problems)
     except ProcfsError as error:
         return _refuse(f"netstat-exporter: --path.procfs: {error}")
@@ -65,10 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def check_config(flags: Flags) -> int:
-    """Say that the configuration file is right; raises config.ConfigError."""
+    """Say that the configuration file is right; raises ConfigError."""
     if flags.config_file is None:
         return _refuse("netstat-exporter: --config.check: there is nothing to check without --config.file")
-    config.load(flags.config_file)
+    load(flags.config_file)
     return _print(f"{flags.config_file}: ok\n".encode())
 
 
@@ -85,7 +87,7 @@ def print_once(sampler: Sampler) -> int:
 def run_daemon(flags: Flags) -> int:
     """Take and serve snapshots until a signal comes.
 
-    Raises config.ConfigError, ProcfsError and ServerError.
+    Raises ConfigError, ProcfsError and ServerError.
     """
     procfs = Procfs(flags.path_procfs)
     settings = load_settings(flags)
@@ -126,9 +128,9 @@ def _tell_start(flags: Flags, settings: Settings, procfs: Procfs, listeners: Seq
 def load_settings(flags: Flags) -> Settings:
     """Read the configuration file and the services file.
 
-    Raises config.ConfigError.
+    Raises ConfigError.
     """
-    chosen = config.load(flags.config_file) if flags.config_file else config.Config()
+    chosen = load(flags.config_file) if flags.config_file else config.Settings()
     return Settings(
         tables=chosen.tables,
         source=chosen.source,
@@ -138,14 +140,14 @@ def load_settings(flags: Flags) -> Settings:
         names=name_ports(chosen.ports.names, _read_services(flags.path_services)),
         always=frozenset(chosen.ports.always),
         ports_limit=chosen.ports.limit,
-        room=chosen.room,
-        drops=chosen.drops,
-        peak_states=chosen.peaks.states,
+        room=chosen.limits.enabled or chosen.ephemeral_ports.enabled,
+        drops=chosen.udp_drops.enabled,
+        peak_states=chosen.peaks.states if chosen.peaks.enabled else (),
         peak_window_seconds=chosen.peaks.window_seconds,
-        stuck_states=chosen.stuck.states,
-        stuck_after_seconds=chosen.stuck.after_seconds,
-        stuck_limit=chosen.stuck.limit,
-        owners_by=chosen.owners.by,
+        stuck_states=chosen.tracked.states if chosen.ages.enabled or chosen.owners.enabled else (),
+        stuck_after_seconds=chosen.ages.stuck_after_seconds,
+        stuck_limit=chosen.tracked.limit,
+        owners_by=chosen.owners.by if chosen.owners.enabled else "none",
         owners_limit=chosen.owners.limit,
     )
 

@@ -12,7 +12,8 @@ from typing import Final
 
 import structlog
 
-from exporter import config, notify
+from exporter import notify
+from exporter.config.loader import ConfigError
 from exporter.flags import Flags
 from exporter.sampling.sampler import Sampler
 from exporter.sampling.settings import Settings
@@ -113,7 +114,7 @@ class Daemon:
             settings = self._load_settings()
         except Exception as error:
             self._reload_status = dataclasses.replace(self._reload_status, successful=False)
-            if not isinstance(error, config.ConfigError):
+            if not isinstance(error, ConfigError):
                 log.exception("the configuration cannot be read; the old one still holds")
                 raise ReloadError("the configuration cannot be read; the log says why") from error
             for problem in error.problems:
