@@ -71,7 +71,7 @@ def _read_port_names(reader: Reader, node: Node, path: str) -> Mapping[int, str]
         if ports is None or name is None:
             continue
         is_single = len(ports) == 1
-        if 1 in taken[is_single][ports.start : ports.stop]:
+        if taken[is_single].find(1, ports.start, ports.stop) >= 0:
             reader.reject(ports_node, name_path, "some of it is named already")
             continue
         taken[is_single][ports.start : ports.stop] = b"\1" * len(ports)

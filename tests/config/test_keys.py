@@ -87,3 +87,11 @@ def test_a_key_that_has_moved_within_its_section() -> None:
     assert read("inner: {most: 3}", inner__most="inner.limit")[1] == [
         "c:1:9: inner.most: this key is now inner.limit"
     ]
+
+
+def test_hints_end_where_problems_are_no_longer_shown() -> None:
+    reader = Reader()
+    content = "".join(f"number{index}: 1\n" for index in range(25)).encode()
+    read_section(Outer)(reader, read_yaml(content), "")
+    hints = ["did you mean number?" in problem.text for problem in reader.problems]
+    assert [True] * 20 + [False] * 5 == hints

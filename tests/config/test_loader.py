@@ -4,7 +4,6 @@ import os
 import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,10 @@ from hypothesis import strategies as st
 from exporter.config.loader import ConfigError, load, parse
 from exporter.config.settings import Ports, Settings, Switch
 from tests.support.config.yaml_texts import ODD_YAML, needs_libyaml
+from tests.support.daemon import run_once
 
-MOST_SECONDS = 2.0
+MOST_SECONDS = 4.0
+"""Of CPU, for a start of the command as well; before there were bounds, 7 to 28."""
 
 
 def problems_of(content: bytes) -> tuple[str, ...]:
@@ -106,46 +107,62 @@ def test_a_file_that_a_tool_wrote_is_read(content: bytes) -> None:
 
 
 EVERY_PORT = range(1, 65_536)
+EVERY_PORT_ALWAYS = "ports: {always: [" + ", ".join(map(str, EVERY_PORT)) + "]}"
+
+
+def test_a_list_of_every_port_is_read() -> None:
+    assert tuple(EVERY_PORT) == parse(EVERY_PORT_ALWAYS.encode(), "c").ports.always
 
 
 @needs_libyaml
 @pytest.mark.parametrize(
-    "content",
+    ("content", "first", "last"),
     [
-        "ports: {always: [" + ", ".join(map(str, EVERY_PORT)) + "]}",
-        "ports:\n  always:\n" + "".join(f"  - {port}\n" for port in EVERY_PORT),
+        pytest.param(EVERY_PORT_ALWAYS, "ok", "ok", id="every port"),
+        pytest.param(
+            "".join(f"k{i}: 1\n" for i in range(90_000)),
+            "1:1: k0: unknown key; allowed: ",
+            "... and 89,980 more problems",
+            id="unknown keys",
+        ),
+        pytest.param(
+            "peaks: {" + "window: 5s," * 70_001 + "}",
+            "1:20: peaks.window: given twice",
+            "... and 69,980 more problems",
+            id="repeated keys",
+        ),
+        pytest.param(
+            "ports: {always: [" + "1," * 90_001 + "]}",
+            "1:20: ports.always: 1 is given twice",
+            "... and 89,980 more problems",
+            id="repeated items",
+        ),
+        pytest.param(
+            "ports:\n  names:\n" + "    1-65535: a\n" * 60_001,
+            "4:5: ports.names.1-65535: some of it is named already",
+            "... and 59,980 more problems",
+            id="ranges",
+        ),
     ],
-    ids=["flow", "block"],
 )
-def test_a_list_of_every_port_is_read_quickly(content: str) -> None:
-    began = time.process_time()
-    assert tuple(EVERY_PORT) == parse(content.encode(), "c").ports.always
-    assert time.process_time() - began < MOST_SECONDS
-
-
-@needs_libyaml
-@pytest.mark.parametrize(
-    ("content", "first", "more"),
-    [
-        ("".join(f"k{i}: 1\n" for i in range(90_000)), "c:1:1: k0: unknown key; allowed: ", "89,980"),
-        ("peaks:\n" + "".join(f"  k{i}: 1\n" for i in range(70_000)), "c:2:3: peaks.k0: unknown", "69,980"),
-        ("interval: 5s\n" * 70_001, "c:2:1: interval: given twice", "69,980"),
-        ("ports: {always: [" + "1," * 90_001 + "]}", "c:1:20: ports.always: 1 is given twice", "89,980"),
-        ("tables: [" + ", ".join(map(str, EVERY_PORT)) + "]", "c:1:10: tables: '1' is not one", "65,515"),
-        ("ports:\n  names:\n" + "    1-65535: a\n" * 60_001, "c:4:5: ports.names.1-65535: some", "59,980"),
-        ("stuck: {" + "after: 1," * 60_000 + "}", "c:1:1: stuck: this key is now tracked", "59,981"),
-    ],
-    ids=["unknown", "unknown in a section", "repeated key", "repeated item", "wrong item", "ranges", "moved"],
-)
-def test_very_many_problems_are_found_quickly_and_the_first_twenty_shown(
-    content: str, first: str, more: str
+def test_very_much_is_checked_quickly_and_only_the_first_problems_shown(
+    tmp_path: Path, content: str, first: str, last: str
 ) -> None:
-    began = time.process_time()
-    problems = problems_of(content.encode())
-    assert time.process_time() - began < MOST_SECONDS
-    assert 21 == len(problems)
-    assert problems[0].startswith(first)
-    assert f"... and {more} more problems" == problems[-1]
+    config = tmp_path / "c"
+    config.write_text(content)
+    began = children_seconds()
+    run = run_once("--config.check", f"--config.file={config}")
+    assert children_seconds() - began < MOST_SECONDS
+    lines = (run.stdout + run.stderr).splitlines()
+    assert lines[0].removeprefix(f"{config}:").lstrip().startswith(first)
+    assert lines[-1].endswith(last)
+    assert len(lines) == (21 if run.returncode else 1)
+
+
+def children_seconds() -> float:
+    """Return the CPU time of all programs that have been run; neither other load nor coverage adds to it."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @given(st.binary(max_size=200) | ODD_YAML)
