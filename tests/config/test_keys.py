@@ -44,7 +44,7 @@ def test_a_key_without_a_value_has_its_default(content: str) -> None:
 @pytest.mark.parametrize(
     ("content", "problems"),
     [
-        ("numbr: 2", ["c:1:1: numbr: unknown key; did you mean number?"]),
+        ("numberz: 2", ["c:1:1: numberz: unknown key; did you mean number?"]),
         ("some_number: 2", ["c:1:1: some_number: unknown key; did you mean number?"]),
         ("x: 2", ["c:1:1: x: unknown key; allowed: number, inner"]),
         ("inner: {x: 2}", ["c:1:9: inner.x: unknown key; allowed: enabled, limit"]),
