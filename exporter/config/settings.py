@@ -3,23 +3,20 @@
 ``config.example.yaml`` says what each key means.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from exporter.config.keys import ENABLED, key, section
-from exporter.config.nodes import Node
+from exporter.config.port_names import LAST_PORT, read_port_names
 from exporter.config.values import (
-    Reader,
     read_choice,
     read_duration,
     read_flag,
     read_list,
     read_number,
     read_share,
-    shorten,
 )
 from exporter.kernel import states
 from exporter.kernel.tables import TABLES
@@ -47,49 +44,6 @@ MOVED: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Keys of earlier versions, with what they are now."""
 
-_LAST_PORT: Final = 65535
-_LONGEST_NAME: Final = 64
-_PORTS: Final = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?")
-
-
-def _read_port_names(reader: Reader, node: Node, path: str) -> Mapping[int, str]:
-    """Return names by port; one for a single port beats one for a range that has it."""
-    single: dict[int, str] = {}
-    ranged: dict[int, str] = {}
-    taken = {True: bytearray(_LAST_PORT + 1), False: bytearray(_LAST_PORT + 1)}
-    for ports_node, name_node in reader.pairs(node, path, "ports to names"):
-        ports = reader.matched(
-            ports_node, path, "a port or a range of ports, such as 8443 or 30000-32767", _match_ports
-        )
-        name_path = f"{path}.{shorten(reader.text(ports_node, path))}"
-        name = reader.matched(
-            name_node,
-            name_path,
-            f"a name of 1 to {_LONGEST_NAME} printable characters, not other",
-            _match_name,
-        )
-        if ports is None or name is None:
-            continue
-        is_single = len(ports) == 1
-        if taken[is_single].find(1, ports.start, ports.stop) >= 0:
-            reader.reject(ports_node, name_path, "some of it is named already")
-            continue
-        taken[is_single][ports.start : ports.stop] = b"\1" * len(ports)
-        (single if is_single else ranged).update(dict.fromkeys(ports, name))
-    return MappingProxyType({**ranged, **single})
-
-
-def _match_ports(text: str) -> range | None:
-    found = _PORTS.fullmatch(text)
-    if not found:
-        return None
-    first, last = int(found[1]), int(found[2] or found[1])
-    return range(first, last + 1) if first <= last <= _LAST_PORT else None
-
-
-def _match_name(text: str) -> str | None:
-    return text if 0 < len(text) <= _LONGEST_NAME and text.isprintable() and text != "other" else None
-
 
 @dataclass(frozen=True, slots=True)
 class Switch:
@@ -102,8 +56,8 @@ class Switch:
 class Ports:
     """Which ports have which names, which are always shown, and how many at most have series of their own."""
 
-    names: Mapping[int, str] = key("names", _read_port_names, MappingProxyType({}))
-    always: tuple[int, ...] = key("always", read_list(read_number(1, _LAST_PORT)), ())
+    names: Mapping[int, str] = key("names", read_port_names, MappingProxyType({}))
+    always: tuple[int, ...] = key("always", read_list(read_number(1, LAST_PORT)), ())
     limit: int = key("limit", read_number(1, 10_000), 100)
 
 

@@ -78,7 +78,7 @@ class Reader:
 
     def matched(self, node: Node, key: str, allowed: str, match: Callable[[str], T | None]) -> T | None:
         """Return what ``match`` makes of a scalar; None, which is never a value, makes it a problem."""
-        if isinstance(node, Scalar) and (value := match(node.text)) is not None:
+        if isinstance(node, Scalar) and not node.null and (value := match(node.text)) is not None:
             return value
         found = repr(shorten(node.text)) if isinstance(node, Scalar) else f"a {type(node).__name__.lower()}"
         self.reject(node, key, f"{found} is not {allowed}")

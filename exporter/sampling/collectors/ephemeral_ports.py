@@ -67,14 +67,14 @@ class EphemeralPorts(Collector):
         ),
         Metric(
             "netstat_ephemeral_ports_busiest_destination",
-            "Ephemeral ports that connect() cannot take now for the busiest destination of this port, from one "
-            "source address; only while there are a tenth as many connections as ephemeral ports.",
+            "Ephemeral ports that connect() cannot take now for the busiest destination of this port, from "
+            "one source address; only while there are a tenth as many connections as ephemeral ports.",
             ListenerKey._fields,
         ),
         Metric(
             "netstat_ephemeral_ports_bound",
-            "Ephemeral ports in use at the busiest source address: bind() to port 0 and UDP cannot take them. "
-            "Without netlink it is a lower bound, as procfs does not list TCP sockets that are only bound.",
+            "Ephemeral ports in use at the busiest source address: bind() to port 0 and UDP cannot take "
+            "them. Without netlink a lower bound, as procfs does not list TCP sockets that are only bound.",
             ("protocol",),
         ),
     )

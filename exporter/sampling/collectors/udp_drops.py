@@ -67,9 +67,7 @@ class UdpDrops(Collector):
         }
 
     def _add_up(self, table: Table, observer: "DropObserver", seen: Pass) -> set[ListenerKey]:
-        """Add what a table's sockets have dropped since they were last seen, and return which series it "
-        "has.
-        """
+        """Add what the sockets of a table have dropped since, and return which series it has."""
         is_first = table.name not in self._sockets
         dropping = list(observer.dropping.values())
         drops = self._sockets.setdefault(table.name, SocketDrops()).note([each for each, _ in dropping])
