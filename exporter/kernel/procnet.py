@@ -21,7 +21,7 @@ Source: Documentation/networking/proc_net_tcp.rst, ``get_tcp4_sock`` in net/ipv4
 import binascii
 import re
 from binascii import unhexlify
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 from struct import Struct, iter_unpack
@@ -126,9 +126,15 @@ class _InetParser:
                 data = _decode_hex(b"".join(line.fields for line in lines))
             self._last_addresses, self._last_block = addresses, block
         data = self._rename_unknown(data)
-        rests = (lambda: self._cut_rests(block)) if lines is None else (lambda: [line.rest for line in lines])
+        get_rest = self._find_rests(block) if lines is None else (lambda place: lines[place].rest)
         return TextRows(
-            self._layout, data, rests, block, listed=listed, malformed=listed - well_formed, repeated=repeated
+            self._layout,
+            data,
+            get_rest,
+            block,
+            listed=listed,
+            malformed=listed - well_formed,
+            repeated=repeated,
         )
 
     def _rename_unknown(self, data: bytes) -> bytes:
@@ -172,10 +178,17 @@ class _InetParser:
             return b"".join(chain.from_iterable(columns))
         return b"".join([line[start : start + self._length] for line in block.split(b"\n")[:-1]])
 
-    def _cut_rests(self, block: bytes) -> list[bytes]:
-        """Return what follows the fields, in a block in which they are columns."""
+    def _find_rests(self, block: bytes) -> Callable[[int], bytes]:
+        """Return what finds the text behind the fields of a row, in a block in which they are columns."""
         end = block.find(b":") + self._length
-        return [line[end:] for line in block.split(b"\n")]
+        lines: list[bytes] = []
+
+        def get_rest(place: int) -> bytes:
+            if not lines:
+                lines.extend(block.split(b"\n"))
+            return lines[place][end:]
+
+        return get_rest
 
     def _match(self, block: bytes) -> Iterator[Line]:
         """Yield every well-formed row, however wide its ``sl``."""

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import chain, compress
 from struct import Struct, iter_unpack
 from typing import Final
@@ -56,14 +56,14 @@ class Layout:
 class TextRows:
     """The rows of a block, decoded; what follows the fields of a row is looked at for few of them only.
 
-    ``rests`` returns that text for each row of ``data``.
+    ``get_rest`` returns that text of the row of ``data`` at a place.
     """
 
     def __init__(  # noqa: PLR0913 - the four numbers are what a block is counted by
         self,
         layout: Layout,
         data: bytes,
-        rests: Callable[[], Sequence[bytes]],
+        get_rest: Callable[[int], bytes],
         block: bytes,
         *,
         listed: int,
@@ -72,7 +72,7 @@ class TextRows:
     ) -> None:
         self.listed, self.malformed, self.repeated = listed, malformed, repeated
         self.listeners: Sequence[Listener] = ()
-        self._layout, self._data, self._block, self._get_rests = layout, data, block, rests
+        self._layout, self._data, self._block, self._get_rest = layout, data, block, get_rest
         if states.LISTEN in data[layout.state_at :: layout.size]:
             self._set_listeners_apart()
         self.states = self._data[layout.state_at :: layout.size]
@@ -96,7 +96,7 @@ class TextRows:
             start = place * self._layout.size
             ports = self._layout.ports.unpack_from(self._data, start)
             ends = self._data[start : start + self._layout.state_at]
-            yield (*ports, hash((ends, read_inode(self._rests[place]))) & _IDENTITY)
+            yield (*ports, hash((ends, read_inode(self._get_rest(place)))) & _IDENTITY)
 
     def origins(self, places: Iterable[int]) -> Iterator[Origin]:
         """Return who is behind the sockets at some places."""
@@ -104,7 +104,7 @@ class TextRows:
             start = place * self._layout.size
             local_port, _ = self._layout.ports.unpack_from(self._data, start)
             address = self._data[start : start + self._layout.address_bytes]
-            yield Origin(local_port, order_address(address), read_inode(self._rests[place]), 0)
+            yield Origin(local_port, order_address(address), read_inode(self._get_rest(place)), 0)
 
     def destinations(self) -> Iterable[bytes]:
         """Return for every row its source and destination address, as bytes to be compared, not shown."""
@@ -117,17 +117,13 @@ class TextRows:
 
     def expires_milliseconds(self, place: int) -> int:
         """Return after how long the timer of the row at a place will fire."""
-        found = _HEX.match(self._rests[place])
+        found = _HEX.match(self._get_rest(place))
         return int(found[1], 16) * _MILLISECONDS_PER_TICK if found else 0
 
     def dropping(self) -> Iterator[Dropping]:
         """Return the datagram sockets that have dropped."""
         for local, remote, inode, drops in _DROPPING.findall(self._block):
             yield Dropping(int(local, 16), int(remote, 16), int(inode), 0, int(drops))
-
-    @cached_property
-    def _rests(self) -> Sequence[bytes]:
-        return self._get_rests()
 
     def _set_listeners_apart(self) -> None:
         size = self._layout.size
@@ -140,9 +136,8 @@ class TextRows:
             for origin, length in zip(origins, waiting, strict=True)
         ]
         kept = codes.translate(_NOT_LISTEN)
-        rests = list(compress(self._rests, kept))
-        self._get_rests = lambda: rests
-        del self._rests
+        rests = [self._get_rest(place) for place in compress(range(len(codes)), kept)]
+        self._get_rest = rests.__getitem__
         rows = iter_unpack(f"{size}s", self._data)
         self._data = b"".join(chain.from_iterable(compress(rows, kept)))
 
@@ -153,7 +148,7 @@ class TextRows:
     def _count_fast_open(self) -> int:
         """Return how many sockets in SYN_RECV are no minisockets: those of TCP Fast Open have an inode."""
         places = find_places(self.states, states.SYN_RECV)
-        return sum(read_inode(self._rests[place]) != 0 for place in places)
+        return sum(read_inode(self._get_rest(place)) != 0 for place in places)
 
 
 def read_inode(rest: bytes) -> int:

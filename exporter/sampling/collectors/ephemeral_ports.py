@@ -6,7 +6,7 @@ there were or of the ports that were left, and after a minute in any case: conne
 one destination to another.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
@@ -121,13 +121,15 @@ class EphemeralPorts(Collector):
         """Return how many ephemeral ports there are, and how many are taken."""
         ephemeral = seen.rules.ephemeral_ports
         last = self._last = _count_opened(seen, max(1.0, CROWDED * ephemeral))
-        usages = {table: usage for table, usage in seen.observers(self.name) if isinstance(usage, PortUsage)}
+        usages = [
+            (table, usage) for table, usage in seen.observers(self.name) if isinstance(usage, PortUsage)
+        ]
         if usages or self._look is None:
             self._look = Look(
                 seen.now,
                 last.sockets,
                 last.crowded,
-                count_busiest(usage for table, usage in usages.items() if table.protocol == "tcp"),
+                count_busiest(usage for table, usage in usages if table.protocol == "tcp"),
                 _count_bound(usages, seen),
             )
         busiest: dict[tuple[str, ...], float] = {}
@@ -184,10 +186,10 @@ def _is_outdated(look: Look, last: Look, ephemeral: int, now: float) -> bool:
     return any(abs(after - before) > _CHANGE * min(before, left) for before, after in pairs)
 
 
-def _count_bound(usages: Mapping[Table, PortUsage], seen: Pass) -> Mapping[str, int]:
+def _count_bound(usages: Sequence[tuple[Table, PortUsage]], seen: Pass) -> Mapping[str, int]:
     """Return by protocol how many ports are taken at the busiest source address."""
     taken: dict[str, list[TakenPorts]] = {}
-    for table, usage in usages.items():
+    for table, usage in usages:
         found = taken.setdefault(table.protocol, [])
         found.append(usage.ports_by_address())
         if table.protocol == "tcp":

@@ -92,6 +92,8 @@ class PortUsage:
 
     def observe(self, rows: Rows) -> None:
         """Look at some rows."""
+        if not rows.states:
+            return
         inet = cast("InetRows", rows)
         self._order = inet.order_address
         is_chosen, crowded, ports, destinations = (
