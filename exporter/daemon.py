@@ -12,10 +12,10 @@ from typing import Final
 
 import structlog
 
-from exporter import config, notify
+from exporter import notify
+from exporter.config.loader import ConfigError
 from exporter.flags import Flags
 from exporter.sampling.sampler import Sampler
-from exporter.sampling.settings import Settings
 from exporter.sampling.snapshot import Snapshot
 from exporter.serving.app import ReloadError, Site, create_app
 from exporter.serving.metrics import ReloadStatus
@@ -28,12 +28,12 @@ log = structlog.get_logger()
 
 
 class Daemon:
-    """Takes and serves snapshots; ``load_settings`` reads the configuration again, or raises ConfigError."""
+    """Takes and serves snapshots; ``reload`` applies the configuration again, or raises ConfigError."""
 
-    def __init__(self, flags: Flags, sampler: Sampler, load_settings: Callable[[], Settings]) -> None:
+    def __init__(self, flags: Flags, sampler: Sampler, reload: Callable[[], None]) -> None:
         self._flags = flags
         self._sampler = sampler
-        self._load_settings = load_settings
+        self._read_settings = reload
         self._reload_status = ReloadStatus(successful=True, success_at_seconds=time.time())
         self._reload_wanted = asyncio.Event()
         self._reloading = asyncio.Lock()
@@ -74,7 +74,7 @@ class Daemon:
             self._sampler.run(lambda snapshot: self._call(loop, self._report, snapshot))
         except BaseException:
             self._exit_code = EXIT_FAILED
-            log.exception("the sampling died")
+            log.exception("sampler thread crashed, exiting")
             self._call(loop, self._end)
 
     @staticmethod
@@ -86,7 +86,7 @@ class Daemon:
         """Report a pass from the event loop, so that the watchdog knows of both that they live."""
         notify.report_pass(
             snapshot,
-            snapshot.pass_interval_seconds + self._sampler.longest_pass_seconds,
+            snapshot.interval_seconds + self._sampler.longest_pass_seconds,
             reload_successful=self._reload_status.successful,
         )
 
@@ -106,19 +106,18 @@ class Daemon:
         """Read the configuration again; one reload follows the other. Raises ReloadError."""
         async with self._reloading:
             with notify.reloading():
-                await asyncio.to_thread(self._read_settings)
+                await asyncio.to_thread(self._apply_settings)
 
-    def _read_settings(self) -> None:
+    def _apply_settings(self) -> None:
         try:
-            settings = self._load_settings()
+            self._read_settings()
         except Exception as error:
             self._reload_status = dataclasses.replace(self._reload_status, successful=False)
-            if not isinstance(error, config.ConfigError):
-                log.exception("the configuration cannot be read; the old one still holds")
+            if not isinstance(error, ConfigError):
+                log.exception("configuration cannot be read, keeping the old one")
                 raise ReloadError("the configuration cannot be read; the log says why") from error
             for problem in error.problems:
-                log.error("the configuration is wrong; the old one still holds", problem=problem)  # noqa: TRY400
+                log.error("configuration is wrong, keeping the old one", problem=problem)  # noqa: TRY400
             raise ReloadError(str(error)) from error
-        self._sampler.change_settings(settings)
         self._reload_status = ReloadStatus(successful=True, success_at_seconds=time.time())
-        log.info("configuration read again", config_file=self._flags.config_file)
+        log.info("configuration reloaded", config_file=self._flags.config_file)

@@ -29,14 +29,15 @@ def notify(*assignments: str) -> None:
 
 def report_pass(snapshot: Snapshot, next_within_seconds: float, *, reload_successful: bool) -> None:
     """Tell what a pass found and feed the watchdog; the first pass is what makes the daemon ready."""
-    read = sum(table.success for table in snapshot.tables)
+    read = sum(not table.error for table in snapshot.tables)
+    sockets = sum(table.rows for table in snapshot.tables)
     status = (
-        f"STATUS=Sockets: {sum(snapshot.sockets.values())}. Tables: {read} of {len(snapshot.tables)}, "
-        f"read in {snapshot.pass_duration_seconds:.3f} s, again in {snapshot.pass_interval_seconds:.3g} s."
+        f"STATUS=Sockets: {sockets}. Tables: {read} of {len(snapshot.tables)}, "
+        f"read in {snapshot.duration_seconds:.3f} s, again in {snapshot.interval_seconds:.3g} s."
     )
     if not reload_successful:
-        status += " The configuration was wrong at the last reload: the old one holds."
-    first = ["READY=1"] if sum(snapshot.passes_total.values()) == 1 else []
+        status += " The configuration was wrong at the last reload, the old one is in force."
+    first = ["READY=1"] if snapshot.number == 1 else []
     notify(*first, status, *_feed_watchdog(next_within_seconds))
 
 

@@ -19,7 +19,7 @@ import re
 from typing import Final
 
 from exporter.sampling.container_names import find_container, unescape
-from exporter.sampling.snapshot import label_value
+from exporter.sampling.labels import label_value
 
 _UUID: Final = rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _USER_MANAGER: Final = re.compile(rb"user@([0-9]+)\.service")

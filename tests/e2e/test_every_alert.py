@@ -23,7 +23,7 @@ from tests.support.prometheus import running_prometheus
 pytestmark = pytest.mark.live
 
 DIVISOR = 240
-CONFIG = "interval: 100ms\ncpu_budget: 1\nstuck: {after: 250ms}\n"
+CONFIG = "interval: 100ms\ncpu_budget: 1\nages: {stuck_after: 250ms}\n"
 PATIENCE_SECONDS = 120  # 40 are enough, unless scrapes are missed
 PAUSE_SECONDS = 0.5
 
