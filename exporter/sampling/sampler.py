@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from threading import Event
 from types import MappingProxyType
@@ -11,7 +12,7 @@ from typing import Final
 from exporter.config.settings import Settings
 from exporter.kernel.counters import parse_numbers, parse_port_list
 from exporter.kernel.procfs import Procfs, ProcfsError
-from exporter.kernel.tables import Table
+from exporter.kernel.tables import TABLES, Table
 from exporter.sampling import health
 from exporter.sampling.collectors import COLLECTORS
 from exporter.sampling.collectors.ages import Ages
@@ -22,7 +23,7 @@ from exporter.sampling.health import Health
 from exporter.sampling.labels import Metric, Samples
 from exporter.sampling.reading.guard import HangError
 from exporter.sampling.reading.reader import FILE_SECONDS, KernelReader
-from exporter.sampling.reading.walk import HANG_GRACE_SECONDS, Observer, Reading
+from exporter.sampling.reading.walk import HANG_GRACE_SECONDS, READ_ERRORS, Observer, Reading
 from exporter.sampling.services.counting import Counters, TableCounter
 from exporter.sampling.services.names import PortNames
 from exporter.sampling.services.ports import PortRules
@@ -191,13 +192,17 @@ class Sampler:
             settings.tables,
         )
 
+        silences = self._read_silences(settings) if is_tracking else {}
+
         def make_observers(table: Table) -> Mapping[str, Observer]:
             listened = self._memory.listened(table.name, plan.now)
             counter = self._counters.begin(table, listened, expected)
             observers: dict[str, Observer] = {"counter": counter}
             if isinstance(counter, TableCounter):
                 if table.protocol == "tcp" and is_tracking:
-                    walk = self._tracked.begin(table.name, counter, named, plan.now)
+                    walk = self._tracked.begin(
+                        table.name, counter, named, plan.now, silences.get(table.name, {})
+                    )
                     observers[_TRACKED] = IsolatedObserver(walk)
                 observers |= run.observe(table, counter, plan)
             return observers
@@ -206,6 +211,16 @@ class Sampler:
         return self._reader.walk(
             settings.tables, make_observers, settings.timeout_seconds, want_drops=want_drops
         )
+
+    def _read_silences(self, settings: Settings) -> Mapping[str, Mapping[int, float]]:
+        """Return how old tracked sockets are at least, of tables of which nothing is known yet."""
+        silences = {}
+        for name in settings.tables:
+            if TABLES[name].protocol == "tcp" and self._tracked.is_new(name):
+                with suppress(*READ_ERRORS):  # without it, ages begin now
+                    wanted = number_states(settings.tracked.states)
+                    silences[name] = self._reader.read_silences(TABLES[name], wanted)
+        return silences
 
     def _commit(self, readings: Mapping[str, Reading]) -> Mapping[str, Tracked]:
         """Return the sockets in tracked states; raises what went wrong with them."""
