@@ -53,8 +53,8 @@ class Listener(NamedTuple):
 Tracked = tuple[int, int, int]
 """Local port, remote port and identity: what is needed of a socket at every pass to know it again.
 
-The *identity* is that which ``identify`` returns, and so the same by either source. The kernel's cookie, which
-procfs does not have, would also tell apart two sockets that follow each other at the same ports.
+The *identity* is that which ``identify`` returns, and so the same by either source. The kernel's cookie,
+which procfs does not have, would also tell apart two sockets that follow each other at the same ports.
 """
 
 
@@ -166,7 +166,7 @@ class ListenerRows:
 
 
 def identify(ends: bytes) -> int:
-    """Return a hash of 56 bits of both ports and both addresses, in network order, IPv4 with zeros behind it."""
+    """Return a hash of 56 bits of both ports and both addresses, in network order, IPv4 padded with zeros."""
     return hash(ends) & _IDENTITY
 
 

@@ -67,8 +67,7 @@ def read_bound(table: Table, deadline: float) -> tuple[Origin, ...]:
 
 
 def read_silences(table: Table, wanted_states: Collection[int], deadline: float) -> dict[int, float]:
-    """Return by cookie how long nothing has come from the other end, in seconds, of TCP's sockets in some
-    states.
+    """Return by identity for how many seconds nothing has come to TCP's sockets in some states.
 
     Raises SockDiagError.
     """
