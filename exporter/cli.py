@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from exporter import __version__, config
+from exporter import __version__, config, notify
 from exporter.daemon import EXIT_FAILED, EXIT_OK, Daemon
 from exporter.files import read_regular_file
 from exporter.flags import DEFAULT_ADDRESS, Flags, parse_flags
@@ -24,13 +24,14 @@ from exporter.sampling.sampler import Sampler
 from exporter.sampling.services import name_ports
 from exporter.sampling.settings import Settings
 from exporter.serving.activation import take_listeners
+from exporter.serving.addresses import ServerError
 from exporter.serving.metrics import ReloadStatus, Status
 from exporter.serving.page import encode_text
-from exporter.serving.server import Listener, ServerError, bind, format_address
 
 EXIT_USAGE: Final = 2
 
 _STANDARD_OUTPUT: Final = 1
+_RETRY_SECONDS: Final = 1.0
 _NEED_MORE_PASSES: Final = {
     "stuck_sockets",
     "oldest_socket_age_seconds",
@@ -87,19 +88,52 @@ def run_daemon(flags: Flags) -> int:
 
     Raises config.ConfigError, ProcfsError and ServerError.
     """
-    procfs = Procfs(flags.path_procfs)
+    procfs = wait_for_procfs(flags.path_procfs)
     settings = load_settings(flags)
-    addresses = flags.web_listen_address or [DEFAULT_ADDRESS]
-    listeners = take_listeners() if flags.web_systemd_socket else bind(addresses)
-    daemon = Daemon(flags, Sampler(procfs, settings), lambda: load_settings(flags))
-    return asyncio.run(daemon.run(listeners, lambda: _tell_start(flags, settings, procfs, listeners)))
+    listeners, addresses = [], flags.web_listen_address or [DEFAULT_ADDRESS]
+    if flags.web_systemd_socket:
+        listeners, addresses = take_listeners(), []
+    daemon = Daemon(flags, Sampler(procfs, settings), settings, lambda: load_settings(flags))
+    return asyncio.run(
+        daemon.run(listeners, addresses, lambda opened: _tell_start(flags, settings, procfs, opened))
+    )
 
 
-def _tell_start(flags: Flags, settings: Settings, procfs: Procfs, listeners: Sequence[Listener]) -> None:
+def wait_for_procfs(root: str) -> Procfs:
+    """Return a procfs as soon as it is mounted: until then, its mount point is an empty directory.
+
+    Raises ProcfsError.
+    """
+    is_told = False
+    while True:
+        try:
+            procfs = Procfs(root)
+        except ProcfsError as error:
+            if not _is_empty_directory(root):
+                raise
+            if not is_told:
+                log.warning("waiting for the procfs to be mounted", problem=str(error))
+                is_told = True
+            notify.notify("READY=1", f"STATUS=Waiting for a procfs at {root}.", "WATCHDOG=1")
+            time.sleep(_RETRY_SECONDS)
+        else:
+            if is_told:
+                log.info("the procfs is mounted", procfs=root)
+            return procfs
+
+
+def _is_empty_directory(path: str) -> bool:
+    try:
+        return not os.listdir(path)
+    except OSError:
+        return False
+
+
+def _tell_start(flags: Flags, settings: Settings, procfs: Procfs, addresses: Sequence[str]) -> None:
     log.info(
         "started",
         version=__version__,
-        addresses=", ".join(format_address(listener) for listener in listeners),
+        addresses=", ".join(addresses),
         config_file=flags.config_file,
         procfs=procfs.net_directory,
         source=settings.source,
