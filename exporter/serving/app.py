@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -63,12 +64,14 @@ class Site:
 
 
 class App:
-    """Serves a site, at most ``max_requests`` requests at once; more are turned away."""
+    """Serves a site, at most ``max_requests`` requests at once, and half as many of one client."""
 
     def __init__(self, site: Site, rejections: Rejections) -> None:
         self._site = site
         self._rejections = rejections
-        self._free = site.max_requests
+        self._under_way = Counter[bytes]()
+        self._most = site.max_requests
+        self._most_of_one = max(1, site.max_requests // 2)  # the rest is for others
         self._age_seconds: float | None = None
         self._encoding_fails = False
         own = CollectorRegistry(auto_describe=False)
@@ -93,13 +96,15 @@ class App:
         # A crowd of scrapers is no ill health, and a reload that hangs keeps no scraper out.
         if request.path in PROBES or respond == self._reload:
             return await respond(request)
-        if self._free == 0:
+        if self._under_way.total() >= self._most or self._under_way[request.peer] >= self._most_of_one:
             return say(503, "busy", _RETRY_AFTER, rejected="busy")
-        self._free -= 1
+        self._under_way[request.peer] += 1
         try:
             return await respond(request)
         finally:
-            self._free += 1
+            self._under_way[request.peer] -= 1
+            if not self._under_way[request.peer]:
+                del self._under_way[request.peer]
 
     async def _metrics(self, request: Request) -> Answer:
         headers = request.headers

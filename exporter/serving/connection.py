@@ -38,7 +38,7 @@ _LINGER_SECONDS: Final = 1.0
 _MOST_WIRE_BYTES: Final = 64 << 10  # of one request, with what TLS adds
 _MOST_LINGERED_BYTES: Final = 1 << 20
 _PIECE_BYTES: Final = 64 << 10
-_UNREAD_MILLISECONDS: Final = 10_000
+_UNREAD_MILLISECONDS: Final = 15_000  # for what is left after the end of the answer, in the kernel
 
 Respond = Callable[[Request], Awaitable[Answer]]
 
