@@ -20,7 +20,7 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 FORMATS: Final = ("logfmt", "json")
 
 _FIRST_KEYS: Final = ("ts", "level", "msg")
-_MOST_BYTES: Final = 256 << 10
+_MOST_BYTES: Final = 64 << 10
 _LAST_WORDS_SECONDS: Final = 0.5
 _PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # syslog(3)
 

@@ -110,6 +110,7 @@ class Connection(asyncio.Protocol):
             return  # it is one, as what was accepted is a socket
         self._transport = transport
         connected = transport.get_extra_info("socket")
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _PIECE_BYTES)  # or it grows to megabytes
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
         transport.set_write_buffer_limits(high=0)
         self._expect_request()
