@@ -27,6 +27,7 @@ from exporter.serving.activation import take_listeners
 from exporter.serving.addresses import ServerError
 from exporter.serving.metrics import ReloadStatus, Status
 from exporter.serving.page import encode_text
+from exporter.web_config import WebConfigError, load_web_config
 
 EXIT_USAGE: Final = 2
 
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settings = dataclasses.replace(load_settings(flags), cpu_budget=math.inf)
             return print_once(Sampler(Procfs(flags.path_procfs), settings))
         return run_daemon(flags)
-    except config.ConfigError as error:
+    except (config.ConfigError, WebConfigError) as error:
         return _refuse(*error.problems)
     except ProcfsError as error:
         return _refuse(f"netstat-exporter: --path.procfs: {error}")
@@ -66,11 +67,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def check_config(flags: Flags) -> int:
-    """Say that the configuration file is right; raises config.ConfigError."""
-    if flags.config_file is None:
-        return _refuse("netstat-exporter: --config.check: there is nothing to check without --config.file")
-    config.load(flags.config_file)
-    return _print(f"{flags.config_file}: ok\n".encode())
+    """Say which configuration files are right; raises config.ConfigError and WebConfigError."""
+    checks = ((flags.config_file, config.load), (flags.web_config_file, load_web_config))
+    given = [(path, check) for path, check in checks if path is not None]
+    if not given:
+        return _refuse(
+            "netstat-exporter: --config.check: there is nothing to check "
+            "without --config.file or --web.config.file"
+        )
+    for path, check in given:
+        check(path)
+    return _print("".join(f"{path}: ok\n" for path, _ in given).encode())
 
 
 def print_once(sampler: Sampler) -> int:
@@ -93,7 +100,8 @@ def run_daemon(flags: Flags) -> int:
     listeners, addresses = [], flags.web_listen_address or [DEFAULT_ADDRESS]
     if flags.web_systemd_socket:
         listeners, addresses = take_listeners(), []
-    daemon = Daemon(flags, Sampler(procfs, settings), settings, lambda: load_settings(flags))
+    web = load_web_config(flags.web_config_file) if flags.web_config_file else None
+    daemon = Daemon(flags, Sampler(procfs, settings), settings, lambda: load_settings(flags), web)
     return asyncio.run(
         daemon.run(listeners, addresses, lambda opened: _tell_start(flags, settings, procfs, opened))
     )

@@ -26,9 +26,11 @@ from exporter.serving.admission import Admission
 from exporter.serving.app import App, ReloadError, Site
 from exporter.serving.metrics import ReloadStatus
 from exporter.serving.page import Taken
-from exporter.serving.security import Security
+from exporter.serving.security import OPEN, Security
 from exporter.serving.server import Server, count_room
 from exporter.threads import run_in_thread
+from exporter.web_config import WebConfig
+from exporter.web_watch import WebWatch
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
@@ -43,9 +45,16 @@ class Daemon:
     """Takes and serves snapshots; ``load_settings`` reads the configuration again, or raises ConfigError."""
 
     def __init__(
-        self, flags: Flags, sampler: Sampler, settings: Settings, load_settings: Callable[[], Settings]
+        self,
+        flags: Flags,
+        sampler: Sampler,
+        settings: Settings,
+        load_settings: Callable[[], Settings],
+        web: WebConfig | None,
     ) -> None:
         self._flags = flags
+        self._web = web
+        self._security = Security(web.settings if web else OPEN)
         self._sampler = sampler
         self._settings = settings
         self._load_settings = load_settings
@@ -75,8 +84,8 @@ class Daemon:
             self._reloader.want()
         sampling = threading.Thread(target=self._sample, args=(loop,), name="sampler", daemon=True)
         admission = Admission(count_room())
-        app = App(self._describe_site(sampling), admission.rejections)
-        server = Server(app.respond, Security(), admission)
+        app = App(self._describe_site(sampling), self._security, admission.rejections)
+        server = Server(app.respond, self._security, admission)
         server.listen(listeners)
         opening = [loop.create_task(self._open(server, address)) for address in addresses]
         await self._try_first(opening)
@@ -84,6 +93,9 @@ class Daemon:
         gc.collect()
         gc.freeze()  # what is here now stays: no collection need look at it again
         sampling.start()
+        if self._web:
+            watch = WebWatch(self._web, self._security, lambda: self._call(loop, server.hang_up))
+            threading.Thread(target=watch.run, name="web-config", daemon=True).start()
         reloading = loop.create_task(self._reloader.run())
         await self._stop.wait()
         for task in (reloading, *opening):

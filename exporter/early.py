@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Final
 
-_ONE_SHOT: Final = {"--once", "--config.check", "--web.config.check", "--version", "--help", "-h"}
+_ONE_SHOT: Final = {"--once", "--config.check", "--version", "--help", "-h"}
 
 _hangups: list[int] = []
 

@@ -1,5 +1,6 @@
 """Answer requests: the metrics, a landing page, health and reload."""
 
+import dataclasses
 import ipaddress
 import socket
 import time
@@ -12,12 +13,14 @@ import structlog
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from exporter.sampling.snapshot import Snapshot
+from exporter.serving.access import Passwords
 from exporter.serving.admission import Rejections
 from exporter.serving.landing import describe_configuration, render_landing_page
 from exporter.serving.messages import Answer, Request, say
 from exporter.serving.metrics import OwnCollector, ReloadStatus, Status
 from exporter.serving.page import Pages, Taken
 from exporter.serving.parsing import PROBES
+from exporter.serving.security import Security
 
 _HTML: Final = {
     "Content-Type": "text/html; charset=utf-8",
@@ -66,8 +69,10 @@ class Site:
 class App:
     """Serves a site, at most ``max_requests`` requests at once, and half as many of one client."""
 
-    def __init__(self, site: Site, rejections: Rejections) -> None:
+    def __init__(self, site: Site, security: Security, rejections: Rejections) -> None:
         self._site = site
+        self._security = security
+        self._passwords = Passwords()
         self._rejections = rejections
         self._under_way = Counter[bytes]()
         self._most = site.max_requests
@@ -87,7 +92,17 @@ class App:
         }
 
     async def respond(self, request: Request) -> Answer:
-        """Answer a request."""
+        """Answer a request of whoever may ask."""
+        settings = self._security.settings
+        if self._security.is_broken:
+            return say(500, "the web configuration is wrong; the log says why", rejected="misconfigured")
+        refusal = await self._passwords.refuse(settings.users, request) if settings.users else None
+        answer = refusal or await self._route(request)
+        if settings.headers:
+            return dataclasses.replace(answer, headers={**answer.headers, **settings.headers})
+        return answer
+
+    async def _route(self, request: Request) -> Answer:
         methods, respond = self._routes.get(request.path, ((), None))
         if respond is None:
             return say(404, "no such page")

@@ -91,6 +91,12 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.abort()
 
+    def retire(self) -> None:
+        """Close after the next answer, or now where one was given already: the client may come again."""
+        if self._requests:
+            self.stop()
+        self._stops = True
+
     def stop(self) -> None:
         """Close when the request under way is answered."""
         self._stops = True
@@ -263,7 +269,8 @@ class Connection(asyncio.Protocol):
         if close:
             headers["Connection"] = "close"
         reason = HTTPStatus(answer.status).phrase.encode()
-        response = h11.Response(status_code=answer.status, headers=list(headers.items()), reason=reason)
+        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+        response = h11.Response(status_code=answer.status, headers=encoded, reason=reason)
         await self._write(self._http.send(response))
         if not self._is_head:
             for part in answer.parts:

@@ -58,6 +58,10 @@ class Server:
         """Return where connections are accepted."""
         return [format_address(listener) for listener in self._listeners]
 
+    def hang_up(self) -> None:
+        """Close every connection, after one answer at most: who may ask has changed."""
+        self._for_each_connection(Connection.retire)
+
     async def stop(self) -> None:
         """Accept no more, finish the requests under way, for a few seconds at most, and close."""
         for listener in self._listeners:
