@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.daemon import ROOT
 
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("packaging")]
+
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:

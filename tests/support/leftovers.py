@@ -1,0 +1,76 @@
+"""See to it that nothing is left behind by a run of the tests, whatever others run on the machine.
+
+All that the tests start inherits a name in its environment, and makes its temporary files in a folder of the
+run. What bears the name when the tests are over, and does not end by itself, is told and ended.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+RUN: Final = "NETSTAT_EXPORTER_TEST_RUN"
+PATIENCE_SECONDS: Final = 5
+KEPT_BY_PYTEST: Final = "pytest-of-"
+
+
+def name_run() -> Path:
+    """Name the run that begins here, and return the folder that has its temporary files."""
+    os.environ.pop("TMPDIR", None)
+    tempfile.tempdir = None
+    folder = Path(tempfile.mkdtemp(prefix="ne-"))  # short: the path of a socket has at most 107 bytes
+    folder.chmod(0o711)  # who has no rights gets to what a test shows him
+    os.environ[RUN] = folder.name
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    return folder
+
+
+def cgroup_name() -> str:
+    """Return the name of a cgroup of this process, by which it is known as one of the run."""
+    return f"netstat-exporter-test-{os.environ.get(RUN, '')}-{os.getpid()}"
+
+
+def end_leftovers(folder: Path) -> list[str]:
+    """Return what is left of a run, in words, after it was taken away."""
+    return [*_end_processes(), *_remove_cgroups(), *_remove_files(folder)]
+
+
+def remove_run(folder: Path, *, keep_tests: bool) -> None:
+    """Remove the folder of a run, with what pytest keeps of tests that failed unless that is wanted."""
+    if not keep_tests or not any(folder.iterdir()):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_processes() -> Iterator[str]:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (left := list(_find_processes())) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for process in left:
+        yield f"process {process.pid}: {' '.join(process.info['cmdline'] or [process.info['name']])}"
+        process.kill()
+
+
+def _find_processes() -> Iterator[psutil.Process]:
+    for process in psutil.process_iter(["name", "cmdline", "environ"]):
+        is_ours = (process.info["environ"] or {}).get(RUN) == os.environ[RUN]
+        if is_ours and process.pid != os.getpid():
+            yield process
+
+
+def _remove_cgroups() -> Iterator[str]:
+    for group in Path("/sys/fs/cgroup").glob(f"**/netstat-exporter-test-{os.environ[RUN]}-*"):
+        yield f"cgroup {group}"
+        for inner, _, _ in os.walk(group, topdown=False):
+            os.rmdir(inner)
+
+
+def _remove_files(folder: Path) -> Iterator[str]:
+    for path in folder.iterdir():
+        if not path.name.startswith(KEPT_BY_PYTEST):
+            yield f"file {path}"
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
