@@ -13,7 +13,7 @@ run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metr
 	@$(BIN)/python -m exporter $(ARGS)
 
 test: $(VENV)/.dev  ## every test that can run here; says what it could not run, and why
-	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.dev  ## lint, types, rooms, dependencies, spelling
 	$(BIN)/ruff check .

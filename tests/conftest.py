@@ -34,7 +34,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long, so that no worker is busy with it when the others are done."""
+    """Begin with what takes long, so that no worker is busy with it when the others are done.
+
+    A worker passes the tests of a whole file, for which its fixtures are made once.
+    """
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
@@ -51,7 +54,10 @@ class Run:
         if left := leftovers.end_leftovers(self._folder):
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
             print("\n".join(("", "left behind by the tests:", *left)))  # noqa: T201 - pytest's own is closed
-        leftovers.remove_run(self._folder, keep_tests=session.exitstatus != 0)
+        if session.testsfailed:
+            print(f"files of tests that failed: {self._folder}")  # noqa: T201
+        else:
+            leftovers.remove_run(self._folder)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was not run and why, a line a reason."""

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.daemon import ROOT
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("packaging")]
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

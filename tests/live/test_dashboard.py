@@ -9,11 +9,7 @@ from tests.support.live.watched import watched_incident
 from tests.support.patience import wait_until
 from tests.support.prometheus import Prometheus
 
-pytestmark = [
-    pytest.mark.live,
-    pytest.mark.xdist_group("dashboard"),
-    pytest.mark.usefixtures("isolation"),
-]
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("isolation")]
 
 
 @pytest.fixture(scope="module")

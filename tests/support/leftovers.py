@@ -40,10 +40,9 @@ def end_leftovers(folder: Path) -> list[str]:
     return [*_end_processes(), *_remove_cgroups(), *_remove_files(folder)]
 
 
-def remove_run(folder: Path, *, keep_tests: bool) -> None:
-    """Remove the folder of a run, with what pytest keeps of tests that failed unless that is wanted."""
-    if not keep_tests or not any(folder.iterdir()):
-        shutil.rmtree(folder, ignore_errors=True)
+def remove_run(folder: Path) -> None:
+    """Remove the folder of a run, with what pytest keeps in it."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _end_processes() -> Iterator[str]:
