@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,13 @@ def name_run() -> Path:
 def cgroup_name() -> str:
     """Return the name of a cgroup of this process, by which it is known as one of the run."""
     return f"netstat-exporter-test-{os.environ.get(RUN, '')}-{os.getpid()}"
+
+
+def remove_cgroup(group: Path) -> None:
+    """Remove a cgroup that has no processes any more, and those in it."""
+    for folder, _, _ in os.walk(group, topdown=False):
+        with suppress(FileNotFoundError):  # systemd was quicker
+            os.rmdir(folder)
 
 
 def end_leftovers(folder: Path) -> list[str]:
@@ -62,10 +70,11 @@ def _find_processes() -> Iterator[psutil.Process]:
 
 
 def _remove_cgroups() -> Iterator[str]:
-    for group in Path("/sys/fs/cgroup").glob(f"**/netstat-exporter-test-{os.environ[RUN]}-*"):
-        yield f"cgroup {group}"
-        for inner, _, _ in os.walk(group, topdown=False):
-            os.rmdir(inner)
+    name = f"netstat-exporter-test-{os.environ[RUN]}-*"
+    for pattern in (name, f"*/{name}"):
+        for group in Path("/sys/fs/cgroup").glob(pattern):
+            yield f"cgroup {group}"
+            remove_cgroup(group)
 
 
 def _remove_files(folder: Path) -> Iterator[str]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support import requirements
-from tests.support.leftovers import cgroup_name
+from tests.support.leftovers import cgroup_name, remove_cgroup
 
 ENTER = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
 
@@ -27,7 +27,7 @@ def made_cgroup(name: str) -> Iterator[Path]:
     try:
         yield made
     finally:
-        made.rmdir()
+        remove_cgroup(made)
         parent.rmdir()
 
 

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests.support.live.namespace import ROOT, Namespace
@@ -64,11 +65,12 @@ def make_tree() -> Path:
     release = platform.freedesktop_os_release()["VERSION_CODENAME"]
     tree = ROOT / ".ci" / "tmp" / "-".join((release, *PACKAGES))
     if not tree.exists():
-        draft = tree.with_suffix(f".{os.getpid()}")
-        draft.parent.mkdir(exist_ok=True)
+        tree.parent.mkdir(exist_ok=True)
         include = f"--include={','.join(PACKAGES)}"
-        _run("debootstrap", "--variant=minbase", include, release, str(draft), _find_mirror(release))
-        draft.rename(tree)
+        with TemporaryDirectory(dir=tree.parent) as draft:
+            made = Path(draft) / "tree"
+            _run("debootstrap", "--variant=minbase", include, release, str(made), _find_mirror(release))
+            made.rename(tree)
     return tree
 
 
@@ -120,7 +122,7 @@ def running_machine(tree: Path, wheels: Path) -> Iterator[Machine]:
                 os.kill(leader or container.pid, signal.SIGKILL)
     for group in groups:
         for folder, _, _ in os.walk(group, topdown=False):
-            with suppress(FileNotFoundError):  # systemd was quicker
+            with suppress(OSError):  # systemd was quicker, or the machine of another run is in it
                 os.rmdir(folder)
 
 
