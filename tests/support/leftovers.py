@@ -16,6 +16,7 @@ from typing import Final
 import psutil
 
 RUN: Final = "NETSTAT_EXPORTER_TEST_RUN"
+CGROUP: Final = "netstat-exporter-test"
 PATIENCE_SECONDS: Final = 5
 KEPT_BY_PYTEST: Final = "pytest-of-"
 
@@ -33,19 +34,30 @@ def name_run() -> Path:
 
 def cgroup_name() -> str:
     """Return the name of a cgroup of this process, by which it is known as one of the run."""
-    return f"netstat-exporter-test-{os.environ.get(RUN, '')}-{os.getpid()}"
+    return f"{CGROUP}-{os.environ.get(RUN, '')}-{os.getpid()}"
 
 
-def remove_cgroup(group: Path) -> None:
-    """Remove a cgroup that has no processes any more, and those in it."""
-    for folder, _, _ in os.walk(group, topdown=False):
-        with suppress(FileNotFoundError):  # systemd was quicker
-            os.rmdir(folder)
+def remove_cgroups(name: str) -> Iterator[Path]:
+    """Remove cgroups without processes, and all in them, from every hierarchy, and yield each.
+
+    systemd-nspawn makes its own in that of systemd, too, where there is one.
+    """
+    with open("/proc/self/mounts", encoding="utf-8") as mounts:
+        roots = [words[1] for words in map(str.split, mounts) if words[2] in {"cgroup", "cgroup2"}]
+    for group in (group for root in roots for group in Path(root).glob(name)):
+        for folder, _, _ in os.walk(group, topdown=False):
+            with suppress(FileNotFoundError):  # systemd was quicker
+                os.rmdir(folder)
+        yield group
 
 
 def end_leftovers(folder: Path) -> list[str]:
     """Return what is left of a run, in words, after it was taken away."""
-    return [*_end_processes(), *_remove_cgroups(), *_remove_files(folder)]
+    return [
+        *_end_processes(),
+        *(f"cgroup {group}" for group in remove_cgroups(f"{CGROUP}-{os.environ[RUN]}-*")),
+        *_remove_files(folder),
+    ]
 
 
 def remove_run(folder: Path) -> None:
@@ -67,14 +79,6 @@ def _find_processes() -> Iterator[psutil.Process]:
         is_ours = (process.info["environ"] or {}).get(RUN) == os.environ[RUN]
         if is_ours and process.pid != os.getpid():
             yield process
-
-
-def _remove_cgroups() -> Iterator[str]:
-    name = f"netstat-exporter-test-{os.environ[RUN]}-*"
-    for pattern in (name, f"*/{name}"):
-        for group in Path("/sys/fs/cgroup").glob(pattern):
-            yield f"cgroup {group}"
-            remove_cgroup(group)
 
 
 def _remove_files(folder: Path) -> Iterator[str]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support import requirements
-from tests.support.leftovers import cgroup_name, remove_cgroup
+from tests.support.leftovers import cgroup_name, remove_cgroups
 
 ENTER = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
 
@@ -27,8 +27,7 @@ def made_cgroup(name: str) -> Iterator[Path]:
     try:
         yield made
     finally:
-        remove_cgroup(made)
-        parent.rmdir()
+        assert parent in set(remove_cgroups(parent.name))
 
 
 def enter(cgroup: Path) -> list[str]:
