@@ -54,7 +54,7 @@ class Run:
         if left := leftovers.end_leftovers(self._folder):
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
             print("\n".join(("", "left behind by the tests:", *left)))  # noqa: T201 - pytest's own is closed
-        if session.testsfailed:
+        if session.testsfailed and any(self._folder.iterdir()):
             print(f"files of tests that failed: {self._folder}")  # noqa: T201
         else:
             leftovers.remove_run(self._folder)
