@@ -15,7 +15,7 @@ from tests.support.live.sockets import held_sockets
 from tests.support.patience import wait_until
 from tests.support.requirements import require, require_command, require_root
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 UNIT = "netstat-exporter.service"
 DROP_IN = f"/etc/systemd/system/{UNIT}.d/test.conf"
