@@ -36,7 +36,7 @@ def test_row_repeated_in_the_next_block(table: str) -> None:
     """The kernel resumes in the bucket where it stopped, and lists a row of it again."""
     first, second, third = (print_row(table, Printed(i, peer=i)) for i in range(3))
     parsed = parse(table, print_table(table) + first + second, second + third)
-    assert [0, 1, 2] == [row[0] for row in parsed.rows]
+    assert [0, 1, 2] == [row[1] for row in parsed.rows]
     assert (parsed.listed, parsed.repeated) == (4, 1)
 
 
@@ -54,7 +54,7 @@ def test_listeners_that_share_an_address_are_two(*, cut: bool) -> None:
     one, two = (print_row("tcp", Printed(80, state=states.LISTEN, inode=inode)) for inode in (7, 8))
     blocks = [HEADER + one + two, two + one] if cut else [HEADER + one + two + two + one]
     parsed = parse("tcp", *blocks)
-    assert [Listener(80, 0, None)] * 2 == parsed.listeners
+    assert [Listener(80, bytes(16), 0, None, inode, 0) for inode in (7, 8)] == parsed.listeners
     assert parsed.repeated == 2
 
 
@@ -69,7 +69,7 @@ def test_listeners_that_share_an_address_are_two(*, cut: bool) -> None:
 def test_socket_that_changes_while_it_is_listed_again(before: Printed, after: Printed) -> None:
     """It is counted in the state in which it was seen first."""
     parsed = parse("tcp", print_table("tcp", [before]), print_row("tcp", after))
-    assert [before.state] == [row[2] for row in parsed.rows]
+    assert [before.state] == [row[0] for row in parsed.rows]
     assert parsed.repeated == 1
 
 
