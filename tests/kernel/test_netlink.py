@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import socket
 import sys
 import time
@@ -21,6 +22,7 @@ from exporter.kernel.netlink import (
     Question,
     Reason,
     SockDiagError,
+    ask_twice_if_busy,
     dump,
     encode_request,
     receive,
@@ -285,6 +287,49 @@ def test_unknown_family_is_unavailable() -> None:
     with pytest.raises(SockDiagError) as caught:
         list(dump(Question(pack("=BBBxI48x", 0, 6, 0, 0xFFF), SHORTEST), time.monotonic() + 5))
     assert Reason.UNAVAILABLE == caught.value.reason
+
+
+def test_no_descriptor_left_is_transient() -> None:
+    """What the system refuses while it has no more is an error of a dump as any other."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as last:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno(), hard))
+    try:
+        with pytest.raises(SockDiagError, match=os.strerror(errno.EMFILE)) as caught:
+            next(dump(question_of("tcp"), time.monotonic() + 5))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert Reason.TRANSIENT == caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("reasons", "asked"),
+    [
+        ([], 1),
+        ([Reason.TRANSIENT], 2),
+        ([Reason.TRANSIENT, Reason.TRANSIENT], 2),
+        ([Reason.UNAVAILABLE], 1),
+        ([Reason.TIMEOUT], 1),
+    ],
+)
+def test_asking_twice(reasons: list[Reason], asked: int) -> None:
+    """Only what may be better at once is asked for again, and that once."""
+    left = [SockDiagError(reason, "no") for reason in reasons]
+    calls = []
+
+    def ask() -> str:
+        calls.append(1)
+        if left:
+            raise left.pop(0)
+        return "answer"
+
+    if asked > len(reasons):
+        assert "answer" == ask_twice_if_busy(ask)
+    else:
+        with pytest.raises(SockDiagError) as caught:
+            ask_twice_if_busy(ask)
+        assert reasons[-1] == caught.value.reason
+    assert asked == len(calls)
 
 
 @pytest.fixture
