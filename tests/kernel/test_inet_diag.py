@@ -25,33 +25,9 @@ from exporter.kernel.inet_diag import (
 from exporter.kernel.netlink import SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK, Block
 from exporter.kernel.rows import Listener, Origin, Queues
 from exporter.kernel.tables import TABLES
-from tests.support.kernel.messages import SHUTDOWN, cgroup, inet, message
-from tests.support.kernel.parsed import INTERNET, ask_inet, check_rows, parse_dump, read_dump, split_dump
+from tests.support.kernel.messages import COOKIE, DESTINATION, SHUTDOWN, SOURCE, cgroup, inet, message, whole
+from tests.support.kernel.parsed import INTERNET, ask_inet, parse_dump, read_dump, rows_of_tcp, split_dump
 from tests.support.procfs_tree import read_captured
-
-TCP = TABLES["tcp"]
-SOURCE, DESTINATION = bytes(range(1, 17)), bytes(range(17, 33))
-COOKIE = (1 << 32) + 7
-
-
-def whole(*attributes: bytes, state: int = states.CLOSE_WAIT, family: int = AF_INET) -> bytes:
-    """Make a message with every field of its own."""
-    return inet(
-        (80, 40000),
-        state,
-        (1, 2),
-        b"".join(attributes),
-        inode=4,
-        cookie=COOKIE,
-        expires=1500,
-        addresses=SOURCE + DESTINATION,
-        family=family,
-    )
-
-
-def rows_of(*messages: bytes) -> DiagRows:
-    """Return the rows of messages of one length."""
-    return DiagRows(TCP, Block(b"".join(messages), len(messages[0])))
 
 
 def test_sample_in_the_description() -> None:
@@ -63,7 +39,7 @@ def test_sample_in_the_description() -> None:
     for place, text in lines:
         assert len(sample) in {0, int(place) - 16}
         sample += (SOURCE + DESTINATION) if "bytes" in text else bytes.fromhex(text)
-    rows = rows_of(message(bytes(sample)))
+    rows = rows_of_tcp(message(bytes(sample)))
     (socket,) = ask_inet(rows)
     assert (states.CLOSE_WAIT, 8080, 50000, Queues(0, 1), SOURCE, DESTINATION, 24362) == socket
     assert [(8080, 50000, 0x1005)] == list(rows.tracked([0]))
@@ -71,7 +47,7 @@ def test_sample_in_the_description() -> None:
 
 
 def test_whole_message() -> None:
-    rows = rows_of(whole(SHUTDOWN, cgroup(1 << 40)))
+    rows = rows_of_tcp(whole(SHUTDOWN, cgroup(1 << 40)))
     (socket,) = ask_inet(rows)
     assert (states.CLOSE_WAIT, 80, 40000, Queues(2, 1), SOURCE, DESTINATION, 4) == socket
     assert [(80, 40000, COOKIE)] == list(rows.tracked([0]))
@@ -82,7 +58,7 @@ def test_whole_message() -> None:
 
 def test_fields_of_a_row() -> None:
     """Ports are in network order, the queues in the machine's; what was received comes first in a message."""
-    rows = rows_of(inet((1, 65534), 1, (0x05060708, 0x01020304), SHUTDOWN))
+    rows = rows_of_tcp(inet((1, 65534), 1, (0x05060708, 0x01020304), SHUTDOWN))
     ((state, local, remote, queues),) = rows.unpack()
     assert (1, 1, 65534) == (state, local, remote)
     assert Queues(send=0x01020304, receive=0x05060708) == rows.split_queues(queues)
@@ -91,7 +67,7 @@ def test_fields_of_a_row() -> None:
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
 def test_queues(send: int, receive: int) -> None:
     """They are one number, which is 0 where both are empty, and nowhere else."""
-    rows = rows_of(inet((1, 2), 1, (receive, send)))
+    rows = rows_of_tcp(inet((1, 2), 1, (receive, send)))
     ((*_, queues),) = rows.unpack()
     assert Queues(send, receive) == rows.split_queues(queues)
     assert (queues == 0) == (send == receive == 0)
@@ -114,7 +90,7 @@ def test_origins_of_a_block() -> None:
     messages = [whole(SHUTDOWN, cgroup(9)), inet((81, 0), 13, attributes=SHUTDOWN + cgroup(8), inode=5)]
     block = Block(b"".join(messages), len(messages[0]))
     assert [Origin(80, SOURCE, 4, 9), Origin(81, bytes(16), 5, 8)] == list(read_origins(block))
-    assert [Origin(81, bytes(16), 5, 8)] == list(DiagRows(TCP, block).origins([1]))
+    assert [Origin(81, bytes(16), 5, 8)] == list(DiagRows(TABLES["tcp"], block).origins([1]))
 
 
 def test_without_cgroup() -> None:
@@ -125,7 +101,7 @@ def test_messages_of_one_length_may_have_different_attributes() -> None:
     """Each is then read by its own; what is at the place of another's cgroup is not taken for one."""
     other = pack("=HHQ", 12, 22, 7)
     attributes = [(SHUTDOWN, cgroup(9)), (cgroup(9), SHUTDOWN), (SHUTDOWN, other), (SHUTDOWN, cgroup(9))]
-    rows = rows_of(*(whole(*each) for each in attributes))
+    rows = rows_of_tcp(*(whole(*each) for each in attributes))
     assert [9, 9, 0, 9] == [origin.cgroup_id for origin in rows.origins(range(4))]
 
 
@@ -133,7 +109,7 @@ def test_messages_of_one_length_may_have_different_attributes() -> None:
     "odd", [pack("=HHI", 8, 21, 7), pack("=HHQI", 16, 21, 7, 7), pack("=HHQ", 99, 21, 7)]
 )
 def test_cgroup_of_another_size_is_none(odd: bytes) -> None:
-    (origin,) = rows_of(whole(odd)).origins([0])
+    (origin,) = rows_of_tcp(whole(odd)).origins([0])
     assert 0 == origin.cgroup_id
 
 
@@ -188,55 +164,6 @@ def test_requests() -> None:
     assert 1 << states.LISTEN == ONLY_LISTEN == ONLY_LISTEN & ALL_STATES
     assert 0 == ONLY_BOUND & ALL_STATES
     assert (pack("=4x48xII", 0xBFF, 0), 88, TCPDIAG_GETSOCK) == ask_for_tcp(ALL_STATES & ~ONLY_LISTEN)
-
-
-@given(st.lists(st.binary(min_size=60, max_size=60), min_size=1))
-def test_any_attributes_are_read(attributes: list[bytes]) -> None:
-    """They change nothing of what stands before them."""
-    messages = [whole(each) for each in attributes]
-    rows = rows_of(*messages)
-    check_rows(rows)
-    assert ask_inet(rows) == ask_inet(rows_of(*[whole()] * len(attributes)))
-    assert rows.listed >= len(list(rows.dropping()))
-    listeners = list(read_listeners(Block(b"".join(messages), len(messages[0]))))
-    assert [(80, SOURCE, 1, 2, 4)] * len(attributes) == [each[:-1] for each in listeners]
-
-
-@pytest.mark.parametrize("table", INTERNET)
-@given(
-    st.integers(0, 15).flatmap(
-        lambda n: st.lists(st.binary(min_size=72 + 4 * n, max_size=72 + 4 * n), min_size=1)
-    )
-)
-def test_any_messages_are_rows(table: str, payloads: list[bytes]) -> None:
-    """Whatever is in them, and behind their fields."""
-    messages = [message(payload) for payload in payloads]
-    rows = DiagRows(TABLES[table], Block(b"".join(messages), len(messages[0])))
-    check_rows(rows)
-    ask_inet(rows)
-    assert (len(payloads), 0, 0) == (rows.listed, rows.malformed, rows.repeated)
-    assert len(payloads) >= len(list(rows.dropping()))
-
-
-@pytest.mark.parametrize("table", ["tcp", "tcp6", "udp6"])
-@given(data=st.data())
-def test_damage_stays_in_its_message(table: str, data: st.DataObject) -> None:
-    """The other rows of a recorded block are what they were."""
-    block = data.draw(st.sampled_from(split_dump(table, read_dump(table))))
-    number = len(block.data) // block.length
-    damaged = bytearray(block.data)
-    place = data.draw(st.integers(0, number - 1))
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = place * block.length + data.draw(st.integers(16, block.length - 1))
-        damaged[at] = data.draw(st.integers(0, 255))
-    found = []
-    for raw in (block.data, bytes(damaged)):
-        rows = DiagRows(TABLES[table], Block(raw, block.length))
-        check_rows(rows)
-        list(rows.dropping())
-        found.append([*zip(ask_inet(rows), rows.tracked(range(number)), strict=True)])
-    before, after = found
-    assert before[:place] + before[place + 1 :] == after[:place] + after[place + 1 :]
 
 
 @pytest.mark.parametrize("table", ["tcp", "tcp6"])

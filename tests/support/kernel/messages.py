@@ -3,6 +3,7 @@
 from socket import AF_INET
 from struct import pack
 
+from exporter.kernel import states
 from exporter.kernel.netlink import SEQUENCE, SOCK_DIAG_BY_FAMILY
 
 ERROR, DONE, MULTI, INTERRUPTED = 2, 3, 0x2, 0x10
@@ -10,7 +11,8 @@ PORT = 4711
 SHUTDOWN = pack("=HHB3x", 5, 8, 0)
 MARK = pack("=HHI", 8, 15, 7)
 SHORTEST = 88
-ADDRESSES = bytes(32)
+SOURCE, DESTINATION = bytes(range(1, 17)), bytes(range(17, 33))
+COOKIE = (1 << 32) + 7
 
 
 def message(
@@ -30,7 +32,7 @@ def inet(  # noqa: PLR0913 - the fields of a message
     inode: int = 0,
     cookie: int = 0,
     expires: int = 0,
-    addresses: bytes = ADDRESSES,
+    addresses: bytes = bytes(32),
     flags: int = MULTI,
     family: int = AF_INET,
 ) -> bytes:
@@ -38,6 +40,21 @@ def inet(  # noqa: PLR0913 - the fields of a message
     start = pack("=BBBB", family, state, timer, 0) + pack("!HH", *ports) + addresses
     halves = cookie & 0xFFFFFFFF, cookie >> 32
     return message(start + pack("=8I", 0, *halves, expires, *queues, 0, inode) + attributes, flags=flags)
+
+
+def whole(*attributes: bytes, state: int = states.CLOSE_WAIT, family: int = AF_INET) -> bytes:
+    """Make a message with every field of its own."""
+    return inet(
+        (80, 40000),
+        state,
+        (1, 2),
+        b"".join(attributes),
+        inode=4,
+        cookie=COOKIE,
+        expires=1500,
+        addresses=SOURCE + DESTINATION,
+        family=family,
+    )
 
 
 def meminfo(drops: int, words: int = 9) -> bytes:

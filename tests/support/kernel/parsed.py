@@ -185,3 +185,8 @@ def _set_apart(block: Block) -> tuple[list[bytes], list[bytes]]:
     messages = [data[start : start + length] for start in range(0, len(data), length)]
     listening = [message for message in messages if message[17] == states.LISTEN]
     return listening, [message for message in messages if message[17] != states.LISTEN]
+
+
+def rows_of_tcp(*messages: bytes) -> DiagRows:
+    """Return the rows of messages of one length."""
+    return DiagRows(TABLES["tcp"], Block(b"".join(messages), len(messages[0])))
