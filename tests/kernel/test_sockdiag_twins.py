@@ -1,13 +1,20 @@
 """Rows of sock_diag are those of procfs: the same sockets are the same both ways."""
 
 import sys
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.kernel import states
+from exporter.kernel.inet_diag import DiagRows
+from exporter.kernel.procnet import parse_table
+from exporter.kernel.rows import Rows
+from exporter.kernel.tables import TABLES
+from exporter.kernel.textrows import TextRows
 from tests.support.kernel.messages import SHUTDOWN, inet, meminfo
-from tests.support.kernel.parsed import IN_SOCKDIAG, Parsed, parse, parse_dump, read_dump
+from tests.support.kernel.parsed import IN_SOCKDIAG, Parsed, parse, parse_dump, read_dump, rows_of_dump
 from tests.support.procfs_tree import Printed, print_table, read_captured
 
 
@@ -26,6 +33,27 @@ def test_recorded_dump_is_its_twin(table: str) -> None:
     dump = without_what_procfs_lacks(parse_dump(table, read_dump(table)))
     assert text._replace(dropping=[]) == dump
     assert len(text.sockets) + len(text.listeners) == text.listed > 0
+
+
+@pytest.mark.parametrize("table", ["tcp", "tcp6"])
+def test_recorded_time_wait_ends_at_one_time(table: str) -> None:
+    """The text was recorded a moment before the dump; until its end a socket had a minute at most."""
+    text = read_time_wait(parse_table(TABLES[table], [read_captured(table)]))
+    dump = read_time_wait(rows_of_dump(table, read_dump(table)))
+    assert text.keys() == dump.keys()
+    assert text
+    assert all(50_000 < left <= 60_000 and 0 < left - dump[ports] < 1000 for ports, left in text.items())
+
+
+def read_time_wait(batches: Iterable[Rows]) -> dict[tuple[int, int], int]:
+    """Return how many milliseconds are left to every TIME_WAIT, by its ports."""
+    return {
+        (local, remote): rows.expires_milliseconds(place)
+        for rows in batches
+        if isinstance(rows, DiagRows | TextRows)
+        for place, (state, local, remote, _) in enumerate(rows.unpack())
+        if state == states.TIME_WAIT
+    }
 
 
 SOCKETS = st.lists(
