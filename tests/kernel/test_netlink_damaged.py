@@ -10,6 +10,7 @@ from exporter.kernel.netlink import (
     SockDiagError,
 )
 from tests.support.kernel.messages import (
+    INTERRUPTED,
     SHORTEST,
     done,
     inet,
@@ -24,10 +25,12 @@ def test_any_bytes_are_split_or_refused(datagrams: list[bytes]) -> None:
     check_split(datagrams)
 
 
+ODD_HEADER = inet((1, 2), 1, flags=0)
 PIECES = st.lists(
     st.one_of(
         st.sampled_from([MINISOCKET, SOCKET, inet((1, 2), 1, attributes=bytes(12)), done()]),
         st.sampled_from([SOCKET[:16], message(SOCKET[16:], number=1), message(b"", 1)]),
+        st.sampled_from([ODD_HEADER, message(MINISOCKET[16:], number=1), inet((1, 2), 1, flags=INTERRUPTED)]),
         st.sampled_from([MINISOCKET, SOCKET]).flatmap(
             lambda one: st.builds(flip, st.just(one), st.integers(0, len(one) - 1), st.integers(0, 255))
         ),
@@ -38,6 +41,17 @@ PIECES = st.lists(
 @given(st.lists(PIECES, max_size=4))
 def test_messages_and_what_is_none_in_any_order(datagrams: list[bytes]) -> None:
     check_split(datagrams)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [message(MINISOCKET[16:], number=1), inet((1, 2), 1, flags=INTERRUPTED)],
+    ids=["foreign", "interrupted"],
+)
+def test_headers_are_read_where_a_length_is_known(odd: bytes) -> None:
+    """One message among many of its length that answers another request, or says that sockets changed."""
+    check_split([MINISOCKET * 3 + odd + MINISOCKET * 3])
+    check_split([MINISOCKET * 3, MINISOCKET * 3 + odd])
 
 
 @pytest.mark.parametrize("table", ["tcp", "tcp6", "udp6"])
