@@ -62,6 +62,13 @@ def test_some_messages_without_the_attribute() -> None:
         assert [Dropping(53, 0, 0, 0, 5)] * len(found) == find(messages)
 
 
+def test_attribute_at_another_place_in_messages_of_one_length() -> None:
+    """No socket is passed over because there is nothing where the first message has its drops."""
+    first, second = SHUTDOWN + meminfo(5), meminfo(6) + SHUTDOWN
+    messages = [inet((53, 0), states.CLOSE, attributes=each) for each in (first, second)]
+    assert [5, 6] == [each.drops for each in find(messages)]
+
+
 def test_cookie() -> None:
     """It has 64 bits, the lower half first."""
     cookie = (1 << 32) + 7
