@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.sampling.services import name_ports
+from exporter.sampling.services.names import name_ports
 
 
 def test_precedence() -> None:

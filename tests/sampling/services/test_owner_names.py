@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.sampling.owner_names import name_owner
+from exporter.sampling.services.owner_names import name_owner
 
 ID = b"0123456789abcdef" * 4
 UID = b"6f9619ff-8b86-d011-b42d-00c04fc964ff"
