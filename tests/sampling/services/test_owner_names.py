@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.sampling import owner_names
+from exporter.sampling.services import owner_names
 from exporter.sampling.services.owner_names import name_owner
 from tests.support.daemon import ROOT
 
