@@ -78,8 +78,9 @@ class KernelReader:
                 lambda: ask_twice_if_busy(lambda: ask(table, now + FILE_SECONDS)),
                 FILE_SECONDS + HANG_GRACE_SECONDS,
             )
-        except SockDiagError:
-            choice.note_failure(NETLINK, now)
+        except SockDiagError as error:
+            if error.reason is Reason.UNAVAILABLE:  # what is busy or late says nothing of the tables
+                choice.note_failure(NETLINK, now)
             raise
 
     def walk(
