@@ -1,200 +1,166 @@
-"""Whatever becomes of a table is a value: a count, an absence or an error, and in time."""
+"""The kernel is read by one thread, once, at the cost that its own counters let expect."""
 
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from exporter.config.settings import AUTO, NETLINK, PROCFS
 from exporter.kernel import states
-from exporter.kernel.procfs import Procfs, ProcfsError
-from exporter.kernel.procnet import ProcnetError
-from exporter.kernel.tables import TABLES
-from exporter.sampling.ports import PortRules, Service
-from exporter.sampling.reader import Reading, TableReader
-from exporter.sampling.services import PortNames
-from tests.support.procfs_tree import CAPTURED, Printed, ProcfsTree, open_files
-from tests.support.sampling.odd_procfs import FailingProcfs, HangingProcfs
-from tests.support.sampling.port_rules import EPHEMERAL, make_rules
-from tests.support.sampling.watched import lay_out_connections
+from exporter.kernel.netlink import Reason, SockDiagError
+from exporter.kernel.tables import TABLES, Table
+from exporter.sampling.reading.guard import HangError
+from exporter.sampling.reading.reader import KernelReader
+from exporter.sampling.reading.sources import LARGE_ROWS
+from exporter.sampling.reading.walk import Observer, Reading
+from tests.support.patience import PATIENCE_SECONDS
+from tests.support.procfs_tree import Printed, ProcfsTree
+from tests.support.sampling.netlink import BUSY, LATE, REFUSED, Diag, Netlink, OwnProcfs
+from tests.support.sampling.odd_procfs import CountingProcfs, HangingProcfs
 
-PATIENCE_SECONDS = 30.0
-LISTENING_80 = Service("inbound", 80)
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> ProcfsTree:
-    """Lay out a procfs with a listener and two connections of port 80."""
-    return lay_out_connections(tmp_path)
+LISTENER = Diag(80, state=states.LISTEN, inode=1, receive=2, send=128)
+TCP = TABLES["tcp"]
 
 
-def read(procfs: Procfs, table: str = "tcp", rules: PortRules | None = None) -> Reading:
-    """Read a table once."""
-    return TableReader(TABLES[table], procfs, rules or make_rules()).read((), PATIENCE_SECONDS)
+class OwnCountingProcfs(CountingProcfs, OwnProcfs):
+    """Counts what is opened of what netlink shows as well."""
+
+    def __init__(self, root: Path) -> None:
+        CountingProcfs.__init__(self, root)
 
 
-def test_count(tree: ProcfsTree) -> None:
-    reading = read(tree.procfs())
-    assert reading.count is not None
-    assert list(reading.count.tallies) == [LISTENING_80]
-    assert (reading.count.listed, reading.error, reading.sockstat_difference) == (3, None, None)
-    assert 0 <= reading.cpu_seconds <= reading.duration_seconds + 0.1 < PATIENCE_SECONDS
+def no_observers(table: Table) -> Mapping[str, Observer]:
+    """Return that nobody looks."""
+    del table
+    return {}
 
 
-def test_ports_that_listened_lately_count(tree: ProcfsTree) -> None:
-    tree.fill("tcp", Printed(9999, 443))
-    reader = TableReader(TABLES["tcp"], tree.procfs(), make_rules())
-    reading = reader.read([9999], PATIENCE_SECONDS)
-    assert reading.count is not None
-    assert list(reading.count.tallies) == [Service("inbound", 9999)]
-
-
-def test_a_table_that_was_there_and_is_gone_is_an_error(tree: ProcfsTree) -> None:
-    reader = TableReader(TABLES["udp"], tree.procfs(), make_rules())
-    tree.fill("udp", Printed(53))
-    assert reader.read((), PATIENCE_SECONDS).error is None
-    (tree.net / "udp").unlink()
-    assert str(reader.read((), PATIENCE_SECONDS).error) == "udp: the table is gone"
-
-
-def test_missing_table_is_no_error(tree: ProcfsTree) -> None:
-    reading = read(tree.procfs(), "tcp6")
-    assert (reading.count, reading.error) == (None, None)
-
-
-def test_empty_file_is_an_error(tree: ProcfsTree) -> None:
-    tree.write("tcp", b"")
-    reading = read(tree.procfs())
-    assert reading.count is None
-    assert isinstance(reading.error, ProcnetError)
-
-
-@pytest.mark.parametrize(
-    ("sockstat", "expected"),
-    [(b"TCP: inuse 2 orphan 0\n", 0), (b"TCP: inuse 5\n", -3), (b"UDP: inuse 5\n", None), (b"", None)],
-)
-def test_difference_to_sockstat(tree: ProcfsTree, sockstat: bytes, expected: int | None) -> None:
-    """Of three sockets one is in TIME_WAIT, which sockstat does not count."""
-    tree.write("sockstat", sockstat)
-    assert expected == read(tree.procfs()).sockstat_difference
-
-
-@pytest.mark.parametrize("table", [name for name in TABLES if name != "unix"])
-def test_captured_tables_agree_with_sockstat(table: str) -> None:
-    assert read(Procfs(str(CAPTURED)), table).sockstat_difference == 0
-
-
-def test_unix_sockets_are_in_no_sockstat() -> None:
-    reading = read(Procfs(str(CAPTURED)), "unix")
-    assert reading.count is not None
-    assert reading.sockstat_difference is None
-
-
-def test_unreadable_sockstat_costs_the_difference_only(tree: ProcfsTree) -> None:
-    """What the table says is not in doubt."""
-    tree.make_fifo("sockstat")
-    reading = read(tree.procfs())
-    assert reading.count is not None
-    assert (reading.error, reading.sockstat_difference) == (None, None)
-
-
-@pytest.mark.parametrize("error", [ProcfsError("gone"), MemoryError(), ZeroDivisionError("a bug")])
-def test_nothing_is_half_counted(tree: ProcfsTree, error: Exception) -> None:
-    """An error after the first block leaves no count, and the next reading has the whole of it."""
-    procfs = FailingProcfs(tree.root, "tcp", error)
-    reader = TableReader(TABLES["tcp"], procfs, make_rules())
-    failed = reader.read((), PATIENCE_SECONDS)
-    assert (failed.count, failed.sockstat_difference, failed.error) == (None, None, error)
-    procfs.error = None
-    assert reader.read((), PATIENCE_SECONDS).count == read(tree.procfs()).count
-
-
-class BrokenNames(dict[int, str]):
-    """Names that cannot be looked up."""
-
-    def __contains__(self, key: object) -> bool:
-        return bool(1 / 0)
-
-
-def test_bug_in_the_counter_leaves_nothing_open(tree: ProcfsTree) -> None:
-    """Where counting fails at once, the table that was opened for it is closed."""
-    rules = PortRules(PortNames({}, BrokenNames(), {}), frozenset(), 100, EPHEMERAL)
-    reader = TableReader(TABLES["tcp"], tree.procfs(), rules)
-    before = open_files()
-    for _ in range(3):
-        assert isinstance(reader.read([40000], PATIENCE_SECONDS).error, ZeroDivisionError)
-    assert before == open_files()
-
-
-def test_table_that_is_none_is_closed(tree: ProcfsTree) -> None:
-    """At once, although the error still knows what was being read."""
-    tree.write("tcp", b"no table\n")
-    before = open_files()
-    reading = read(tree.procfs())
-    assert before == open_files()
-    assert reading.error is not None
+def walk(reader: KernelReader, *tables: str) -> Mapping[str, Reading]:
+    """Walk tables once."""
+    return reader.walk(tables, no_observers, PATIENCE_SECONDS, want_drops=True)
 
 
 @pytest.fixture
-def hanging(tree: ProcfsTree) -> Iterator[HangingProcfs]:
-    """Hang in the table ``tcp`` until the end of the test."""
-    with HangingProcfs(tree.root, "tcp") as procfs:
-        yield procfs
+def procfs(tree: ProcfsTree) -> OwnCountingProcfs:
+    """Return a procfs that netlink shows as well, without any sockstat."""
+    return OwnCountingProcfs(tree.root)
 
 
-def test_hanging_read(hanging: HangingProcfs) -> None:
-    """It is given up, and nothing else is started while it hangs; then all is well again."""
-    reader = TableReader(TABLES["tcp"], hanging, make_rules())
-    threads = threading.active_count()
-    started = time.monotonic()
-    for _ in range(100):
-        reading = reader.read((), 0.01)
-        assert reading.count is None
-        assert str(reading.error) == "timeout: the read hangs"
-        assert threading.active_count() == threads + 1
-    assert hanging.reads == 1
-    assert time.monotonic() - started < PATIENCE_SECONDS
-    hanging.release.set()
-    patience = time.monotonic() + PATIENCE_SECONDS
-    while reader.read((), PATIENCE_SECONDS).count is None:
-        assert time.monotonic() < patience
-    assert threading.active_count() == threads
+def test_every_table_is_read_in_the_order_asked_for(procfs: OwnCountingProcfs) -> None:
+    readings = walk(KernelReader(procfs, PROCFS), "udp", "tcp6", "tcp")
+    assert list(readings) == ["udp", "tcp6", "tcp"]
+    assert [reading.seen is not None for reading in readings.values()] == [True, False, True]
 
 
-def test_late_reading_is_dropped(hanging: HangingProcfs, tree: ProcfsTree) -> None:
-    """What a read that hung brings in the end is of another time."""
-    reader = TableReader(TABLES["tcp"], hanging, make_rules())
-    assert reader.read((), 0.01).error is not None
-    hanging.release.set()
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and thread.daemon:
-            thread.join(PATIENCE_SECONDS)
-    tree.fill("tcp", Printed(443, state=states.LISTEN))
-    reading = reader.read((), PATIENCE_SECONDS)
-    assert reading.count is not None
-    assert list(reading.count.tallies) == [Service("inbound", 443)]
+@pytest.mark.parametrize("protocol", ["TCP", "UDP"])
+@pytest.mark.parametrize(("rows", "expected"), [(LARGE_ROWS + 1, NETLINK), (5, PROCFS)])
+def test_sockstat_tells_the_size_before_a_table_is_read(
+    tree: ProcfsTree, procfs: OwnCountingProcfs, netlink: Netlink, protocol: str, rows: int, expected: str
+) -> None:
+    """So procfs is tried where there is little to read, and never at the first pass over a large table."""
+    tree.write("sockstat", b"%b: inuse %d\n" % (protocol.encode(), rows))
+    reader = KernelReader(procfs, AUTO)
+    table = protocol.lower()
+    sources = [walk(reader, table)[table].source for _ in range(2)]
+    assert sources == [NETLINK, expected]
+    assert netlink.dumps == 1 + (expected == NETLINK)
+    assert procfs.opened[table] == (expected == PROCFS)
 
 
-def test_table_that_takes_too_long(tree: ProcfsTree) -> None:
-    """Reading ends at the deadline, without a thread that is left behind."""
-    lines = [b"Inode Path".ljust(63), *[b"row".ljust(63)] * 9000]
-    tree.write("unix", b"\n".join(lines))
-    threads = threading.active_count()
-    reading = TableReader(TABLES["unix"], tree.procfs(), make_rules()).read((), 0.0)
-    assert reading.count is None
-    assert str(reading.error) == f"{tree.net}/unix: timeout: it takes too long to read"
-    assert threading.active_count() == threads
+def test_time_wait_and_both_families_count(
+    tree: ProcfsTree, procfs: OwnCountingProcfs, netlink: Netlink
+) -> None:
+    """The kernel keeps both in one hash: reading one costs what is in both."""
+    del netlink
+    tree.write("sockstat", b"TCP: inuse 700 tw 700\n")
+    tree.write("sockstat6", b"TCP6: inuse 700\n")
+    reader = KernelReader(procfs, AUTO)
+    assert [NETLINK] * 3 == [walk(reader, "tcp")["tcp"].source for _ in range(3)]
 
 
-def test_no_room_for_a_thread(tree: ProcfsTree) -> None:
-    """That pass goes without the table, the next one is as ever."""
-    reader = TableReader(TABLES["tcp"], tree.procfs(), make_rules())
-    usual = threading.stack_size(1 << 48)  # more than there is to address, even where memory is overcommitted
-    try:
-        reading = reader.read((), PATIENCE_SECONDS)
-    finally:
-        threading.stack_size(usual)
-    assert reading.count is None
-    assert isinstance(reading.error, RuntimeError)
-    assert reader.read((), PATIENCE_SECONDS).count is not None
+def test_a_sockstat_that_hangs_costs_the_guess_only(
+    tree: ProcfsTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the difference to it; the tables are read, and the thread that hangs is the only one."""
+    monkeypatch.setattr("exporter.sampling.reading.walk.HANG_GRACE_SECONDS", 0.1)
+    with HangingProcfs(tree.root, "sockstat") as procfs:
+        reader = KernelReader(procfs, AUTO)
+        threads = threading.active_count()
+        for _ in range(50):
+            for reading in walk(reader, "tcp", "udp").values():
+                assert reading.seen is not None
+                assert reading.sockstat_difference is None
+            assert threading.active_count() == threads + 2
+        assert procfs.reads == 1
+
+
+def test_changing_the_source_holds_from_the_next_walk_on(procfs: OwnCountingProcfs, netlink: Netlink) -> None:
+    reader = KernelReader(procfs, PROCFS)
+    assert walk(reader, "tcp")["tcp"].source == PROCFS
+    reader.change_source(NETLINK)
+    assert walk(reader, "tcp")["tcp"].source == NETLINK
+    netlink.errors.append(REFUSED)
+    assert walk(reader, "tcp")["tcp"].source == PROCFS
+    reader.change_source(NETLINK)
+    assert walk(reader, "tcp")["tcp"].source == PROCFS  # which is not forgotten where nothing was changed
+
+
+def test_listeners_are_asked_for_apart(procfs: OwnCountingProcfs, netlink: Netlink) -> None:
+    netlink.fill("tcp", LISTENER)
+    netlink.errors.append(BUSY)
+    (listener,) = KernelReader(procfs, PROCFS).read_listeners(TCP)
+    assert (listener.port, listener.waiting, listener.limit) == (80, 2, 128)
+
+
+def test_bound_sockets_are_asked_for_apart(procfs: OwnCountingProcfs, netlink: Netlink) -> None:
+    netlink.bound = [Diag(40000, inode=5)]
+    (bound,) = KernelReader(procfs, PROCFS).read_bound(TCP)
+    assert bound.local_port == 40000
+
+
+def test_netlink_that_is_refused_is_not_asked_again_soon(procfs: OwnCountingProcfs, netlink: Netlink) -> None:
+    """Neither for the tables of the protocol."""
+    reader = KernelReader(procfs, NETLINK)
+    netlink.errors.append(REFUSED)
+    with pytest.raises(SockDiagError, match="refused"):
+        reader.read_listeners(TCP)
+    with pytest.raises(SockDiagError, match="not available"):
+        reader.read_bound(TCP)
+    assert walk(reader, "tcp", "udp")["tcp"].source == PROCFS
+    assert netlink.dumps == 1
+
+
+@pytest.mark.parametrize("errors", [(LATE,), (BUSY, BUSY)])
+def test_a_listing_that_is_late_or_busy_does_not_cost_the_tables_their_source(
+    procfs: OwnCountingProcfs, netlink: Netlink, errors: tuple[SockDiagError, ...]
+) -> None:
+    """Where there are a million sockets, procfs could not take netlink's place."""
+    reader = KernelReader(procfs, NETLINK)
+    netlink.errors.extend(errors)
+    with pytest.raises(SockDiagError) as raised:
+        reader.read_listeners(TCP)
+    assert raised.value.reason is errors[-1].reason is not Reason.UNAVAILABLE
+    assert walk(reader, "tcp")["tcp"].source == NETLINK
+
+
+def test_listeners_of_another_namespace_are_not_asked_for(tree: ProcfsTree, netlink: Netlink) -> None:
+    netlink.fill("tcp", LISTENER)
+    with pytest.raises(SockDiagError, match="not available"):
+        KernelReader(tree.procfs(), NETLINK).read_listeners(TCP)
+
+
+def test_a_read_that_hangs_costs_itself_only(tree: ProcfsTree) -> None:
+    with HangingProcfs(tree.root, "netstat") as procfs:
+        reader = KernelReader(procfs, PROCFS)
+        with pytest.raises(HangError):
+            reader.read("netstat", lambda of: of.read_net("netstat"), 0.01)
+        assert walk(reader, "tcp")["tcp"].seen is not None
+
+
+def test_cpu_time_is_that_of_all_reads(tree: ProcfsTree) -> None:
+    tree.fill("tcp", *(Printed(80, 1, peer=i) for i in range(20_000)))
+    reader = KernelReader(tree.procfs(), PROCFS)
+    assert reader.cpu_seconds == 0
+    walk(reader, "tcp")
+    assert 0.001 < reader.cpu_seconds < PATIENCE_SECONDS

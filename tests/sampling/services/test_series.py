@@ -1,215 +1,185 @@
-"""Series are bounded in number, sum up to the rows, and have the zeros that were measured."""
-
-from collections.abc import Iterable
+"""Series have the zeros that help, none that cannot be, and end when nothing is left to say."""
 
 import pytest
 
 from exporter.kernel import states
 from exporter.kernel.tables import TABLES
-from exporter.sampling.counting import TableCount
-from exporter.sampling.ports import PortRules
-from exporter.sampling.series import LISTENERS_KEPT_SECONDS, SERIES_KEPT_SECONDS, Series, SeriesMemory
-from exporter.sampling.snapshot import ListenerKey, QueueKey, SocketKey
+from exporter.sampling.services.counting import TableCount
+from exporter.sampling.services.listening import LISTENERS_KEPT_SECONDS
+from exporter.sampling.services.series import SERIES_KEPT_SECONDS, SeriesMemory
 from tests.support.procfs_tree import Printed
-from tests.support.sampling.port_rules import count_rows, make_rules
+from tests.support.sampling.host import listening
+from tests.support.sampling.port_rules import make_rules
+from tests.support.sampling.series import LEAKING, SeriesHost, show, show_states, shown_ports
 
-TCP_STATES = set(states.TCP.values())
 HOUR = 3600.0
+INBOUND = dict.fromkeys(("established", "syn_recv", "time_wait", "close_wait", "listen"), 0)
+OUTBOUND = dict.fromkeys(("established", "syn_sent", "time_wait", "close_wait"), 0)
 
 
-class Host:
-    """Passes over the tables of a host, with a memory of those before."""
-
-    def __init__(self, rules: PortRules | None = None) -> None:
-        self.rules = rules or make_rules()
-        self.memory = SeriesMemory()
-
-    def watch(self, now: float, **tables: Iterable[Printed]) -> Series:
-        """Return the series of a pass."""
-        counts = {
-            name: count_rows(name, rows, self.rules, self.memory.listening(name, now))
-            for name, rows in tables.items()
-        }
-        return self.memory.label(counts, self.rules, now)
-
-
-def states_of(series: Series, direction: str, port: str) -> dict[str, int]:
-    """Return the sockets over IPv4 of a port by state."""
-    return {
-        key.state: count
-        for key, count in series.sockets.items()
-        if (key.direction, key.port, key.family) == (direction, port, "ipv4")
-    }
-
-
-def ports_of(series: Series) -> set[str]:
-    """Return every port that has series."""
-    return {key.port for key in series.sockets}
-
-
-def listening(port: int, waiting: int = 0) -> Printed:
-    """Return a listener."""
-    return Printed(port, state=states.LISTEN, receive=waiting)
-
-
-def test_table_without_rows_has_explicit_zeros() -> None:
-    """For every state, of what has no port of its own and of what is always shown, both ways."""
-    series = Host(make_rules(always=[443])).watch(0, tcp=[])
+def test_table_without_rows_has_zeros_for_what_is_always_shown_and_for_other() -> None:
+    series = SeriesHost(make_rules(always=[443])).see(0, tcp=[])
     expected = {
-        SocketKey("tcp", "ipv4", state, direction, port, name)
-        for state in TCP_STATES
-        for direction in ("inbound", "outbound")
-        for port, name in (("other", "other"), ("443", "https"))
+        ("tcp", direction, port, state): 0
+        for port in ("443", "other")
+        for direction, zeros in (("inbound", INBOUND), ("outbound", OUTBOUND))
+        for state in zeros
     }
-    assert series.sockets == dict.fromkeys(expected, 0)
-    queues = {QueueKey(key.protocol, key.family, *key[3:]) for key in expected}
-    assert series.send_queue_bytes == series.receive_queue_bytes == dict.fromkeys(queues, 0)
-    assert series.accept_queue_length == {}
+    assert show(series) == expected
+
+
+def test_datagrams_have_the_two_states_that_they_can_have() -> None:
+    series = SeriesHost().see(0, udp=[Printed(53, state=states.CLOSE), Printed(50000, 443)])
+    assert show_states(series, "inbound", "53", "udp") == {"unconnected": 1, "established": 0}
+    assert show_states(series, "outbound", "443", "udp") == {"established": 1}
 
 
 @pytest.mark.parametrize("table", ["raw", "raw6", "unix"])
 def test_table_without_ports_has_explicit_zeros(table: str) -> None:
-    """An empty label stands where none has a meaning."""
-    series = SeriesMemory().label({table: TableCount({}, {})}, make_rules(), 0)
-    protocol, family = TABLES[table].protocol, TABLES[table].family
-    expected = {SocketKey(protocol, family, state, "", "", "") for state in TABLES[table].states.values()}
-    assert series.sockets == dict.fromkeys(expected, 0)
-    assert len(series.send_queue_bytes) == (table != "unix")
+    """For every state; an empty label stands where none has a meaning."""
+    series = SeriesMemory().fold({table: TableCount({})}, make_rules(), LEAKING, 0)
+    assert show(series) == {(table, "", "", state): 0 for state in TABLES[table].states.values()}
 
 
 def test_table_that_was_not_read_has_no_series() -> None:
     """A zero is never made up, not even of what was there before."""
-    host = Host(make_rules(always=[443]))
-    host.watch(0, tcp=[listening(80), Printed(80, 1)], tcp6=[])
-    series = host.watch(1, tcp6=[])
-    assert {key.family for key in series.sockets} == {"ipv6"}
-    assert not series.accept_queue_length
-    assert host.memory.listening("tcp", 1) == (80,)
-    assert host.memory.listening("tcp", 601) == ()
+    host = SeriesHost(make_rules(always=[443]))
+    host.see(0, tcp=[listening(80), Printed(80, 1)], tcp6=[])
+    assert {key[0] for key in show(host.see(1, tcp6=[]))} == {"tcp6"}
+    assert host.memory.listened("tcp", 1) == (80,)
+    assert host.memory.listened("tcp", 601) == ()
 
 
-def test_listener_has_every_state() -> None:
-    series = Host().watch(0, tcp=[listening(80, 3), Printed(80, 5, states.CLOSE_WAIT, receive=9)])
-    assert states_of(series, "inbound", "80") == {
-        **dict.fromkeys(TCP_STATES, 0),
-        "listen": 1,
-        "close_wait": 1,
-    }
-    assert series.accept_queue_length == {ListenerKey("tcp", "ipv4", "80", "http"): 3}
-    assert series.receive_queue_bytes[QueueKey("tcp", "ipv4", "inbound", "80", "http")] == 9
-    assert states_of(series, "outbound", "80") == {}
+def test_listener_has_the_zeros_that_help() -> None:
+    """And other states only where there are sockets."""
+    rows = [listening(80), Printed(80, 5, states.CLOSE_WAIT), Printed(80, 6, states.FIN_WAIT2)]
+    series = SeriesHost().see(0, tcp=rows)
+    expected = {**INBOUND, "listen": 1, "close_wait": 1, "fin_wait2": 1}
+    assert show_states(series, "inbound", "80") == expected
+    assert show_states(series, "outbound", "80") == {}
 
 
-def test_port_without_a_name_is_its_own_name() -> None:
-    series = Host().watch(0, tcp=[listening(9999)])
-    assert {key.port_name for key in series.sockets if key.port == "9999"} == {"9999"}
+def test_outbound_service_that_was_seen_has_the_zeros_that_help() -> None:
+    series = SeriesHost().see(0, tcp=[Printed(50000, 5432)])
+    assert show_states(series, "outbound", "5432") == {**OUTBOUND, "established": 1}
 
 
-def test_equal_names_are_two_series() -> None:
-    series = Host(make_rules(names={80: "web", 443: "web"})).watch(0, tcp=[listening(80), listening(443)])
-    listeners = {key.port: n for key, n in series.sockets.items() if key[2:4] == ("listen", "inbound")}
-    assert listeners == {"80": 1, "443": 1, "other": 0}
+def test_pairs_that_cannot_be_never_appear() -> None:
+    """Nothing that goes out listens, and nothing that comes in is about to connect."""
+    host = SeriesHost(make_rules(always=[443]))
+    for now in (0, 5):
+        series = host.see(now, tcp=[listening(80), Printed(80, 1), Printed(50000, 443)], udp=[Printed(53, state=7)])
+        pairs = {(key[1], key[3]) for key in show(series)}
+        assert not pairs & {("outbound", "listen"), ("inbound", "syn_sent"), ("outbound", "syn_recv")}
+
+
+def test_an_odd_state_stays_at_zero_for_an_hour() -> None:
+    host = SeriesHost()
+    host.see(0, tcp=[listening(80), Printed(80, 1, states.FIN_WAIT2)])
+    assert SERIES_KEPT_SECONDS == HOUR
+    for now in (5, HOUR):
+        assert show_states(host.see(now, tcp=[listening(80)]), "inbound", "80")["fin_wait2"] == 0
+    assert "fin_wait2" not in show_states(host.see(HOUR + 5, tcp=[listening(80)]), "inbound", "80")
+
+
+def test_port_without_a_name_is_its_own_name_and_equal_names_are_two_series() -> None:
+    host = SeriesHost(make_rules(names={80: "web", 443: "web"}))
+    series = host.see(0, tcp=[listening(80), listening(443), listening(9999)])
+    assert series.label("tcp", 9999) == ("inbound", "9999", "9999")
+    assert series.label("tcp", 80) == ("inbound", "80", "web")
+    assert series.label("tcp", 443) == ("inbound", "443", "web")
+    assert series.label("tcp", 81) == ("inbound", "other", "other")
+    assert series.label("raw", 0) == ("", "", "")
 
 
 def test_leak_that_ends_falls_to_zero_for_an_hour() -> None:
-    """Then the series goes; a state that was never seen has none."""
-    host = Host()
+    host = SeriesHost()
     leaking = [Printed(50000, 631, states.CLOSE_WAIT)]
-    assert states_of(host.watch(0, tcp=leaking), "outbound", "631") == {"close_wait": 1}
-    assert SERIES_KEPT_SECONDS == HOUR
+    leak = {**OUTBOUND, "close_wait": 1}
+    assert show_states(host.see(0, tcp=leaking), "outbound", "631") == leak
     for now in (5, HOUR):
-        assert states_of(host.watch(now, tcp=[]), "outbound", "631") == {"close_wait": 0}
-    assert states_of(host.watch(HOUR + 5, tcp=[]), "outbound", "631") == {}
+        assert show_states(host.see(now, tcp=[]), "outbound", "631") == OUTBOUND
+    assert show_states(host.see(HOUR + 5, tcp=[]), "outbound", "631") == {}
 
 
 def test_leak_that_goes_on_is_never_forgotten() -> None:
-    host = Host()
+    host = SeriesHost()
     for now in range(0, 4 * 3600, 1800):
-        series = host.watch(now, tcp=[Printed(50000, 631, states.CLOSE_WAIT)])
-        assert states_of(series, "outbound", "631") == {"close_wait": 1}
+        series = host.see(now, tcp=[Printed(50000, 631, states.CLOSE_WAIT)])
+        assert show_states(series, "outbound", "631")["close_wait"] == 1
 
 
 def test_sockets_of_a_daemon_that_stopped_stay_its_own() -> None:
-    """What it left in CLOSE_WAIT turns around after ten minutes; the states it had stay at 0 for longer."""
-    host = Host()
+    """For ten minutes, also where the other end has a name; then they are taken for outbound ones."""
+    host = SeriesHost()
     left = [Printed(9999, 443, states.CLOSE_WAIT)]
-    host.watch(0, tcp=[listening(9999), *left])
+    host.see(0, tcp=[listening(9999), *left])
     assert LISTENERS_KEPT_SECONDS == 600
     for now in (5.0, 600.0):
-        series = host.watch(now, tcp=left)
-        expected = {**dict.fromkeys(TCP_STATES, 0), "close_wait": 1}
-        assert states_of(series, "inbound", "9999") == expected
-        assert not series.accept_queue_length
-    host.watch(605, tcp=left)
-    series = host.watch(610, tcp=left)
-    assert states_of(series, "outbound", "443") == {"close_wait": 1}
-    assert states_of(series, "inbound", "9999") == {"listen": 0, "close_wait": 0}
+        expected = {**INBOUND, "close_wait": 1}
+        assert show_states(host.see(now, tcp=left), "inbound", "9999") == expected
+    series = host.see(601, tcp=left)
+    assert show_states(series, "outbound", "443")["close_wait"] == 1
+    assert show_states(series, "inbound", "9999") == {"listen": 0, "close_wait": 0}
+
+
+def test_a_listener_in_the_ephemeral_range_is_not_remembered() -> None:
+    """The kernel may give its port to a client at once."""
+    host = SeriesHost()
+    host.see(0, tcp=[listening(50000), Printed(50000, 443), Printed(50000, 444)])
+    series = host.see(5, tcp=[Printed(50000, 443)])
+    assert show_states(series, "outbound", "443")["established"] == 1
+
+
+def test_a_listener_in_the_ephemeral_range_becomes_a_service_when_it_lasts_a_minute() -> None:
+    host = SeriesHost()
+    for now, expected in ((0, False), (59, False), (60, True), (65, True)):
+        assert ("50000" in shown_ports(host.see(now, tcp=[listening(50000)]))) is expected
+    other = SeriesHost()
+    for now in (0, 30):
+        other.see(now, tcp=[listening(50000)])
+    other.see(40, tcp=[])
+    assert "50000" not in shown_ports(other.see(61, tcp=[listening(50000)]))
+
+
+@pytest.mark.parametrize(("connections", "expected"), [(0, False), (1, False), (2, True)])
+def test_a_listener_in_the_ephemeral_range_with_connections_is_a_service_at_once(
+    connections: int, *, expected: bool
+) -> None:
+    rows = [listening(50000), *(Printed(50000, 5 + i) for i in range(connections))]
+    assert ("50000" in shown_ports(SeriesHost().see(0, tcp=rows))) is expected
+
+
+def test_clients_of_udp_in_the_ephemeral_range_never_become_services() -> None:
+    """A resolver's socket that lasts is still a client's; one with connected sockets is a server's."""
+    host = SeriesHost()
+    for now in (0, 600):
+        series = host.see(now, udp=[Printed(50000, state=states.CLOSE)])
+        assert "50000" not in shown_ports(series)
+    server = [Printed(50001, state=states.CLOSE), Printed(50001, 7), Printed(50001, 8)]
+    series = host.see(605, udp=server)
+    assert show_states(series, "inbound", "50001", "udp") == {"unconnected": 1, "established": 2}
 
 
 def test_nothing_is_left_of_ports_that_vanished() -> None:
-    host = Host()
-    before = host.watch(0, tcp=[], udp=[])
-    host.watch(
+    host = SeriesHost()
+    before = show(host.see(0, tcp=[], udp=[]))
+    host.see(
         5,
         tcp=[listening(9999), Printed(9999, 1), Printed(50000, 22)],
         udp=[Printed(5353, state=7), Printed(50000, 53)],
     )
-    host.watch(5 + HOUR + 1, tcp=[], udp=[])
-    assert host.watch(5 + HOUR + 2, tcp=[], udp=[]) == before
-    assert host.memory.listening("tcp", 5 + HOUR + 2) == ()
+    host.see(5 + HOUR + 1, tcp=[], udp=[])
+    assert show(host.see(5 + HOUR + 2, tcp=[], udp=[])) == before
+    assert host.memory.listened("tcp", 5 + HOUR + 2) == ()
 
 
 def test_unknown_state_is_a_series_while_there_is_one() -> None:
-    series = Host().watch(0, tcp=[listening(80), Printed(80, 1, 13)])
-    assert states_of(series, "inbound", "80")["unknown"] == 1
-    assert set(states_of(series, "inbound", "80")) == TCP_STATES | {"unknown"}
-
-
-def test_clients_have_no_series_of_their_own() -> None:
-    """60,000 local ports are one port to the page, and none is counted as folded: none is a service."""
-    clients = [Printed(local, 50000, local % 2 + 1) for local in range(1000, 61000)]
-    clients += [listening(port) for port in range(32768, 61000)]
-    datagrams = [Printed(local, state=7) for local in range(32768, 61000)]
-    series = Host().watch(0, tcp=clients, udp=datagrams)
-    named = make_rules().names
-    assert ports_of(series) - {"other"} <= {str(port) for port in (*named.tcp, *named.udp)}
-    assert len(series.sockets) < 1000
-    assert sum(series.sockets.values()) == len(clients) + len(datagrams)
-    assert {key.port for key in series.accept_queue_length} - {"other"} <= ports_of(series)
-
-
-def test_ports_over_the_limit_are_folded_and_counted() -> None:
-    """The largest keep series of their own; the sockets of the others move, and none is lost."""
-    rows = [listening(port) for port in range(1000, 11_000)]
-    rows += [Printed(10_000, 1, receive=1)] * 5 + [Printed(9_000, 1, send=2)] * 4
-    series = Host(make_rules(limit=2)).watch(0, tcp=rows)
-    assert ports_of(series) == {"other", "10000", "9000"}
-    assert series.ports_folded == 9_998
-    assert states_of(series, "inbound", "other")["listen"] == 9_998
-    assert states_of(series, "inbound", "10000")["established"] == 5
-    assert sum(series.sockets.values()) == len(rows)
-    assert {key.port for key in series.accept_queue_length} == {"other", "10000", "9000"}
-
-
-def test_what_is_always_shown_does_not_count_towards_the_limit() -> None:
-    rows = [listening(80)] * 3 + [listening(8080)]
-    series = Host(make_rules(always=[22], limit=1)).watch(0, tcp=rows)
-    assert ports_of(series) == {"other", "22", "80"}
-    assert series.ports_folded == 1
-
-
-def test_two_ports_at_the_limit_do_not_take_turns() -> None:
-    host = Host(make_rules(limit=1))
-    host.watch(0, tcp=[listening(80)] * 10 + [listening(8080)] * 9)
-    for now, rivals in ((1, 11), (2, 9), (3, 12)):
-        series = host.watch(now, tcp=[listening(80)] * 10 + [listening(8080)] * rivals)
-        assert ports_of(series) == {"other", "80"}
-    assert ports_of(host.watch(4, tcp=[listening(80)] * 10 + [listening(8080)] * 13)) == {"other", "8080"}
+    series = SeriesHost().see(0, tcp=[listening(80), Printed(80, 1, 13)])
+    assert show_states(series, "inbound", "80") == {**INBOUND, "listen": 1, "unknown": 1}
 
 
 def test_accept_queue_has_the_port_of_its_listener() -> None:
-    """A port that is a service's over UDP only is no service where TCP listens on it by chance."""
-    host = Host(make_rules())
-    series = host.watch(0, tcp=[listening(51820, 4)], udp=[Printed(51820, state=7)])
-    assert states_of(series, "inbound", "other")["listen"] == 1
-    assert series.accept_queue_length == {ListenerKey("tcp", "ipv4", "other", "other"): 4}
+    series = SeriesHost(make_rules(limit=1)).see(0, tcp=[listening(80, 4), listening(9999, 3), listening(9998, 2)])
+    queues = series.tables["tcp"].accept_queues
+    assert {port: queue.waiting for port, queue in queues.items()} == {80: 4, 0: 5}

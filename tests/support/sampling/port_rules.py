@@ -82,4 +82,9 @@ sockets = st.builds(
     send=st.integers(0, 2**32 - 1),
     receive=st.integers(0, 2**32 - 1),
     inode=st.integers(1, 9),
+    timer=st.just(0),
+    peer=st.just(0),
+    own=st.just(0),
+    expires=st.just(0),
+    drops=st.just(0),
 )
