@@ -85,7 +85,8 @@ class Netlink:
         self._fail()
         tables = list(tables)
         for table in tables:
-            yield table, ListenerRows(self._listeners(table))
+            if table.protocol == "tcp":
+                yield table, ListenerRows(self._listeners(table))
         for table in tables:
             others = [each for each in self.sockets.get(table.name, []) if each.state != states.LISTEN]
             for block in _group(others, table.family):
