@@ -1,105 +1,114 @@
-"""The busiest destination is found in bounded memory, where connections to its port are many."""
-
-from collections import Counter
-from collections.abc import Mapping
-from pathlib import Path
+"""What connect() and bind() cannot take now is counted, in bounded memory."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from exporter.kernel import states
-from exporter.sampling import destinations
-from exporter.sampling.destinations import count_most_frequent
-from exporter.sampling.sampler import Sampler
-from tests.support.procfs_tree import Printed, ProcfsTree
-from tests.support.sampling.odd_procfs import CountingProcfs
-from tests.support.sampling.watched import SETTINGS, lay_out
+from exporter.kernel.inet_diag import DiagRows
+from exporter.kernel.netlink import Block
+from exporter.kernel.tables import TABLES
+from exporter.sampling.services import port_usage
+from exporter.sampling.services.port_usage import (
+    Address,
+    PortUsage,
+    Reuse,
+    count_bound,
+    count_busiest,
+    make_address,
+)
+from tests.support.sampling.netlink import Diag
+
+EPHEMERAL = range(20_000, 21_000)
+LOOPBACK = bytes([127, 0, 0, 1]).ljust(16, b"\0")
+REMOTE = bytes([10, 0, 0, 9]).ljust(16, b"\0")
+MAPPED = bytes.fromhex("00000000 00000000 0000ffff")
+NEVER, ALWAYS, ON_LOOPBACK = Reuse(), Reuse(always=True), Reuse(on_loopback=True)
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> ProcfsTree:
-    """Lay out a procfs with few ephemeral ports."""
-    tree = lay_out(tmp_path)
-    tree.write_sysctl("net/ipv4/ip_local_port_range", b"20000 20099\n")
-    return tree
+def use(*sockets: Diag, family: str = "ipv4", reuse: Reuse = NEVER, crowded: object = None) -> PortUsage:
+    """Return what sockets use."""
+    wanted = {5432} if crowded else None
+    usage = PortUsage(family, EPHEMERAL.__contains__, wanted, reuse)
+    table = TABLES["tcp" if family == "ipv4" else "tcp6"]
+    for each in sockets:
+        message = each.message(family)
+        usage.observe(DiagRows(table, Block(message, len(message))))
+    return usage
 
 
-def measure(tree: ProcfsTree, *rows: Printed) -> Mapping[tuple[str, ...], float]:
-    """Return what a pass measures of a table of TCP."""
-    tree.fill("tcp", *rows)
-    return Sampler(tree.procfs(), SETTINGS).take_snapshot().measures["ephemeral_ports_busiest_destination"]
+def opened(local: int, remote: int = 5432, own: bytes = REMOTE, peer: bytes = REMOTE) -> Diag:
+    """Return a connection that this host opened."""
+    return Diag(local, remote, own=own, peer=peer, inode=1)
 
 
-def test_destinations_are_not_added_up(tree: ProcfsTree) -> None:
-    """Nor are ports, and those that came in are none."""
-    rows = [Printed(20000 + i, 5432, peer=i % 3, state=states.TIME_WAIT) for i in range(10)]
-    rows += [Printed(20000 + i, 3306, peer=9) for i in range(12)]
-    rows += [Printed(80, 5432, peer=1), Printed(80, state=states.LISTEN)]
-    assert measure(tree, *rows) == {
-        ("tcp", "ipv4", "5432", "postgresql"): 4,
-        ("tcp", "ipv4", "3306", "mysql"): 12,
-    }
+def test_destinations_are_not_added_up() -> None:
+    """Nor are ports, and those that the kernel did not choose are none."""
+    other = bytes([10, 0, 0, 8]).ljust(16, b"\0")
+    sockets = [opened(20_000 + i) for i in range(4)]
+    sockets += [opened(20_000 + i, peer=other) for i in range(3)]
+    sockets += [opened(20_000 + i, 3306) for i in range(9)] + [opened(80)]
+    assert count_busiest([use(*sockets)]) == {("ipv4", 5432): 4, ("ipv4", 3306): 9}
+    assert count_busiest([use(*sockets, crowded=True)]) == {("ipv4", 5432): 4}
 
 
-def test_few_connections_and_nameless_ports_are_not_looked_at(tree: ProcfsTree) -> None:
-    rows = [Printed(20000 + i, 5432) for i in range(9)]
-    rows += [Printed(20000 + i, 7) for i in range(40)]
-    assert measure(tree, *rows) == {}
-
-
-def test_a_look_holds_until_connections_are_more_or_fewer_or_a_minute_is_over(
-    tree: ProcfsTree, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("reuse", "own", "age_milliseconds", "expected"),
+    [
+        (NEVER, LOOPBACK, 30_000, 1),
+        (ALWAYS, REMOTE, 30_000, 0),
+        (ALWAYS, REMOTE, 1000, 1),
+        (ALWAYS, REMOTE, 1001, 0),
+        (ON_LOOPBACK, REMOTE, 30_000, 1),
+        (ON_LOOPBACK, LOOPBACK, 30_000, 0),
+        (ON_LOOPBACK, LOOPBACK, 500, 1),
+        (Reuse(always=True, delay_milliseconds=0), REMOTE, 1, 0),
+    ],
+)
+def test_time_wait_is_free_where_the_kernel_would_reuse_it(
+    reuse: Reuse, own: bytes, age_milliseconds: int, expected: int
 ) -> None:
-    """What is remembered is never more than there are connections."""
-    sampler = Sampler(tree.procfs(), SETTINGS)
-
-    def measure_again(*peers: int) -> list[float]:
-        tree.fill("tcp", *(Printed(20000 + i, 5432, peer=peer) for i, peer in enumerate(peers)))
-        measures = sampler.take_snapshot().measures
-        return list(measures["ephemeral_ports_busiest_destination"].values())
-
-    assert [20] == measure_again(*[1] * 20)
-    assert [19] == measure_again(*[1, 2] * 9, 1)
-    assert [9] == measure_again(*[1, 2] * 8, 1)
-    assert [10] == measure_again(*[1, 1, 2, 3, 4] * 5)
-    assert [10] == measure_again(*[1] * 25)
-    monkeypatch.setattr(destinations, "LOOK_AGAIN_SECONDS", 0)
-    assert [25] == measure_again(*[1] * 25)
+    """A connection is never free; bind() may not take the port in either case."""
+    socket = opened(20_000, own=own, peer=own)
+    waiting = socket._replace(state=states.TIME_WAIT, timer=3, expires=60_000 - age_milliseconds, inode=0)
+    usage = use(waiting, opened(20_001, 443, own, own), reuse=reuse)
+    assert count_busiest([usage]).get(("ipv4", 5432), 0) == expected
+    assert count_busiest([usage])["ipv4", 443] == 1
+    assert count_bound([usage.ports_by_address()]) == 2
 
 
-def test_the_nearer_the_end_the_more_looks(tree: ProcfsTree) -> None:
-    """One more of a hundred is of no matter where half is left, and seen where three are."""
-    sampler = Sampler(tree.procfs(), SETTINGS)
-    seen: list[float] = []
-    for connections in (50, 51, 97, 98, 99, 100):
-        tree.fill("tcp", *(Printed(20000 + i, 5432, peer=1) for i in range(connections)))
-        measures = sampler.take_snapshot().measures
-        seen += measures["ephemeral_ports_busiest_destination"].values()
-    assert [50, 50, 97, 98, 99, 100] == seen
+def test_mapped_and_plain_addresses_share_a_pool() -> None:
+    mapped = MAPPED + REMOTE[:4]
+    plain = use(opened(20_000), opened(20_001))
+    both = [plain, use(opened(20_002, own=mapped, peer=mapped), family="ipv6")]
+    assert count_busiest(both) == {("ipv4", 5432): 3}
+    assert count_bound(each.ports_by_address() for each in both) == 3
 
 
-def test_look_that_fails_costs_no_other(tree: ProcfsTree) -> None:
-    """A pass reads the table to count it, and again for each port whose connections have changed."""
-    rows = [Printed(20000 + i, port) for port in (5432, 3306) for i in range(20)]
-    procfs = CountingProcfs(tree.root, "tcp", failing=[5])
-    sampler = Sampler(procfs, SETTINGS)
-    for more, expected in [(0, 3), (10, 5), (10, 7), (10, 8)]:
-        tree.fill("tcp", *(Printed(20050 + i, 5432) for i in range(more)), *rows)
-        sampler.take_snapshot()
-        assert expected == procfs.reads
+def test_addresses() -> None:
+    assert make_address(REMOTE, "ipv4") == make_address(MAPPED + REMOTE[:4], "ipv6") == Address(REMOTE[:4])
+    assert make_address(bytes(15) + b"\1", "ipv6").is_loopback
+    assert not make_address(bytes(15) + b"\2", "ipv6").is_loopback
+    assert make_address(LOOPBACK, "ipv4").is_loopback
+    assert make_address(bytes(16), "ipv6").is_any
+    assert make_address(bytes(16), "ipv6").family == "ipv6"
 
 
-@given(st.lists(st.lists(st.integers(0, 9))))
-def test_most_frequent(batches: list[list[int]]) -> None:
-    """It is that of a plain count."""
-    plain = Counter(number for batch in batches for number in batch)
-    found = count_most_frequent(map(bytes, ([n] for n in batch)) for batch in batches)
-    assert max(plain.values(), default=0) == found
+def test_a_socket_at_any_address_takes_the_port_of_all() -> None:
+    """And one port is taken once, whoever shares it."""
+    usage = use(opened(20_000), opened(20_001), opened(20_001, 443), Diag(20_002), Diag(20_001))
+    assert count_bound([usage.ports_by_address()]) == 3
+    assert count_bound([use(Diag(20_002)).ports_by_address()]) == 1
+    assert count_bound([]) == 0
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many destinations there are, the busiest is found, as it is there from the beginning."""
-    monkeypatch.setattr(destinations, "MOST_DESTINATIONS", 100)
-    batches = ([b"busiest", *(b"%d %d" % (batch, i) for i in range(40))] for batch in range(1000))
-    assert count_most_frequent(batches) == 1000
+    monkeypatch.setattr(port_usage, "MOST_DESTINATIONS", 100)
+    monkeypatch.setattr(port_usage, "MOST_ADDRESSES", 10)
+    sockets = []
+    for number in range(300):
+        address = (1_000_000 + number).to_bytes(4).ljust(16, b"\0")
+        sockets += [opened(20_000 + number, peer=address, own=address), opened(20_000 + number)]
+    usage = use(*sockets)
+    assert count_busiest([usage])["ipv4", 5432] == 300
+    assert len(usage.ports) == 10
+    assert sum(map(len, usage.count_destinations().values())) <= 101
