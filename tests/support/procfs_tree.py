@@ -23,7 +23,10 @@ _INTERNET_HEADER = (
 
 
 class Printed(NamedTuple):
-    """What a row of an internet table says; ``own`` and ``peer`` are its addresses, as numbers."""
+    """What a row of an internet table says; ``own`` and ``peer`` are its addresses, as numbers.
+
+    ``expires`` is in hundredths of a second; ``drops`` is printed for datagram sockets only.
+    """
 
     local: int
     remote: int = 0
@@ -34,6 +37,8 @@ class Printed(NamedTuple):
     timer: int = 0
     peer: int = 0
     own: int = 0
+    expires: int = 0
+    drops: int = 0
 
 
 def print_row(table: str, row: Printed, sl: int = 0) -> bytes:
@@ -41,11 +46,11 @@ def print_row(table: str, row: Printed, sl: int = 0) -> bytes:
     digits = 8 if TABLES[table].family == "ipv4" else 32
     text = (
         f"{sl:4d}: {row.own:0{digits}X}:{row.local:04X} {row.peer:0{digits}X}:{row.remote:04X}"
-        f" {row.state:02X} {row.send:08X}:{row.receive:08X} {row.timer:02X}:{0:08X} {0:08X} {0:5d} {0:8d}"
+        f" {row.state:02X} {row.send:08X}:{row.receive:08X} {row.timer:02X}:{row.expires:08X} {0:08X} {0:5d} {0:8d}"
         f" {row.inode} 1 {0:016x}"
     )
     if row.inode:
-        text += " 100 0 0 10 -1" if TABLES[table].protocol == "tcp" else " 0"
+        text += " 100 0 0 10 -1" if TABLES[table].protocol == "tcp" else f" {row.drops}"
     return f"{text:<149}\n".encode() if table == "tcp" else f"{text}\n".encode()
 
 

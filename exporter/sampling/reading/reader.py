@@ -10,7 +10,7 @@ from exporter.kernel.procfs import Procfs
 from exporter.kernel.rows import Listener, Origin
 from exporter.kernel.sockdiag import read_bound, read_listeners, read_silences
 from exporter.kernel.tables import TABLES, Table
-from exporter.sampling.reading.guard import Guard, HangError
+from exporter.sampling.reading.guard import Guard
 from exporter.sampling.reading.sources import SourceChoice
 from exporter.sampling.reading.walk import HANG_GRACE_SECONDS, MakeObservers, Reading, Walk, read_sockstat
 
@@ -78,8 +78,9 @@ class KernelReader:
                 lambda: ask_twice_if_busy(lambda: ask(table, now + FILE_SECONDS)),
                 FILE_SECONDS + HANG_GRACE_SECONDS,
             )
-        except SockDiagError:
-            choice.note_failure(NETLINK, now)
+        except SockDiagError as error:
+            if error.reason is Reason.UNAVAILABLE:  # what is busy or late says nothing of the tables
+                choice.note_failure(NETLINK, now)
             raise
 
     def walk(
@@ -101,10 +102,7 @@ class KernelReader:
 
     def _expect_rows(self) -> Mapping[str, int]:
         """Return by protocol how many rows the kernel's own counters let expect."""
-        try:
-            sockstat = self.read("sockstat", read_sockstat)
-        except HangError:
-            return {}
+        sockstat = read_sockstat(self._procfs, self._guard)
         expected: dict[str, int] = {}
         for table in TABLES.values():
             if numbers := sockstat.get(table.sockstat):

@@ -37,6 +37,8 @@ class SourceChoice:
 
     def choose(self, rows: int | None, now: float) -> str:
         """Return the source to read by; ``rows`` are those to be expected, by the kernel's own counters."""
+        if not self._reachable:  # netlink would show the sockets of another namespace
+            return PROCFS
         preferred = self._choose_by_cost(rows, now) if self._wanted == AUTO else self._wanted
         spare = other(preferred)
         return spare if not self.may_use(preferred, now) and self.may_use(spare, now) else preferred

@@ -134,17 +134,16 @@ class Walk:
         started = time.monotonic()
         deadline = started + self._timeout_seconds
 
-        def work() -> dict[str, Reading]:
-            seen = self._dump(tables, deadline) if source == NETLINK else self._parse(tables[0], deadline)
-            sockstat = read_sockstat(self._procfs)
-            took = time.monotonic() - started
-            return {table.name: _describe(source, table, seen, sockstat, took) for table in tables}
+        def work() -> Mapping[str, Seen]:
+            return self._dump(tables, deadline) if source == NETLINK else self._parse(tables[0], deadline)
 
         try:
-            return self._guard.read(name, work, self._timeout_seconds + HANG_GRACE_SECONDS)
+            seen = self._guard.read(name, work, self._timeout_seconds + HANG_GRACE_SECONDS)
         except Exception as error:  # noqa: BLE001 - the one place where a table's failure, whatever it is, ends
             took = time.monotonic() - started
             return {table.name: Reading(source, error=error, duration_seconds=took) for table in tables}
+        took, sockstat = time.monotonic() - started, read_sockstat(self._procfs, self._guard)
+        return {table.name: _describe(source, table, seen, sockstat, took) for table in tables}
 
     def _dump(self, tables: Sequence[Table], deadline: float) -> Mapping[str, Seen]:
         present = [table for table in tables if not self._is_absent(table)]
@@ -189,8 +188,15 @@ class Walk:
             raise ProcfsError(f"{table.name}: the table is gone")
 
 
-def read_sockstat(procfs: Procfs) -> Mapping[str, Numbers]:
+def read_sockstat(procfs: Procfs, guard: Guard) -> Mapping[str, Numbers]:
     """Return the kernel's own counters by the names of their lines; none where they cannot be read."""
+    try:
+        return guard.read("sockstat", lambda: _parse_sockstats(procfs), HANG_GRACE_SECONDS)
+    except HangError:
+        return {}
+
+
+def _parse_sockstats(procfs: Procfs) -> Mapping[str, Numbers]:
     found: dict[str, Numbers] = {}
     for name in ("sockstat", "sockstat6"):
         try:

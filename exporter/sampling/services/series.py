@@ -140,6 +140,8 @@ class SeriesMemory:
         tallies = _fold_tallies(count, self._own)
         seen = self._seen[table.name]
         seen.see(((service, state) for service, tally in tallies.items() for state in _states(tally)), now)
+        kept = {OTHER_PORT, *self._own}
+        seen.discard(each for each in seen if each[0] % PORTS not in kept)  # or a crowd adds up for an hour
         shown = {service: set(basic) for service, basic in self._basic_states(table, rules)}
         used = set()
         for service, state in seen:

@@ -149,7 +149,7 @@ class TrackedSockets:
         """Follow the sockets in other states, or other tables, from the next walk on."""
         self._states, self._limit = states_followed, limit
         self._walks.clear()
-        for table in self._tables.keys() - set(tables):
+        for table in self._tables.keys() - set(tables if states_followed else ()):
             del self._tables[table]
 
     def is_new(self, table: str) -> bool:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.sampling.snapshot import label_value
+from exporter.sampling.labels import label_value
 
 
 @pytest.mark.parametrize(

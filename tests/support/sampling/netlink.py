@@ -1,0 +1,128 @@
+"""Stand for the kernel's answers over netlink where no kernel could be made to give them."""
+
+import struct
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from socket import AF_INET, AF_INET6
+from typing import NamedTuple
+
+import pytest
+
+from exporter.kernel import states
+from exporter.kernel.inet_diag import DiagRows, read_listeners, read_origins
+from exporter.kernel.netlink import SEQUENCE, SOCK_DIAG_BY_FAMILY, Block, Reason, SockDiagError
+from exporter.kernel.procfs import Procfs
+from exporter.kernel.rows import Listener, ListenerRows, Origin, Rows
+from exporter.kernel.tables import Table
+from exporter.sampling.reading import reader, walk
+
+REFUSED = SockDiagError(Reason.UNAVAILABLE, "refused")
+BUSY = SockDiagError(Reason.TRANSIENT, "busy")
+LATE = SockDiagError(Reason.TIMEOUT, "late")
+
+_MULTI = 2
+_CGROUP_ID = 21
+
+
+class Diag(NamedTuple):
+    """A socket as inet_diag has it; a minisocket has neither inode nor cgroup.
+
+    ``receive`` and ``send`` are its queues, for a listener how many wait and how many may.
+    """
+
+    local: int
+    remote: int = 0
+    state: int = states.ESTABLISHED
+    cookie: int = 1
+    inode: int = 0
+    cgroup_id: int = 0
+    own: bytes = bytes(16)
+    peer: bytes = bytes(16)
+    timer: int = 0
+    expires: int = 0
+    receive: int = 0
+    send: int = 0
+
+    def message(self, family: str) -> bytes:
+        """Return it as the kernel sends it."""
+        attributes = struct.pack("=HHQ", 12, _CGROUP_ID, self.cgroup_id) if self.cgroup_id else b""
+        payload = struct.pack("=BBBB", AF_INET if family == "ipv4" else AF_INET6, self.state, self.timer, 0)
+        payload += struct.pack("!HH", self.local, self.remote) + self.own + self.peer
+        payload += struct.pack("=IQIIIII", 0, self.cookie, self.expires, self.receive, self.send, 0, self.inode)
+        payload += attributes
+        return struct.pack("=IHHII", 16 + len(payload), SOCK_DIAG_BY_FAMILY, _MULTI, SEQUENCE, 7) + payload
+
+
+class OwnProcfs(Procfs):
+    """A procfs in a folder that is taken for that of the own network namespace, which netlink shows."""
+
+    def shows_own_namespace(self) -> bool:
+        """Tell that it is."""
+        return True
+
+
+class Netlink:
+    """Answers for the kernel; each of ``errors``, as long as there are any, is the answer to one dump."""
+
+    def __init__(self) -> None:
+        self.errors: deque[Exception] = deque()
+        self.sockets: dict[str, list[Diag]] = {}
+        self.bound: list[Diag] = []
+        self.dumps = 0
+        self.before_dump: Callable[[], object] = lambda: None
+
+    def fill(self, table: str, *sockets: Diag) -> None:
+        """Set the sockets of a table."""
+        self.sockets[table] = list(sockets)
+
+    def walk_tables(
+        self, tables: Iterable[Table], deadline: float, *, want_drops: bool = False
+    ) -> Generator[tuple[Table, Rows], None, None]:
+        """Yield the listeners of every table, and then the other sockets."""
+        del deadline, want_drops
+        self.dumps += 1
+        self.before_dump()
+        self._fail()
+        tables = list(tables)
+        for table in tables:
+            if table.protocol == "tcp":
+                yield table, ListenerRows(self._listeners(table))
+        for table in tables:
+            others = [each for each in self.sockets.get(table.name, []) if each.state != states.LISTEN]
+            for block in _group(others, table.family):
+                yield table, DiagRows(table, block)
+
+    def read_listeners(self, table: Table, deadline: float) -> Sequence[Listener]:
+        """Return the listeners of a table."""
+        del deadline
+        self._fail()
+        return self._listeners(table)
+
+    def read_bound(self, table: Table, deadline: float) -> Sequence[Origin]:
+        """Return the sockets that are bound and nothing more, which are the same for every table."""
+        del deadline
+        self._fail()
+        return [origin for block in _group(self.bound, table.family) for origin in read_origins(block)]
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Answer in the kernel's place."""
+        monkeypatch.setattr(walk, "walk_tables", self.walk_tables)
+        monkeypatch.setattr(reader, "read_listeners", self.read_listeners)
+        monkeypatch.setattr(reader, "read_bound", self.read_bound)
+
+    def _listeners(self, table: Table) -> list[Listener]:
+        listeners = [each for each in self.sockets.get(table.name, []) if each.state == states.LISTEN]
+        return [found for block in _group(listeners, table.family) for found in read_listeners(block)]
+
+    def _fail(self) -> None:
+        if self.errors:
+            raise self.errors.popleft()
+
+
+def _group(sockets: Iterable[Diag], family: str) -> list[Block]:
+    """Return messages in blocks of one length, as they are received."""
+    messages: dict[int, list[bytes]] = {}
+    for each in sockets:
+        message = each.message(family)
+        messages.setdefault(len(message), []).append(message)
+    return [Block(b"".join(alike), length) for length, alike in messages.items()]
