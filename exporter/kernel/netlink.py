@@ -20,7 +20,6 @@ import errno
 import os
 import re
 import socket
-import sys
 from collections.abc import Callable, Generator, Iterator
 from enum import Enum
 from functools import lru_cache
@@ -44,7 +43,6 @@ _NLM_F_MULTI: Final = 0x2
 _NLM_F_DUMP_INTR: Final = 0x10
 _NLM_F_DUMP: Final = 0x300
 _HEADER: Final = Struct("=IHHII")  # length, type, flags, sequence number, port
-_LENGTH_BYTES: Final = 4
 _PORT: Final = 12
 _ERROR_NUMBER: Final = Struct("=i")
 _TIMEVAL: Final = Struct("@ll")
@@ -149,27 +147,17 @@ class MessageSplitter:
         self.done = False
         self._shortest = shortest
         self._kind = kind
-        self._lengths: tuple[int, ...] = (shortest,)
-        self._header = _HEADER.pack(0, kind, _NLM_F_MULTI, SEQUENCE, 0)[_LENGTH_BYTES:_PORT]
+        self._lengths: tuple[int, ...] = ()
 
     def split(self, data: memoryview) -> list[Block]:
         """Return the messages in one or more whole datagrams; raises SockDiagError."""
-        *runs, rest = zip(*_runs_of(self._lengths).findall(data), strict=True)
-        blocks = [Block(b"".join(run), length) for length, run in zip(self._lengths, runs, strict=True)]
-        if not all(map(self._has_expected_headers, blocks)):
+        if not self._lengths:
             return self._split_singly(data)
+        *runs, rest = zip(*_runs_of(self._kind, self._lengths).findall(data), strict=True)
+        blocks = [Block(b"".join(run), length) for length, run in zip(self._lengths, runs, strict=True)]
         if any(rest):
             blocks += self._split_singly(memoryview(b"".join(rest)))
         return [block for block in blocks if block.data]
-
-    def _has_expected_headers(self, block: Block) -> bool:
-        """Tell whether all messages answer what was asked; the pattern checks their length only."""
-        data, length = block
-        number = len(data) // length
-        return all(
-            data[column::length].count(byte) == number
-            for column, byte in enumerate(self._header, start=_LENGTH_BYTES)
-        )
 
     def _split_singly(self, data: memoryview) -> list[Block]:
         messages: dict[int, list[bytes]] = {}
@@ -209,14 +197,15 @@ class MessageSplitter:
 
 
 @lru_cache(maxsize=16)
-def _runs_of(lengths: tuple[int, ...]) -> re.Pattern[bytes]:
+def _runs_of(kind: int, lengths: tuple[int, ...]) -> re.Pattern[bytes]:
     """Match messages that follow each other, a group for each of the lengths, and last what no group matches.
 
-    That is all that is behind a message of another length, or behind what is no message.
+    That is all that is behind a message of another length, or behind what is no answer to what was asked.
     """
-    starts = [re.escape(length.to_bytes(_LENGTH_BYTES, sys.byteorder)) for length in lengths]
+    headers = [_HEADER.pack(length, kind, _NLM_F_MULTI, SEQUENCE, 0)[:_PORT] for length in lengths]
     messages = [
-        b"%b.{%d}+" % (start, length - _LENGTH_BYTES) for start, length in zip(starts, lengths, strict=True)
+        b"%b.{%d}" % (re.escape(header), length - _PORT)
+        for header, length in zip(headers, lengths, strict=True)
     ]
     runs = b"".join(b"((?:%b)*+)" % message for message in messages)
     return re.compile(b"%b(?:(?=%b)|(.*+))" % (runs, b"|".join(messages)), re.DOTALL)
