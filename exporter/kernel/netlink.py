@@ -51,6 +51,7 @@ _KERNEL: Final = 0
 _DATAGRAM_BYTES: Final = 1 << 15  # the kernel makes none larger
 _BUFFER_BYTES: Final = 1 << 16  # more of them at a time leave the processor's cache before they are split
 _MOST_LENGTHS: Final = 6
+_FIRST_MESSAGES: Final = 16
 
 _UNAVAILABLE: Final = frozenset(
     {
@@ -138,9 +139,9 @@ def encode_request(question: Question) -> bytes:
 class MessageSplitter:
     """Splits what was received into blocks, until it is ``done``.
 
-    It learns the lengths of messages from those that it has split one by one, and splits the next ones in
-    C. If there are too many different lengths to learn, all that follows one of the others is split one by
-    one.
+    It learns the lengths of messages from the first few, and from those that it had to split one by one, and
+    splits all others in C. If there are too many different lengths to learn, all that follows one of the
+    others is split one by one.
     """
 
     def __init__(self, shortest: int, kind: int = SOCK_DIAG_BY_FAMILY) -> None:
@@ -152,12 +153,25 @@ class MessageSplitter:
     def split(self, data: memoryview) -> list[Block]:
         """Return the messages in one or more whole datagrams; raises SockDiagError."""
         if not self._lengths:
+            self._lengths = self._peek_lengths(data)
+        if not self._lengths:
             return self._split_singly(data)
         *runs, rest = zip(*_runs_of(self._kind, self._lengths).findall(data), strict=True)
         blocks = [Block(b"".join(run), length) for length, run in zip(self._lengths, runs, strict=True)]
         if any(rest):
             blocks += self._split_singly(memoryview(b"".join(rest)))
         return [block for block in blocks if block.data]
+
+    def _peek_lengths(self, data: memoryview) -> tuple[int, ...]:
+        """Return the lengths of the first messages, up to one that is no answer to what was asked."""
+        lengths: list[int] = []
+        while len(data) >= HEADER_BYTES and len(lengths) < _FIRST_MESSAGES:
+            length, kind, _, sequence, _ = _HEADER.unpack_from(data)
+            if kind != self._kind or sequence != SEQUENCE or not self._shortest <= length <= len(data):
+                break
+            lengths.append(length)
+            data = data[length:]
+        return tuple(dict.fromkeys(length for length in lengths if not length % 4))[:_MOST_LENGTHS]
 
     def _split_singly(self, data: memoryview) -> list[Block]:
         messages: dict[int, list[bytes]] = {}
