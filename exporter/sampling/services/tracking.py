@@ -21,11 +21,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from itertools import repeat
 from types import MappingProxyType
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple, TypeVar, cast
 
 from exporter.kernel import states
 from exporter.kernel.rows import ADDRESS_BYTES, InetRows, Listener, Origin, Rows, find_places
 from exporter.sampling.services.counting import TableCounter
+
+_Value = TypeVar("_Value")
 
 _NUMBERS: Final = {name: code for code, name in states.TCP.items()}
 _STATE_BITS: Final = 4
@@ -116,8 +118,8 @@ class TrackedTable:
             if (before := self._cohorts.get(key)) is not None:
                 before.sockets -= 1
             cohort.sockets += 1
-        self._cohorts.update(walk.followed)
-        self._inodes.update(walk.inodes)
+        self._cohorts = _merge(self._cohorts, walk.followed)
+        self._inodes = _merge(self._inodes, walk.inodes)
         self._unaccepted = walk.unaccepted
         sighted = Counter[Cohort]()
         groups = walk.groups
@@ -136,6 +138,16 @@ class TrackedTable:
             self._inodes.pop(key, None)
         if len(gone) > len(self._cohorts):  # a dictionary does not shrink by itself
             self._cohorts, self._inodes = dict(self._cohorts), dict(self._inodes)
+
+
+def _merge(old: dict[int, _Value], new: dict[int, _Value]) -> dict[int, _Value]:
+    """Return both as one; the smaller is added to the larger, which is so never there twice."""
+    if len(new) <= len(old):
+        old.update(new)
+        return old
+    for key, value in old.items():
+        new.setdefault(key, value)
+    return new
 
 
 class TrackedSockets:
