@@ -43,7 +43,7 @@ EVERYONE = {
 }
 GROWN = "## 400 TCP sockets, 5% in CLOSE_WAIT"
 JUDGED = {"reached", "not reached"}
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
