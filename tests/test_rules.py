@@ -29,8 +29,8 @@ FOLDER = ROOT / "prometheus"
 TEST_FILES = sorted(FOLDER.glob("tests/**/*.yml"))
 HOSTS = sorted(FOLDER.glob("tests/hosts/*.yml"))
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
-QUIET = {"expr": 'count_over_time(ALERTS{alertstate="firing"}[6h])', "eval_time": "6h", "exp_samples": []}
-"""What a normal host must fulfil: at no moment of six hours does any alert fire."""
+QUIET = {"expr": 'count_over_time(ALERTS{alertstate="firing"}[4h])', "eval_time": "4h", "exp_samples": []}
+"""What a normal host must fulfil: at no moment of four hours does any alert fire."""
 
 
 class Rule(TypedDict):
