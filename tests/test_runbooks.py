@@ -15,9 +15,7 @@ ALERTS = yaml.safe_load((ROOT / "prometheus" / "alerts.yml").read_text())
 NAMES = {rule["alert"] for group in ALERTS["groups"] for rule in group["rules"] if "alert" in rule}
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 SOURCES = [path.read_text() for path in ROOT.glob("exporter/**/*.py")]
-LOG_LINES = sorted(
-    {line for page in PAGES for line in re.findall(r"`log line: ([^`]+)`", page.read_text())}
-)
+LOG_LINES = sorted({line for page in PAGES for line in re.findall(r"`log line: ([^`]+)`", page.read_text())})
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 

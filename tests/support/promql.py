@@ -9,8 +9,10 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 import promql_parser
+import yaml
 
 from exporter.serving.metrics import FAMILIES, OWN_FAMILIES
+from prometheus.generate import SOURCES
 
 _OF_PROMETHEUS: Final = {
     "up": (),
@@ -40,6 +42,20 @@ CONTRACT: Final[dict[str, tuple[str, ...]]] = (
     | {family.name: family.labels for family in FAMILIES}
     | {family.name: family.labels for family in OWN_FAMILIES}
 )
+
+RECORDED: Final[dict[str, str]] = {
+    rule["record"]: rule["expr"]
+    for source in SOURCES
+    for group in yaml.safe_load(source.read_text())["groups"]
+    for rule in group["rules"]
+    if "record" in rule
+}
+"""The expression of every recorded series."""
+
+KNOWN: Final = CONTRACT | dict.fromkeys(
+    RECORDED, ("protocol", "state", "direction", "port", "port_name", "owner")
+)
+"""What dashboards, alerts and documents may name, with labels."""
 
 
 class Series(NamedTuple):
