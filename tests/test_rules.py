@@ -1,116 +1,28 @@
-"""The rules are valid, name what exists, are tested in every respect, and keep what tells targets apart."""
+"""The rules are valid, name what exists, and keep what tells targets apart."""
 
 import re
-import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import NotRequired, TypedDict
 
 import promql_parser
 import pytest
 import yaml
 
-from prometheus.generate import KUBERNETES, RUNBOOKS, SOURCES, place_runbooks, render_kubernetes
-from tests.support import requirements
+from prometheus.generate import FOLDER, KUBERNETES, RUNBOOKS, SOURCES, place_runbooks, render_kubernetes
 from tests.support.daemon import ROOT
 from tests.support.promql import (
     CONTRACT,
     KNOWN,
     RECORDED,
-    Series,
     find_fixed_labels,
     find_offsets,
-    find_selectors,
     find_strangers,
     find_windows,
-    parse_series,
 )
+from tests.support.rules import ALERTS, CASE_FILES, RULES, Rule, assert_promtool_accepts, name_of
 
-FOLDER = ROOT / "prometheus"
-TEST_FILES = sorted(FOLDER.glob("tests/**/*.yml"))
-HOSTS = sorted(FOLDER.glob("tests/hosts/*.yml"))
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
-QUIET = {"expr": 'count_over_time(ALERTS{alertstate="firing"}[4h])', "eval_time": "4h", "exp_samples": []}
-"""What a normal host must fulfil: at no moment of four hours does any alert fire."""
-
-
-class Rule(TypedDict):
-    """An alert or a recording rule."""
-
-    expr: str
-    alert: NotRequired[str]
-    record: NotRequired[str]
-    labels: NotRequired[dict[str, str]]
-    annotations: NotRequired[dict[str, str]]
-
-
-class Expected(TypedDict):
-    """An alert that fires at one moment of a test."""
-
-    exp_labels: dict[str, str]
-
-
-class Moment(TypedDict):
-    """What an alert must be at one moment."""
-
-    eval_time: str
-    alertname: str
-    exp_alerts: list[Expected]
-
-
-class Input(TypedDict):
-    """What a target exposes."""
-
-    series: str
-    values: str
-
-
-class Case(TypedDict):
-    """One test of promtool."""
-
-    name: str
-    interval: str
-    input_series: list[Input]
-    alert_rule_test: NotRequired[list[Moment]]
-    promql_expr_test: NotRequired[list[dict[str, object]]]
-
-
-def read_rules() -> list[Rule]:
-    """Return the rules of both files."""
-    return [
-        rule
-        for source in SOURCES
-        for group in yaml.safe_load(source.read_text())["groups"]
-        for rule in group["rules"]
-    ]
-
-
-def read_cases(path: Path) -> list[Case]:
-    """Return the cases in one file."""
-    cases: list[Case] = yaml.safe_load(path.read_text())["tests"]
-    return cases
-
-
-RULES = read_rules()
-CASES = [case for path in TEST_FILES for case in read_cases(path)]
-ALERTS = [rule for rule in RULES if "alert" in rule]
-NAMES = sorted({alert["alert"] for alert in ALERTS})
-
-
-def name_of(rule: Rule) -> str:
-    return f"{rule['alert']}-{rule['labels']['severity']}" if "alert" in rule else rule["record"]
-
-
-def run_promtool(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Return what promtool says."""
-    promtool = requirements.require_command("promtool", "prometheus")
-    return subprocess.run([promtool, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
-
-
-def assert_promtool_accepts(*arguments: str | Path) -> None:
-    run = run_promtool(*arguments)
-    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_promtool_accepts_the_rules() -> None:
@@ -119,65 +31,6 @@ def test_promtool_accepts_the_rules() -> None:
 
 def test_promtool_accepts_the_scrape_configuration() -> None:
     assert_promtool_accepts("check", "config", FOLDER / "scrape.example.yml")
-
-
-@pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.stem)
-def test_rules_do_what_their_tests_say(path: Path) -> None:
-    assert_promtool_accepts("test", "rules", path)
-
-
-def severities(case: Case, alert: str) -> list[set[str]]:
-    """Return the severities that the alert has in this case, moment by moment."""
-    moments = [moment for moment in case.get("alert_rule_test", []) if moment["alertname"] == alert]
-    return [{fired["exp_labels"]["severity"] for fired in moment["exp_alerts"]} for moment in moments]
-
-
-@pytest.mark.parametrize("alert", ALERTS, ids=name_of)
-def test_alert_is_tested_firing_resolving_and_quiet(alert: Rule) -> None:
-    severity = alert["labels"]["severity"]
-    fires = [[severity in moment for moment in severities(case, alert["alert"])] for case in CASES]
-    assert any(" ".join(map(str, case)).find("True False") >= 0 for case in fires), "never ends"
-    assert any(case and not any(case) for case in fires), "fires in every case"
-
-
-def test_recording_rules_are_tested() -> None:
-    tested = {str(query["expr"]) for case in CASES for query in case.get("promql_expr_test", [])}
-    assert set(RECORDED) == tested - {QUIET["expr"]}
-
-
-def find_inputs(expression: str, series: list[Series]) -> Iterator[bool]:
-    """Tell of every metric that an expression rests on whether one of the series is selected."""
-    for selector in find_selectors(expression):
-        if selector.metric in RECORDED:
-            yield from find_inputs(RECORDED[selector.metric], series)
-        else:
-            yield any(selector.selects(one) for one in series)
-
-
-@pytest.mark.parametrize("path", HOSTS, ids=lambda path: path.stem)
-@pytest.mark.parametrize("alert", ALERTS, ids=name_of)
-def test_alert_is_evaluated_against_a_normal_host(alert: Rule, path: Path) -> None:
-    """The host has all that the alert looks at, and promtool is asked for every alert at every moment."""
-    (case,) = read_cases(path)
-    series = [parse_series(one["series"]) for one in case["input_series"]]
-    assert all(find_inputs(alert["expr"], series))
-    assert "1m" == case["interval"]
-    assert [QUIET] == case["promql_expr_test"]
-    assert ["../../alerts.yml", "../../recording.yml"] == yaml.safe_load(path.read_text())["rule_files"]
-
-
-@pytest.mark.parametrize("path", HOSTS, ids=lambda path: path.stem)
-def test_a_normal_host_would_not_hide_an_alert(path: Path, tmp_path: Path) -> None:
-    """A host is refused when any alert fires even for a minute."""
-    rule = {"alert": "NetstatNoise", "expr": "vector(1) and vector(time()) == 7200"}
-    noise = {"groups": [{"name": "noise", "rules": [rule]}]}
-    (tmp_path / "alerts.yml").write_text(yaml.safe_dump(noise))
-    (tmp_path / "recording.yml").write_text("groups: []")
-    moved = path.read_text().replace("../../", "")
-    (tmp_path / "host.yml").write_text(moved)
-    run = run_promtool("test", "rules", tmp_path / "host.yml")
-    assert run.returncode == 1
-    assert "NetstatNoise" in run.stdout + run.stderr
 
 
 @pytest.mark.parametrize(
@@ -277,7 +130,7 @@ def test_recorded_series_say_their_level_metric_and_operation(name: str) -> None
 
 def test_generated_files_are_those_of_the_rules() -> None:
     assert render_kubernetes() == KUBERNETES.read_text()
-    for path in (*SOURCES, *TEST_FILES):
+    for path in (*SOURCES, *CASE_FILES):
         assert place_runbooks(path.read_text()) == path.read_text()
 
 
