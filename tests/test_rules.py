@@ -68,17 +68,31 @@ def test_rule_keeps_the_labels_of_targets(rule: Rule) -> None:
     assert find_fixed_labels(rule["expr"]) == set()
 
 
-def parse_duration(text: object) -> timedelta:
-    """Read a duration as Prometheus writes it; there is none for an alert that fires at once."""
-    return timedelta(seconds=promql_parser.parse_duration(str(text or "0s")).total_seconds())
+def wait_of(rule: Rule) -> timedelta:
+    """Return how long a rule waits; only alerts do."""
+    if "for" not in rule:
+        return timedelta()
+    return timedelta(seconds=promql_parser.parse_duration(rule["for"]).total_seconds())
 
 
-@pytest.mark.parametrize("alert", ALERTS, ids=name_of)
-def test_windows_are_full_before_an_alert_fires(alert: Rule) -> None:
+@pytest.mark.parametrize("rule", RULES, ids=name_of)
+def test_windows_are_full(rule: Rule) -> None:
     """``for`` is as long as the longest window, or a value at least as old is asked for."""
-    longest = max(find_windows(alert["expr"]), default=timedelta())
-    waits = parse_duration(alert.get("for"))
-    assert max([waits, *find_offsets(alert["expr"])]) >= longest
+    longest = max(find_windows(rule["expr"]), default=timedelta())
+    assert max([wait_of(rule), *find_offsets(rule["expr"])]) >= longest
+
+
+@pytest.mark.parametrize(
+    ("expression", "windows", "offsets"),
+    [
+        ("min_over_time(a[15m]) > 0 and a offset 1h", [15], [60]),
+        ("max_over_time(a[15m] offset 1h) < rate(b[5m])", [], []),
+        ("predict_linear(a[30m], 7200) > 1", [30], []),
+    ],
+)
+def test_windows_and_offsets_are_found(expression: str, windows: list[int], offsets: list[int]) -> None:
+    assert [timedelta(minutes=window) for window in windows] == list(find_windows(expression))
+    assert [timedelta(minutes=offset) for offset in offsets] == list(find_offsets(expression))
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=name_of)
@@ -125,7 +139,7 @@ def test_recorded_series_say_their_level_metric_and_operation(name: str) -> None
     assert target in {"instance", "job"}
     assert set(labels) <= {"port", "state", "protocol", "owner"}
     assert metric in CONTRACT or f"{metric}_total" in CONTRACT
-    assert operation in {"sum", "max", "min", "ratio", "ratio_max", "rate5m"}
+    assert operation in {"sum", "max", "min", "ratio", "ratio_max", "rate5m", "min1h"}
 
 
 def test_generated_files_are_those_of_the_rules() -> None:

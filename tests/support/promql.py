@@ -130,10 +130,12 @@ def parse_series(text: str) -> Series:
 
 
 def find_windows(expression: str) -> Iterator[timedelta]:
-    """Yield the length of every range in an expression."""
+    """Yield how long something must have held: ranges, but for functions whose range need not be full."""
     for part in walk(expression):
-        if isinstance(part, promql_parser.MatrixSelector):
-            yield part.range
+        if isinstance(part, promql_parser.Call) and part.func.name not in {"max_over_time", "rate"}:
+            for argument in part.args:
+                if isinstance(argument, promql_parser.MatrixSelector):
+                    yield argument.range
 
 
 def find_offsets(expression: str) -> Iterator[timedelta]:

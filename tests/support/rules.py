@@ -11,7 +11,11 @@ from tests.support import requirements
 from tests.support.daemon import ROOT
 
 
-class Rule(TypedDict):
+Waiting = TypedDict("Waiting", {"for": NotRequired[str]})
+"""How long an alert waits; the name is a keyword of Python."""
+
+
+class Rule(Waiting):
     """An alert or a recording rule."""
 
     expr: str
