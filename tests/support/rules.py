@@ -10,7 +10,6 @@ from prometheus.generate import FOLDER, SOURCES
 from tests.support import requirements
 from tests.support.daemon import ROOT
 
-
 Waiting = TypedDict("Waiting", {"for": NotRequired[str]})
 """How long an alert waits; the name is a keyword of Python."""
 
