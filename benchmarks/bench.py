@@ -31,7 +31,7 @@ from tests.support.live.namespace import inside, private_namespace
 IDLE_SOCKETS: Final = 300
 CLOSE_WAIT_SHARE: Final = 0.25
 ROUNDS_OF_CAPABILITIES: Final = 31  # in the first owners are searched for, in the others they are known
-_DAEMON_CONFIG: Final = "interval: 100ms\ncpu_budget: 1\nstuck: {states: [closing]}\n"
+_DAEMON_CONFIG: Final = "interval: 100ms\ncpu_budget: 1\ntracked: {states: [closing]}\n"
 
 Probes = dict[Contender, Probe | str]
 """Who takes part; of those that cannot, or no more, the reason."""

@@ -29,13 +29,16 @@ COLLECTD: Final = "collectd tcpconns"
 SS_TCP: Final = "ss -tan"
 
 _COUNTS_ONLY: Final = """
-stuck: {states: []}
-owners: {by: none}
-room: false
-drops: false
-peaks: {states: []}
+ages: {enabled: false}
+owners: {enabled: false}
+queues: {enabled: false}
+listeners: {enabled: false}
+ephemeral_ports: {enabled: false}
+limits: {enabled: false}
+udp_drops: {enabled: false}
+peaks: {enabled: false}
 """
-_WATCH_NOTHING_THERE: Final = "stuck: {states: [closing]}"
+_WATCH_NOTHING_THERE: Final = "tracked: {states: [closing]}"
 
 
 class Contender(NamedTuple):

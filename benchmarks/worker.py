@@ -84,19 +84,21 @@ def our_pass(protocol: str, config: str) -> Work:
     """Take a snapshot as the daemon does."""
     import structlog  # noqa: PLC0415 - each worker's memory is that of what it does
 
-    from exporter.cli import load_settings  # noqa: PLC0415
+    from exporter.cli import load_names, load_settings  # noqa: PLC0415
     from exporter.flags import parse_flags  # noqa: PLC0415
     from exporter.kernel.procfs import Procfs  # noqa: PLC0415
     from exporter.sampling.sampler import Sampler  # noqa: PLC0415
 
     del protocol
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    sampler = Sampler(Procfs(), load_settings(parse_flags([f"--config.file={config}"])))
+    flags = parse_flags([f"--config.file={config}"])
+    settings = load_settings(flags)
+    sampler = Sampler(Procfs(), settings, load_names(flags, settings))
     gc.collect()
     gc.freeze()
 
     def work() -> None:
-        if not all(table.success for table in sampler.take_snapshot().tables):
+        if any(table.error for table in sampler.take_snapshot().tables):
             raise RuntimeError("a table could not be read")
 
     return work

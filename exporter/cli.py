@@ -14,30 +14,26 @@ from typing import Final
 
 import structlog
 
-from exporter import __version__, config
+from exporter import __version__, notify
+from exporter.config.loader import ConfigError, load
+from exporter.config.settings import Settings
 from exporter.daemon import EXIT_FAILED, EXIT_OK, Daemon
 from exporter.files import read_regular_file
 from exporter.flags import DEFAULT_ADDRESS, Flags, parse_flags
 from exporter.kernel.procfs import DEFAULT_ROOT, Procfs, ProcfsError
 from exporter.logs import configure_logging
-from exporter.sampling.sampler import Sampler
-from exporter.sampling.services import name_ports
-from exporter.sampling.settings import Settings
+from exporter.sampling.sampler import NEED_MORE_PASSES, Sampler
+from exporter.sampling.services.names import PortNames, name_ports
 from exporter.serving.activation import take_listeners
+from exporter.serving.addresses import ServerError
 from exporter.serving.metrics import ReloadStatus, Status
 from exporter.serving.page import encode_text
-from exporter.serving.server import Listener, ServerError, bind, format_address
+from exporter.web_config import WebConfigError, load_web_config
 
 EXIT_USAGE: Final = 2
 
 _STANDARD_OUTPUT: Final = 1
-_NEED_MORE_PASSES: Final = {
-    "stuck_sockets",
-    "oldest_socket_age_seconds",
-    "exporter_stuck_sockets_unfollowed",
-    "sockets_peak",
-    "udp_drops_total",
-}
+_RETRY_SECONDS: Final = 1.0
 _LARGEST_SERVICES_BYTES: Final = 4 << 20
 
 log = structlog.get_logger()
@@ -51,11 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if flags.config_check:
             return check_config(flags)
         if flags.once:
-            # No later pass makes up for this one, and none goes on with its search for owners.
+            # No later pass makes up for this one, and none goes on with its lookup of owners.
             settings = dataclasses.replace(load_settings(flags), cpu_budget=math.inf)
-            return print_once(Sampler(Procfs(flags.path_procfs), settings))
+            return print_once(Sampler(Procfs(flags.path_procfs), settings, load_names(flags, settings)))
         return run_daemon(flags)
-    except config.ConfigError as error:
+    except (ConfigError, WebConfigError) as error:
         return _refuse(*error.problems)
     except ProcfsError as error:
         return _refuse(f"netstat-exporter: --path.procfs: {error}")
@@ -65,47 +61,94 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def check_config(flags: Flags) -> int:
-    """Say that the configuration file is right; raises config.ConfigError."""
-    if flags.config_file is None:
-        return _refuse("netstat-exporter: --config.check: there is nothing to check without --config.file")
-    config.load(flags.config_file)
-    return _print(f"{flags.config_file}: ok\n".encode())
+    """Say which configuration files are right; raises ConfigError and WebConfigError."""
+    checks = ((flags.config_file, load), (flags.web_config_file, load_web_config))
+    given = [(path, check) for path, check in checks if path is not None]
+    if not given:
+        return _refuse(
+            "netstat-exporter: --config.check: there is nothing to check "
+            "without --config.file or --web.config.file"
+        )
+    for path, check in given:
+        check(path)
+    return _print("".join(f"{path}: ok\n" for path, _ in given).encode())
 
 
 def print_once(sampler: Sampler) -> int:
     """Print a page of one pass, without what node_exporter, which reads it, says of its own process."""
     snapshot = sampler.take_snapshot()
-    measures = {name: found for name, found in snapshot.measures.items() if name not in _NEED_MORE_PASSES}
-    snapshot = dataclasses.replace(snapshot, measures=measures)
+    samples = {name: found for name, found in snapshot.samples.items() if name not in NEED_MORE_PASSES}
+    snapshot = dataclasses.replace(snapshot, samples=samples)
     status = Status(ReloadStatus(successful=True, success_at_seconds=time.time()))
     code = _print(encode_text(snapshot, status))
-    return code if any(table.success for table in snapshot.tables) else EXIT_FAILED
+    return code if any(not table.error for table in snapshot.tables) else EXIT_FAILED
 
 
 def run_daemon(flags: Flags) -> int:
     """Take and serve snapshots until a signal comes.
 
-    Raises config.ConfigError, ProcfsError and ServerError.
+    Raises ConfigError, ProcfsError and ServerError.
     """
-    procfs = Procfs(flags.path_procfs)
+    procfs = wait_for_procfs(flags.path_procfs)
     settings = load_settings(flags)
-    addresses = flags.web_listen_address or [DEFAULT_ADDRESS]
-    listeners = take_listeners() if flags.web_systemd_socket else bind(addresses)
-    daemon = Daemon(flags, Sampler(procfs, settings), lambda: load_settings(flags))
-    return asyncio.run(daemon.run(listeners, lambda: _tell_start(flags, settings, procfs, listeners)))
+    listeners, addresses = [], flags.web_listen_address or [DEFAULT_ADDRESS]
+    if flags.web_systemd_socket:
+        listeners, addresses = take_listeners(), []
+    web = load_web_config(flags.web_config_file) if flags.web_config_file else None
+    sampler = Sampler(procfs, settings, load_names(flags, settings))
+
+    def reload() -> Settings:
+        changed = load_settings(flags)
+        sampler.change_settings(changed, load_names(flags, changed))
+        return changed
+
+    daemon = Daemon(flags, sampler, settings, reload, web)
+    return asyncio.run(
+        daemon.run(listeners, addresses, lambda opened: _tell_start(flags, settings, procfs, opened))
+    )
 
 
-def _tell_start(flags: Flags, settings: Settings, procfs: Procfs, listeners: Sequence[Listener]) -> None:
+def wait_for_procfs(root: str) -> Procfs:
+    """Return a procfs as soon as it is mounted: until then, its mount point is an empty directory.
+
+    Raises ProcfsError.
+    """
+    is_told = False
+    while True:
+        try:
+            procfs = Procfs(root)
+        except ProcfsError as error:
+            if not _is_empty_directory(root):
+                raise
+            if not is_told:
+                log.warning("waiting for the procfs to be mounted", problem=str(error))
+                is_told = True
+            notify.notify("READY=1", f"STATUS=Waiting for a procfs at {root}.", "WATCHDOG=1")
+            time.sleep(_RETRY_SECONDS)
+        else:
+            if is_told:
+                log.info("the procfs is mounted", procfs=root)
+            return procfs
+
+
+def _is_empty_directory(path: str) -> bool:
+    try:
+        return not os.listdir(path)
+    except OSError:
+        return False
+
+
+def _tell_start(flags: Flags, settings: Settings, procfs: Procfs, addresses: Sequence[str]) -> None:
     log.info(
         "started",
         version=__version__,
-        addresses=", ".join(format_address(listener) for listener in listeners),
+        addresses=", ".join(addresses),
         config_file=flags.config_file,
         procfs=procfs.net_directory,
         source=settings.source,
     )
     if os.geteuid() == 0:
-        log.warning("running as root, which it need not: counting sockets takes no privileges")
+        log.warning("running as root is not required: counting sockets takes no privileges")
     namespaces = procfs.network_namespaces()
     if namespaces is None:
         if procfs.root != DEFAULT_ROOT:
@@ -124,40 +167,22 @@ def _tell_start(flags: Flags, settings: Settings, procfs: Procfs, listeners: Seq
 
 
 def load_settings(flags: Flags) -> Settings:
-    """Read the configuration file and the services file.
-
-    Raises config.ConfigError.
-    """
-    chosen = config.load(flags.config_file) if flags.config_file else config.Config()
-    return Settings(
-        tables=chosen.tables,
-        source=chosen.source,
-        interval_seconds=chosen.interval_seconds,
-        cpu_budget=chosen.cpu_budget,
-        timeout_seconds=chosen.timeout_seconds,
-        names=name_ports(chosen.ports.names, _read_services(flags.path_services)),
-        always=frozenset(chosen.ports.always),
-        ports_limit=chosen.ports.limit,
-        room=chosen.room,
-        drops=chosen.drops,
-        peak_states=chosen.peaks.states,
-        peak_window_seconds=chosen.peaks.window_seconds,
-        stuck_states=chosen.stuck.states,
-        stuck_after_seconds=chosen.stuck.after_seconds,
-        stuck_limit=chosen.stuck.limit,
-        owners_by=chosen.owners.by,
-        owners_limit=chosen.owners.limit,
-    )
+    """Read the configuration file, if there is one; raises ConfigError."""
+    return load(flags.config_file) if flags.config_file else Settings()
 
 
-def _read_services(path: str) -> bytes:
+def load_names(flags: Flags, settings: Settings) -> PortNames:
+    """Read the services file, and return the names of ports."""
+    services = b""
     try:
-        return read_regular_file(path, _LARGEST_SERVICES_BYTES)
+        services = read_regular_file(flags.path_services, _LARGEST_SERVICES_BYTES)
     except OSError as error:
         log.warning(
-            "no services file: the bundled names of ports serve alone", file=path, error=error.strerror
+            "services file unreadable, using bundled port names only",
+            file=flags.path_services,
+            error=error.strerror,
         )
-        return b""
+    return name_ports(settings.ports.names, services)
 
 
 def _print(content: bytes) -> int:

@@ -6,7 +6,8 @@
 3. A message is never looked at beyond its length, nor beyond what was received; what others than the kernel
    send, and answers to what was not asked, are ignored.
 4. Messages have one of a few lengths: the shortest, which has no attributes, and longer ones, by their
-   attributes. A column of a block of equal messages is a slice with a stride, so nothing is done per message.
+   attributes. They are grouped by length in C. A column of a block of equal messages is a slice with a
+   stride, so nothing is done per message.
 
 Not with pyroute2: it makes objects of every attribute, which takes minutes and half a gigabyte for a
 million sockets.
@@ -15,12 +16,13 @@ Source: Documentation/userspace-api/netlink/intro.rst, ``netlink_dump`` in net/n
 ``sock_diag_rcv_msg`` in net/core/sock_diag.c.
 """
 
-import errno
 import os
 import re
 import socket
+import sys
 from collections.abc import Callable, Generator, Iterator
 from enum import Enum
+from errno import EACCES, EAFNOSUPPORT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, EPROTONOSUPPORT, errorcode
 from functools import lru_cache
 from struct import Struct
 from time import monotonic
@@ -37,31 +39,21 @@ SOCK_DIAG_BY_FAMILY: Final = 20
 _NLMSG_NOOP: Final = 1
 _NLMSG_ERROR: Final = 2
 _NLMSG_DONE: Final = 3
-_NLM_F_REQUEST: Final = 0x1
 _NLM_F_MULTI: Final = 0x2
 _NLM_F_DUMP_INTR: Final = 0x10
-_NLM_F_DUMP: Final = 0x300
+_DUMP_FLAGS: Final = 0x301  # NLM_F_REQUEST and NLM_F_DUMP
 _HEADER: Final = Struct("=IHHII")  # length, type, flags, sequence number, port
+_LENGTH_BYTES: Final = 4
 _PORT: Final = 12
 _ERROR_NUMBER: Final = Struct("=i")
 _TIMEVAL: Final = Struct("@ll")
 _KERNEL: Final = 0
 
 _DATAGRAM_BYTES: Final = 1 << 15  # the kernel makes none larger
-_BUFFER_BYTES: Final = 1 << 16  # more of them at a time leave the processor's cache before they are cut
+_BUFFER_BYTES: Final = 1 << 16  # more of them at a time leave the processor's cache before they are split
 _MOST_LENGTHS: Final = 6
 
-_UNAVAILABLE: Final = frozenset(
-    {
-        errno.EACCES,
-        errno.EAFNOSUPPORT,
-        errno.EINVAL,
-        errno.ENOENT,
-        errno.EOPNOTSUPP,
-        errno.EPERM,
-        errno.EPROTONOSUPPORT,
-    }
-)
+_UNAVAILABLE: Final = frozenset({EACCES, EAFNOSUPPORT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, EPROTONOSUPPORT})
 
 
 class Reason(Enum):
@@ -99,27 +91,22 @@ def dump(question: Question, deadline: float) -> Generator[list[Block], None, No
     """Ask for a dump, and yield what was received, some datagrams at a time.
 
     ``deadline`` is on the monotonic clock. Within one list messages change places only with those of another
-    length.
-
-    Raises SockDiagError, while iterating.
+    length. Raises SockDiagError, while iterating.
     """
-    cutter = Cutter(question.shortest, question.kind)
+    splitter = MessageSplitter(question.shortest, question.kind)
     kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
     try:
         with socket.socket(socket.AF_NETLINK, kind, NETLINK_SOCK_DIAG) as channel:
             channel.send(encode_request(question))
             buffer = memoryview(bytearray(_BUFFER_BYTES))
-            while not cutter.done:
-                yield cutter.cut(buffer[: receive(channel, buffer, deadline)])
+            while not splitter.done:
+                yield splitter.split(buffer[: receive(channel, buffer, deadline)])
     except OSError as error:
         raise _explain(error.errno or 0) from error
 
 
 def ask_twice_if_busy(ask: Callable[[], Answer]) -> Answer:
-    """Return the answer to one or more dumps, which are begun again once where that is of use at once.
-
-    Raises SockDiagError.
-    """
+    """Return the answer to one or more dumps, begun again once where that is of use; raises SockDiagError."""
     try:
         return ask()
     except SockDiagError as error:
@@ -130,15 +117,16 @@ def ask_twice_if_busy(ask: Callable[[], Answer]) -> Answer:
 
 def encode_request(question: Question) -> bytes:
     """Return the message that asks for a dump."""
-    length, flags = HEADER_BYTES + len(question.request), _NLM_F_REQUEST | _NLM_F_DUMP
-    return _HEADER.pack(length, question.kind, flags, SEQUENCE, _KERNEL) + question.request
+    length = HEADER_BYTES + len(question.request)
+    return _HEADER.pack(length, question.kind, _DUMP_FLAGS, SEQUENCE, _KERNEL) + question.request
 
 
-class Cutter:
-    """Cuts what was received into blocks, until it is ``done``.
+class MessageSplitter:
+    """Splits what was received into blocks, until it is ``done``.
 
-    It learns the lengths of messages from those that it has cut one by one, and cuts the next ones in C. If
-    there are too many different lengths to learn, all that follows one of the others is cut one by one.
+    It learns the lengths of messages from those that it has split one by one, and splits the next ones in
+    C. If there are too many different lengths to learn, all that follows one of the others is split one by
+    one.
     """
 
     def __init__(self, shortest: int, kind: int = SOCK_DIAG_BY_FAMILY) -> None:
@@ -146,17 +134,33 @@ class Cutter:
         self._shortest = shortest
         self._kind = kind
         self._lengths: tuple[int, ...] = (shortest,)
+        self._header = _HEADER.pack(0, kind, _NLM_F_MULTI, SEQUENCE, 0)[_LENGTH_BYTES:_PORT]
 
-    def cut(self, data: memoryview) -> list[Block]:
+    def split(self, data: memoryview) -> list[Block]:
         """Return the messages in one or more whole datagrams; raises SockDiagError."""
-        found = _runs_of(self._kind, self._lengths).findall(data)
-        *runs, rest = zip(*found, strict=True)
-        blocks = {length: [*run] for length, run in zip(self._lengths, runs, strict=True)}
-        for message in self._walk(memoryview(b"".join(rest))):
-            blocks.setdefault(len(message), []).append(bytes(message))
-        self._lengths = tuple(dict.fromkeys((*self._lengths, *blocks)))[:_MOST_LENGTHS]
-        joined = (Block(b"".join(messages), length) for length, messages in blocks.items())
-        return [block for block in joined if block.data]
+        *runs, rest = zip(*_runs_of(self._lengths).findall(data), strict=True)
+        blocks = [Block(b"".join(run), length) for length, run in zip(self._lengths, runs, strict=True)]
+        if not all(map(self._has_expected_headers, blocks)):
+            return self._split_singly(data)
+        if any(rest):
+            blocks += self._split_singly(memoryview(b"".join(rest)))
+        return [block for block in blocks if block.data]
+
+    def _has_expected_headers(self, block: Block) -> bool:
+        """Tell whether all messages answer what was asked; the pattern checks their length only."""
+        data, length = block
+        number = len(data) // length
+        return all(
+            data[column::length].count(byte) == number
+            for column, byte in enumerate(self._header, start=_LENGTH_BYTES)
+        )
+
+    def _split_singly(self, data: memoryview) -> list[Block]:
+        messages: dict[int, list[bytes]] = {}
+        for message in self._walk(data):
+            messages.setdefault(len(message), []).append(bytes(message))
+        self._lengths = tuple(dict.fromkeys((*self._lengths, *messages)))[:_MOST_LENGTHS]
+        return [Block(b"".join(alike), length) for length, alike in messages.items()]
 
     def _walk(self, data: memoryview) -> Iterator[memoryview]:
         while data and not self.done:
@@ -189,15 +193,15 @@ class Cutter:
 
 
 @lru_cache(maxsize=16)
-def _runs_of(kind: int, lengths: tuple[int, ...]) -> re.Pattern[bytes]:
+def _runs_of(lengths: tuple[int, ...]) -> re.Pattern[bytes]:
     """Match messages that follow each other, a group for each of the lengths, and last what no group matches.
 
     That is all that is behind a message of another length, or behind what is no message.
     """
-    messages = []
-    for length in lengths:
-        start = _HEADER.pack(length, kind, _NLM_F_MULTI, SEQUENCE, 0)[:_PORT]
-        messages.append(b"%b.{%d}+" % (re.escape(start), length - _PORT))
+    starts = [re.escape(length.to_bytes(_LENGTH_BYTES, sys.byteorder)) for length in lengths]
+    messages = [
+        b"%b.{%d}+" % (start, length - _LENGTH_BYTES) for start, length in zip(starts, lengths, strict=True)
+    ]
     runs = b"".join(b"((?:%b)*+)" % message for message in messages)
     return re.compile(b"%b(?:(?=%b)|(.*+))" % (runs, b"|".join(messages)), re.DOTALL)
 
@@ -239,5 +243,7 @@ def _malformed(what: str) -> SockDiagError:
 
 
 def _explain(number: int) -> SockDiagError:
+    if number not in errorcode:  # which os.strerror may not even be able to take
+        return _malformed(f"error number {number}")
     reason = Reason.UNAVAILABLE if number in _UNAVAILABLE else Reason.TRANSIENT
     return SockDiagError(reason, os.strerror(number))

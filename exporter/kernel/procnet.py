@@ -9,25 +9,31 @@
    and then the kernel resumes in the bucket where it stopped, so a row may be listed twice, close together.
    UDP resumes by counting rows from the start: its repeats and its misses cancel, so none is removed.
 
+A row of ``tcp``, as the kernel printed it for a connection in CLOSE_WAIT::
+
+    0: 0100007F:1F90 0100007F:C350 08 00000000:00000001 00:00000000 00000000     0        0 24362 1 ...
+    sl local         remote        st tx_queue:rx_queue tr:tm->when retrnsmt   uid  timeout inode
+
 Source: Documentation/networking/proc_net_tcp.rst, ``get_tcp4_sock`` in net/ipv4/tcp_ipv4.c,
-``unix_seq_show`` in net/unix/af_unix.c.
+``udp4_format_sock`` in net/ipv4/udp.c, ``unix_seq_show`` in net/unix/af_unix.c.
 """
 
 import binascii
 import re
 from binascii import unhexlify
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 from struct import Struct, iter_unpack
-from typing import Final
+from typing import Final, NamedTuple
 
 from exporter.kernel import states
-from exporter.kernel.rows import Batch, Listener, Row, count_minisockets, set_listeners_apart
+from exporter.kernel.rows import Rows, StateRows
 from exporter.kernel.tables import Table
+from exporter.kernel.textrows import Layout, TextRows, read_inode
 
 _SEPARATORS: Final = b": "
-_NO_INODE: Final = frozenset({b"", b"0"})
+_NO_INODE: Final = 0
 _HEX_BYTE: Final = re.compile(rb"[0-9A-Fa-f]{2}")
 _ACCEPTS_CONNECTIONS: Final = 0x10000  # __SO_ACCEPTCON
 
@@ -43,14 +49,21 @@ class ProcnetError(Exception):
     """The text is not that of a socket table."""
 
 
-def parse_table(table: Table, blocks: Iterable[bytes]) -> Iterator[Batch]:
-    """Return the rows of a table, a batch for each block of whole lines.
+class Line(NamedTuple):
+    """A well-formed row: what rule 2 fixes, from the colon behind ``sl`` to ``tr``, and all that follows."""
+
+    fields: bytes
+    rest: bytes
+
+
+def parse_table(table: Table, blocks: Iterable[bytes]) -> Iterator[Rows]:
+    """Return the rows of a table, for each block of whole lines.
 
     Raises ProcnetError, while iterating, when the first block does not begin with a table's header.
     """
     if table.protocol == "unix":
         return map(_parse_unix_block, _without_header(blocks, b"Inode Path"))
-    return _InetParser(table).parse(_without_header(blocks, b"local_address"))
+    return map(_InetParser(table).parse, _without_header(blocks, b"local_address"))
 
 
 def _without_header(blocks: Iterable[bytes], header_word: bytes) -> Iterator[bytes]:
@@ -63,16 +76,14 @@ def _without_header(blocks: Iterable[bytes], header_word: bytes) -> Iterator[byt
     yield from blocks
 
 
-def _parse_unix_block(block: bytes) -> Batch:
+def _parse_unix_block(block: bytes) -> StateRows:
     # Any local user can forge a row by binding a name with a newline: what looks like a row is counted,
     # so the count is an upper bound, and the rest of the name shows as a malformed row.
-    found = _UNIX_ROW.findall(block)
-    rows = [
-        (0, 0, states.LISTEN if int(flags, 16) & _ACCEPTS_CONNECTIONS else int(state), 0)
-        for flags, state in found
-    ]
-    listed = _count_lines(block)
-    return Batch((), rows, listed, malformed=listed - len(rows))
+    codes = bytes(
+        states.LISTEN if int(flags, 16) & _ACCEPTS_CONNECTIONS else int(state)
+        for flags, state in _UNIX_ROW.findall(block)
+    )
+    return StateRows(codes, _count_lines(block) - len(codes))
 
 
 def _count_lines(block: bytes) -> int:
@@ -80,14 +91,12 @@ def _count_lines(block: bytes) -> int:
 
 
 class _InetParser:
-    """Parses the blocks of one inet table; keeps the last block, to tell repeated rows by.
-
-    The *fields* of a row are what rule 2 fixes, from the colon behind ``sl`` to ``tr``.
-    """
+    """Parses the blocks of one inet table; keeps the last block, to tell repeated rows by."""
 
     def __init__(self, table: Table) -> None:
         digits = 8 if table.family == "ipv4" else 32
         template = ": {0}:0000 {0}:0000 00 00000000:00000000 00".format("0" * digits).encode()
+        self._layout = Layout(digits // 2)
         self._length = len(template)
         self._addresses_end = template.index(b" 00 ")
         self._separators = [
@@ -95,104 +104,113 @@ class _InetParser:
         ]
         parts = (template[: self._addresses_end + 1], template[self._addresses_end + 3 :])
         before, after = (part.replace(b"0", b"[0-9A-Fa-f]") for part in parts)
-        inode = rb"(?::\S+ +\S+ +\S+ +\S+ +([0-9]+))?"
-        self._row = re.compile(rb"^.*?(%b)(\S\S)(%b)%b.*\n" % (before, after, inode), re.MULTILINE)
-        self._struct = Struct(f">{digits // 2}xH{digits // 2}xHBQx")
-        self._state_at = self._struct.size - 10
-        self._addresses = Struct(f"{self._state_at}s10x")
+        self._row = re.compile(rb"^.*?(%b)(\S\S)(%b)(.*)\n" % (before, after), re.MULTILINE)
+        self._addresses = Struct(f"{self._layout.state_at}s10x")
         self._known_states = bytes(table.states)
         self._name_unknown = bytes(code if code in table.states else states.UNKNOWN for code in range(256))
         self._drops_repeats = table.protocol == "tcp"
         self._last_addresses: set[tuple[bytes]] = set()
         self._last_block = b""
 
-    def parse(self, blocks: Iterable[bytes]) -> Iterator[Batch]:
-        return map(self._parse_block, blocks)
-
-    def _parse_block(self, block: bytes) -> Batch:
+    def parse(self, block: bytes) -> TextRows:
+        """Return the rows of a block of whole lines."""
         listed = _count_lines(block)
-        data = self._decode(block, listed)
-        well_formed = len(data) // self._struct.size
+        data, lines = self._decode(block, listed)
+        well_formed = len(data) // self._layout.size
         repeated = 0
-        matched: Iterable[tuple[bytes, bytes]] = self._match(block)
         if self._drops_repeats:
             addresses = set(self._addresses.iter_unpack(data))
             if len(addresses) < well_formed or not addresses.isdisjoint(self._last_addresses):
-                matched = distinct = self._without_repeats(block)
-                repeated = well_formed - len(distinct)
-                data = _decode_hex(b"".join(row for row, _ in distinct))
+                lines = self._without_repeats(block)
+                repeated = well_formed - len(lines)
+                data = _decode_hex(b"".join(line.fields for line in lines))
             self._last_addresses, self._last_block = addresses, block
-        codes = data[self._state_at :: self._struct.size]
-        if codes.translate(None, self._known_states):
-            codes = codes.translate(self._name_unknown)
-            renamed = bytearray(data)
-            renamed[self._state_at :: self._struct.size] = codes
-            data = bytes(renamed)
-        minisockets = count_minisockets(codes, data[self._struct.size - 1 :: self._struct.size])
-        if states.SYN_RECV in codes:
-            minisockets -= self._count_fast_open(matched)
-        rows: Iterable[Row] = self._struct.iter_unpack(data)
-        listeners: list[Listener] = []
-        if states.LISTEN in codes:
-            listeners, rows = set_listeners_apart(rows, limits_known=False)
-        return Batch(listeners, rows, listed, listed - well_formed, repeated, minisockets)
+        data = self._rename_unknown(data)
+        get_rest = self._find_rests(block) if lines is None else (lambda place: lines[place].rest)
+        return TextRows(
+            self._layout,
+            data,
+            get_rest,
+            block,
+            listed=listed,
+            malformed=listed - well_formed,
+            repeated=repeated,
+        )
 
-    def _decode(self, block: bytes, lines: int) -> bytes:
-        """Return the fields of every well-formed row, decoded.
+    def _rename_unknown(self, data: bytes) -> bytes:
+        state, size = self._layout.state_at, self._layout.size
+        codes = data[state::size]
+        if not codes.translate(None, self._known_states):
+            return data
+        renamed = bytearray(data)
+        renamed[state::size] = codes.translate(self._name_unknown)
+        return bytes(renamed)
+
+    def _decode(self, block: bytes, number: int) -> tuple[bytes, list[Line] | None]:
+        """Return the fields of every well-formed row, decoded, and the rows where one of them is odd.
 
         Nearly always ``sl`` has one width in the whole block: then the fields are columns of it, which a few
         passes in C cut, check and decode, three times faster than a pattern finds them.
         """
-        text = self._cut(block, lines)
+        text = self._cut(block, number)
         length = self._length
-        if len(text) == length * lines and all(
-            text[i::length] == mark * lines for i, mark in self._separators
+        if len(text) == length * number and all(
+            text[i::length] == mark * number for i, mark in self._separators
         ):
             with suppress(binascii.Error):
                 data = _decode_hex(text)
-                if len(data) == self._struct.size * lines:
-                    return data
-        return _decode_hex(b"".join(row for row, _ in self._match(block)))
+                if len(data) == self._layout.size * number:
+                    return data, None
+        lines = list(self._match(block))
+        return _decode_hex(b"".join(line.fields for line in lines)), lines
 
-    def _cut(self, block: bytes, lines: int) -> bytes:
+    def _cut(self, block: bytes, number: int) -> bytes:
         """Return what stands in every line where the first line has its fields."""
         start = block.find(b":")
         stride = block.find(b"\n") + 1
         behind = stride - start - self._length
         if (
             start >= 0 <= behind
-            and stride * lines == len(block)
-            and block[stride - 1 :: stride] == b"\n" * lines
+            and stride * number == len(block)
+            and block[stride - 1 :: stride] == b"\n" * number
         ):
             columns = iter_unpack(f"{start}x{self._length}s{behind}x", block)
             return b"".join(chain.from_iterable(columns))
         return b"".join([line[start : start + self._length] for line in block.split(b"\n")[:-1]])
 
-    def _match(self, block: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Return the fields and the inode of every well-formed row, however wide its ``sl``."""
-        for before, state, after, inode in self._row.findall(block):
+    def _find_rests(self, block: bytes) -> Callable[[int], bytes]:
+        """Return what finds the text behind the fields of a row, in a block in which they are columns."""
+        end = block.find(b":") + self._length
+        lines: list[bytes] = []
+
+        def get_rest(place: int) -> bytes:
+            if not lines:
+                lines.extend(block.split(b"\n"))
+            return lines[place][end:]
+
+        return get_rest
+
+    def _match(self, block: bytes) -> Iterator[Line]:
+        """Yield every well-formed row, however wide its ``sl``."""
+        for before, state, after, rest in self._row.findall(block):
             code = state if _HEX_BYTE.fullmatch(state) else b"%02X" % states.UNKNOWN
-            yield before + code + after, inode
+            yield Line(before + code + after, rest)
 
-    def _count_fast_open(self, rows: Iterable[tuple[bytes, bytes]]) -> int:
-        """Return how many sockets in SYN_RECV are no minisockets: those of TCP Fast Open have an inode."""
-        state = slice(self._addresses_end + 1, self._addresses_end + 3)
-        return sum(row[state] == b"03" and inode not in _NO_INODE for row, inode in rows)
-
-    def _without_repeats(self, block: bytes) -> list[tuple[bytes, bytes]]:
-        """Return the fields and the inode of the rows that were not listed before, in this block or the last.
+    def _without_repeats(self, block: bytes) -> list[Line]:
+        """Return the rows that were not listed before, in this block or the last.
 
         Two sockets may share their addresses and be two all the same, as listeners with SO_REUSEPORT do;
         then they differ by inode. A minisocket has no inode: it is what became of the socket seen before.
         """
-        inodes: dict[bytes, set[bytes]] = {}
-        for row, inode in self._match(self._last_block):
-            inodes.setdefault(row[: self._addresses_end], set()).add(inode)
+        inodes: dict[bytes, set[int]] = {}
+        for line in self._match(self._last_block):
+            inodes.setdefault(line.fields[: self._addresses_end], set()).add(read_inode(line.rest))
         distinct = []
-        for row, inode in self._match(block):
-            seen = inodes.setdefault(row[: self._addresses_end], set())
-            if not seen or (inode not in seen and inode not in _NO_INODE and seen.isdisjoint(_NO_INODE)):
-                distinct.append((row, inode))
+        for line in self._match(block):
+            inode = read_inode(line.rest)
+            seen = inodes.setdefault(line.fields[: self._addresses_end], set())
+            if not seen or (inode not in seen and inode != _NO_INODE and _NO_INODE not in seen):
+                distinct.append(line)
             seen.add(inode)
         return distinct
 

@@ -1,70 +1,183 @@
-"""The one shape in which every source hands rows of a socket table on, whatever the kernel's format was.
+"""The one shape in which both sources hand on the rows of a socket table, whatever the kernel's format was.
 
-Rows come in batches, so that a table of any size streams through in constant memory.
+A table of any size streams through in blocks of consecutive rows. What everybody needs of every row, its
+state, ports and queues, is unpacked in C; a whole socket is decoded only where a row was selected by its
+place in the block.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
+from typing import Final, NamedTuple, Protocol
 
 from exporter.kernel import states
 
-_QUEUE_BITS: Final = 32
-_RECEIVE_QUEUE: Final = (1 << _QUEUE_BITS) - 1
-_TIMER_TIME_WAIT: Final = 3  # that of every time-wait minisocket
+ADDRESS_BYTES: Final = 16
+_IDENTITY: Final = (1 << 56) - 1
+TIMER_TIME_WAIT: Final = 3
+"""The timer of every time-wait minisocket."""
+
 # Translate a column of bytes to 1 where it has the value, 0 elsewhere.
 _IS_FIN_WAIT2: Final = bytes(code == states.FIN_WAIT2 for code in range(256))
-_IS_TIMER_TIME_WAIT: Final = bytes(timer == _TIMER_TIME_WAIT for timer in range(256))
+_IS_TIMER_TIME_WAIT: Final = bytes(timer == TIMER_TIME_WAIT for timer in range(256))
 
 Row = tuple[int, int, int, int]
-"""Local port, remote port, state (``states.UNKNOWN`` for an unnamed one), both queues.
+"""State, local port, remote port, and both queues as one number, which is 0 where both are empty.
 
-Queues are in bytes, and one number because nearly always they are empty: see ``split_queues``. For raw
-sockets the local "port" is the IP protocol number; for unix sockets all but the state is 0.
+The state is ``states.UNKNOWN`` for a number without a name. For raw sockets the local "port" is the IP
+protocol number; for unix sockets all but the state is 0. ``split_queues`` has the queues apart.
 """
 
 
+class Queues(NamedTuple):
+    """Bytes in the queues of a socket."""
+
+    send: int
+    receive: int
+
+
 class Listener(NamedTuple):
-    """A TCP socket in LISTEN; its queues count connections, not bytes, and procfs gives no limit."""
+    """A TCP socket in LISTEN; its queue counts connections, not bytes.
 
-    port: int
-    accept_queue_length: int
-    accept_queue_limit: int | None
-
-
-class Batch(NamedTuple):
-    """Some consecutive rows of one table.
-
-    TCP's listeners come apart from the other rows, and in no later batch than any connection they
-    accepted. ``rows`` may be iterated once. ``listed`` is every row the kernel gave: ``listeners``, ``rows``,
-    ``malformed`` (skipped because they could not be parsed) and ``repeated`` (listed before in the same
-    pass, skipped). ``minisockets`` are the ``rows`` with no full socket behind them (TIME_WAIT, SYN_RECV, and
-    FIN_WAIT2 kept as a time-wait minisocket), which the kernel's sockstat does not count as in use.
+    ``address`` is in network order, that of IPv4 with zeros behind it. Procfs has neither the ``limit`` of
+    the queue, which is None then, nor the ``cgroup_id``, which is 0.
     """
 
-    listeners: Sequence[Listener]
-    rows: Iterable[Row]
+    port: int
+    address: bytes
+    waiting: int
+    limit: int | None
+    inode: int
+    cgroup_id: int
+
+
+Tracked = tuple[int, int, int]
+"""Local port, remote port and identity: what is needed of a socket at every pass to know it again.
+
+The *identity* is that which ``identify`` returns, and so the same by either source. The kernel's cookie,
+which procfs does not have, would also tell apart two sockets that follow each other at the same ports.
+"""
+
+
+class Origin(NamedTuple):
+    """Who is behind a socket.
+
+    ``inode`` is that of its file, 0 for a minisocket and before accept(). ``cgroup_id`` is the inode of its
+    creator's cgroup directory, 0 for a minisocket, from procfs, and from a kernel before 5.9.
+    """
+
+    local_port: int
+    local_address: bytes
+    inode: int
+    cgroup_id: int
+
+
+class Dropping(NamedTuple):
+    """A datagram socket that has dropped.
+
+    ``remote_port`` is 0 where it is not connected, ``cookie`` where procfs is the source.
+    """
+
+    local_port: int
+    remote_port: int
+    inode: int
+    cookie: int
+    drops: int
+
+
+class Rows(Protocol):
+    """Some consecutive rows of one table.
+
+    TCP's listeners are apart from the other rows, and in no later block than any connection that they
+    accepted. ``listed`` is every row the kernel gave: the listeners, the other rows, ``malformed`` ones
+    (skipped because they could not be parsed) and ``repeated`` ones (listed before in the same walk,
+    skipped). ``minisockets`` have no full socket behind them (TIME_WAIT, SYN_RECV, and FIN_WAIT2 kept as a
+    time-wait minisocket); the kernel's sockstat does not count them as in use. ``states`` has the state of
+    every row that ``unpack`` returns, in the same order: the *place* of a row is its index there.
+    """
+
     listed: int
-    malformed: int = 0
-    repeated: int = 0
-    minisockets: int = 0
+    malformed: int
+    repeated: int
+    minisockets: int
+    listeners: Sequence[Listener]
+    states: bytes
+
+    def unpack(self) -> Iterable[Row]:
+        """Return all rows but the listeners."""
 
 
-def split_queues(queues: int) -> tuple[int, int]:
-    """Return the bytes in the send and in the receive queue, of which the first are the upper half."""
-    return queues >> _QUEUE_BITS, queues & _RECEIVE_QUEUE
+class InetRows(Rows, Protocol):
+    """Some rows of a table with ports."""
+
+    def split_queues(self, queues: int) -> Queues:
+        """Return the two queues that are one number in a row."""
+
+    def tracked(self, places: Iterable[int]) -> Iterable[Tracked]:
+        """Return what to know the TCP sockets at some places by."""
+
+    def origins(self, places: Iterable[int]) -> Iterable[Origin]:
+        """Return who is behind the TCP sockets at some places."""
+
+    def destinations(self) -> Iterable[bytes]:
+        """Return for every row its source and destination address, as bytes to be compared, not shown."""
+
+    def order_address(self, address: bytes) -> bytes:
+        """Return one half of a destination in network order, 16 bytes, IPv4 with zeros behind it."""
+
+    def expires_milliseconds(self, place: int) -> int:
+        """Return after how long the timer of the row at a place will fire."""
+
+    def dropping(self) -> Iterator[Dropping]:
+        """Return the datagram sockets that have dropped."""
 
 
-def set_listeners_apart(rows: Iterable[Row], *, limits_known: bool) -> tuple[list[Listener], list[Row]]:
-    """Return TCP's listeners and the rest; where the source knows the limit, it is in the send queue."""
-    listeners, others = [], []
-    for row in rows:
-        port, _, state, queues = row
-        if state == states.LISTEN:
-            limit, waiting = split_queues(queues)
-            listeners.append(Listener(port, waiting, limit if limits_known else None))
-        else:
-            others.append(row)
-    return listeners, others
+class StateRows:
+    """Rows of which nothing but the state is known, as unix sockets are; see ``Rows``."""
+
+    repeated = 0
+    minisockets = 0
+    listeners: Sequence[Listener] = ()
+
+    def __init__(self, codes: bytes, malformed: int = 0) -> None:
+        self.states = codes
+        self.malformed = malformed
+        self.listed = len(codes) + malformed
+
+    def unpack(self) -> Iterable[Row]:
+        """Return all rows."""
+        return zip(self.states, repeat(0), repeat(0), repeat(0))
+
+
+class ListenerRows:
+    """Rows that are listeners, all of them; see ``Rows``."""
+
+    malformed = 0
+    repeated = 0
+    minisockets = 0
+    states = b""
+
+    def __init__(self, listeners: Sequence[Listener]) -> None:
+        self.listeners = listeners
+        self.listed = len(listeners)
+
+    def unpack(self) -> Iterable[Row]:
+        """Return nothing."""
+        return ()
+
+
+def identify(ends: bytes) -> int:
+    """Return a hash of 56 bits of both ports and both addresses, in network order, IPv4 padded with zeros."""
+    return hash(ends) & _IDENTITY
+
+
+def find_places(codes: bytes, state: int) -> list[int]:
+    """Return the places of the rows in a state."""
+    places = []
+    place = codes.find(state)
+    while place >= 0:
+        places.append(place)
+        place = codes.find(state, place + 1)
+    return places
 
 
 def count_minisockets(codes: bytes | bytearray, timers: bytes | bytearray) -> int:
@@ -73,7 +186,9 @@ def count_minisockets(codes: bytes | bytearray, timers: bytes | bytearray) -> in
     A time-wait minisocket has a timer of its own, whichever state it stands for. A SYN_RECV of TCP Fast Open
     has a full socket and is counted all the same, as neither column tells.
     """
-    in_fin_wait2 = int.from_bytes(codes.translate(_IS_FIN_WAIT2))
-    of_time_wait = int.from_bytes(timers.translate(_IS_TIMER_TIME_WAIT))
-    minisockets = (in_fin_wait2 & of_time_wait).bit_count()
-    return minisockets + codes.count(states.TIME_WAIT) + codes.count(states.SYN_RECV)
+    minisockets = codes.count(states.TIME_WAIT) + codes.count(states.SYN_RECV)
+    if states.FIN_WAIT2 in codes:
+        in_fin_wait2 = int.from_bytes(codes.translate(_IS_FIN_WAIT2))
+        of_time_wait = int.from_bytes(timers.translate(_IS_TIMER_TIME_WAIT))
+        minisockets += (in_fin_wait2 & of_time_wait).bit_count()
+    return minisockets

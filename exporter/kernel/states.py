@@ -11,6 +11,7 @@ UNKNOWN: Final = 0
 """Stands for every number the kernel's header does not name."""
 
 ESTABLISHED: Final = 1
+SYN_SENT: Final = 2
 SYN_RECV: Final = 3
 FIN_WAIT2: Final = 5
 TIME_WAIT: Final = 6
@@ -21,7 +22,7 @@ LISTEN: Final = 10
 TCP: Final[Mapping[int, str]] = MappingProxyType(
     {
         ESTABLISHED: "established",
-        2: "syn_sent",
+        SYN_SENT: "syn_sent",
         SYN_RECV: "syn_recv",
         4: "fin_wait1",
         FIN_WAIT2: "fin_wait2",

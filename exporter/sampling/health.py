@@ -1,78 +1,188 @@
-"""Sum up how reading the tables went, and log it when it changes, not pass by pass."""
+"""Sum up how tables, collectors and passes fared, and log it when it changes, not pass by pass."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import structlog
 
-from exporter.kernel.netlink import SockDiagError
-from exporter.kernel.procfs import ProcfsError
-from exporter.kernel.procnet import ProcnetError
-from exporter.sampling.reader import Reading
-from exporter.sampling.snapshot import TableStatus
-from exporter.sampling.sources import NETLINK
-from exporter.sampling.worker import HangError
+from exporter.config.settings import NETLINK, PROCFS, SOURCES
+from exporter.kernel.tables import TABLES
+from exporter.sampling.labels import Metric, Samples
+from exporter.sampling.reading.sources import other
+from exporter.sampling.reading.walk import READ_ERRORS, Reading
+from exporter.sampling.snapshot import CollectorStatus, TableStatus
 
 log = structlog.get_logger()
 
+_TABLE: Final = ("table",)
+
+METRICS: Final = (
+    Metric(
+        "netstat_exporter_table_success",
+        "Whether the last pass read the kernel's table whole; its sockets are not shown when it did not.",
+        _TABLE,
+    ),
+    Metric(
+        "netstat_exporter_table_duration_seconds",
+        "Time to read and count the kernel's table at the last pass.",
+        _TABLE,
+    ),
+    Metric(
+        "netstat_exporter_table_rows",
+        "Rows that the kernel listed in the table at the last pass.",
+        _TABLE,
+    ),
+    Metric(
+        "netstat_exporter_table_source_info",
+        "By which of the kernel's interfaces the table was read at the last pass: procfs or netlink.",
+        ("table", "source"),
+    ),
+    Metric(
+        "netstat_exporter_malformed_rows_total",
+        "Rows of the kernel's table that were skipped because they could not be parsed.",
+        _TABLE,
+    ),
+    Metric(
+        "netstat_exporter_repeated_rows_total",
+        "Rows that the kernel's table listed twice because it changed between two reads, counted once.",
+        _TABLE,
+    ),
+    Metric(
+        "netstat_exporter_sockstat_difference",
+        "Sockets counted at the last pass less those in use by the kernel's own exact counter in sockstat.",
+        ("protocol", "family"),
+    ),
+    Metric(
+        "netstat_exporter_collector_success",
+        "Whether the collector succeeded at the last pass; its metrics are absent when it did not.",
+        ("collector",),
+    ),
+    Metric(
+        "netstat_exporter_collector_duration_seconds",
+        "Time that the collector took at the last pass, after the tables were read.",
+        ("collector",),
+    ),
+    Metric("netstat_exporter_pass_duration_seconds", "Time that the last pass over all tables took."),
+    Metric(
+        "netstat_exporter_pass_cpu_seconds",
+        "CPU time that the last pass over all tables took, user and system.",
+    ),
+    Metric(
+        "netstat_exporter_pass_interval_seconds",
+        "Interval between passes in force: the configured one, or longer where passes exceed cpu_budget.",
+    ),
+    Metric(
+        "netstat_exporter_passes_total",
+        "Passes by result: success, partial (a table or a collector failed), failure (no table was read).",
+        ("result",),
+    ),
+    Metric(
+        "netstat_exporter_last_pass_timestamp_seconds",
+        "Unix time of the newest snapshot, from which every socket count on the page is.",
+    ),
+)
+"""What is always there, whatever the collectors do."""
+
 _CHANGES: Final = {
-    "table": ("table cannot be read", "table can be read again"),
-    "capability": ("capability failed", "capability works again"),
-    "watched": ("watched sockets cannot be read", "watched sockets can be read again"),
-    "netlink": ("netlink failed, it will be tried again", "netlink works again"),
+    "table": ("table failed", "table recovered"),
+    "collector": ("collector failed", "collector recovered"),
+    NETLINK: ("netlink failed, falling back to procfs", "netlink recovered"),
+    PROCFS: ("procfs failed, falling back to netlink", "procfs recovered"),
 }
-"""What is logged, by what it is about: when it fails, and when it works again."""
+"""What is logged, by what it is about: when it fails, and when it recovers."""
 
 
 class Health:
-    """What became of the tables until now."""
+    """What became of tables, collectors and passes until now."""
 
     def __init__(self) -> None:
         self._errors: dict[tuple[str, str], str] = {}
         self._sources: dict[str, str] = {}
         self._malformed = Counter[str]()
         self._repeated = Counter[str]()
+        self._passes = Counter(success=0, partial=0, failure=0)
 
-    def describe(self, table: str, reading: Reading) -> TableStatus:
+    @property
+    def passes(self) -> int:
+        """How many passes there were."""
+        return self._passes.total()
+
+    def describe_table(self, table: str, reading: Reading) -> TableStatus:
         """Return the status of a table after a reading."""
-        self.log_change("table", table, reading.error)
-        self._log_source(table, reading)
-        listed = 0
-        if reading.count:
-            listed = reading.count.listed
-            self._malformed[table] += reading.count.malformed
-            self._repeated[table] += reading.count.repeated
-        return TableStatus(
-            table=table,
-            source=reading.source,
-            success=reading.error is None,
-            duration_seconds=reading.duration_seconds,
-            rows=listed,
-            malformed_rows_total=self._malformed[table],
-            repeated_rows_total=self._repeated[table],
-        )
+        error = self.log_change("table", table, reading.error)
+        rows = 0
+        if reading.seen:
+            totals = reading.seen.totals
+            rows = totals.listed
+            self._malformed[table] += totals.malformed
+            self._repeated[table] += totals.repeated
+            self._log_source(table, reading, rows)
+        return TableStatus(table, reading.source, rows, reading.duration_seconds, error)
 
-    def log_change(self, kind: str, name: str, error: Exception | None) -> None:
-        """Log when a thing of some kind, such as a table, begins to fail, or works again."""
+    def count_pass(self, tables: Sequence[TableStatus], collectors: Iterable[CollectorStatus]) -> None:
+        """Count a pass by its result."""
+        if all(status.error for status in tables):
+            self._passes["failure"] += 1
+        elif any(status.error for status in tables) or any(status.error for status in collectors):
+            self._passes["partial"] += 1
+        else:
+            self._passes["success"] += 1
+
+    def measure(
+        self,
+        tables: Sequence[TableStatus],
+        collectors: Sequence[CollectorStatus],
+        readings: Mapping[str, Reading],
+    ) -> dict[str, Samples]:
+        """Return the samples of what is always there, but of the pass itself."""
+        differences: dict[tuple[str, ...], float] = {
+            (TABLES[name].protocol, TABLES[name].family): reading.sockstat_difference
+            for name, reading in readings.items()
+            if reading.sockstat_difference is not None
+        }
+        names = [status.table for status in tables]
+        return {
+            "netstat_exporter_table_success": {(each.table,): not each.error for each in tables},
+            "netstat_exporter_table_duration_seconds": {
+                (each.table,): each.duration_seconds for each in tables
+            },
+            "netstat_exporter_table_rows": {(each.table,): each.rows for each in tables},
+            "netstat_exporter_table_source_info": {(each.table, each.source): 1 for each in tables},
+            "netstat_exporter_malformed_rows_total": {(name,): self._malformed[name] for name in names},
+            "netstat_exporter_repeated_rows_total": {(name,): self._repeated[name] for name in names},
+            "netstat_exporter_sockstat_difference": differences,
+            "netstat_exporter_collector_success": {(each.collector,): not each.error for each in collectors},
+            "netstat_exporter_collector_duration_seconds": {
+                (each.collector,): each.duration_seconds for each in collectors
+            },
+            "netstat_exporter_passes_total": {(result,): n for result, n in self._passes.items()},
+        }
+
+    def _log_source(self, table: str, reading: Reading, rows: int) -> None:
+        if reading.fallback:
+            self.log_change(other(reading.source), table, reading.fallback)
+        else:
+            self.log_change(reading.source, table, None)
+        old = self._sources.get(table, reading.source)
+        if reading.source != old:
+            log.debug("table source changed", table=table, old=old, new=reading.source, rows=rows)
+        self._sources[table] = reading.source
+
+    def log_change(self, kind: str, name: str, error: Exception | None) -> str:
+        """Log when something, such as a table, begins to fail, or recovers; return the text of the error."""
         message = "" if error is None else str(error) or repr(error)
         if message == self._errors.get((kind, name), ""):
-            return
+            return message
         self._errors[kind, name] = message
         failed, recovered = _CHANGES[kind]
-        about = {"capability" if kind == "capability" else "table": name}
+        about = {"collector" if kind == "collector" else "table": name}
         if error is None:
             log.info(recovered, **about)
+        elif kind in SOURCES:
+            log.warning(failed, error=message, **about)
         else:
-            expected = isinstance(error, ProcfsError | ProcnetError | SockDiagError | HangError)
-            log.error(failed, error=message, exc_info=None if expected else error, **about)
-
-    def _log_source(self, table: str, reading: Reading) -> None:
-        """Log that netlink fails, or that the table is read by another source than at the last pass."""
-        count = reading.count
-        if reading.netlink_error or reading.source == NETLINK or (count and count.accept_queue_limits):
-            self.log_change("netlink", table, reading.netlink_error)
-        if count:
-            source = reading.source
-            if source != self._sources.get(table, source):
-                log.info("table is read by another source now", table=table, source=source, rows=count.listed)
-            self._sources[table] = source
+            log.error(
+                failed, error=message, exc_info=None if isinstance(error, READ_ERRORS) else error, **about
+            )
+        return message

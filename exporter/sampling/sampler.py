@@ -2,42 +2,44 @@
 
 import math
 import time
-from collections import ChainMap, Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from threading import Event
 from types import MappingProxyType
 from typing import Final
 
+from exporter.config.settings import Settings
+from exporter.kernel.counters import parse_numbers, parse_port_list
 from exporter.kernel.procfs import Procfs, ProcfsError
-from exporter.kernel.tables import TABLES
-from exporter.sampling.attribution import Attribution
-from exporter.sampling.capability import Capability, Measures, Pass
-from exporter.sampling.counting import TableCount
-from exporter.sampling.destinations import BusiestDestinations
-from exporter.sampling.drops import UdpDrops
+from exporter.kernel.tables import TABLES, Table
+from exporter.sampling import health
+from exporter.sampling.collectors import COLLECTORS
+from exporter.sampling.collectors.collector import Collector, IsolatedObserver, Pass, Plan
 from exporter.sampling.health import Health
-from exporter.sampling.owners import Owners
-from exporter.sampling.peaks import Peaks
-from exporter.sampling.ports import PortRules
-from exporter.sampling.protocol import ProtocolReader
-from exporter.sampling.reader import HANG_GRACE_SECONDS, Reading
-from exporter.sampling.room import Room
-from exporter.sampling.series import Series, SeriesMemory
-from exporter.sampling.settings import Settings
-from exporter.sampling.snapshot import Snapshot, SockstatKey
-from exporter.sampling.sources import SourceChoice
-from exporter.sampling.stuck import Stuck
-from exporter.sampling.watched import Watched, Watcher
+from exporter.sampling.labels import Metric
+from exporter.sampling.passes import PassRun
+from exporter.sampling.reading.guard import HangError
+from exporter.sampling.reading.reader import FILE_SECONDS, KernelReader
+from exporter.sampling.reading.walk import HANG_GRACE_SECONDS, READ_ERRORS, Observer, Reading
+from exporter.sampling.services.counting import Counters, TableCounter
+from exporter.sampling.services.names import PortNames
+from exporter.sampling.services.ports import PortRules
+from exporter.sampling.services.series import SeriesMemory
+from exporter.sampling.services.tracking import EVERY_CGROUP, Tracked, TrackedSockets, number_states
+from exporter.sampling.snapshot import Snapshot
 
-CAPABILITIES: Final[tuple[Callable[[], Capability], ...]] = (
-    Stuck,
-    Owners,
-    Room,
-    UdpDrops,
-    BusiestDestinations,
-    Peaks,
+METRICS: Final[tuple[Metric, ...]] = (
+    *(metric for collector in COLLECTORS.values() for metric in collector.metrics),
+    *health.METRICS,
 )
-"""What is measured beyond the counts; each is one module, which can be deleted with its line here."""
+"""Every metric of a snapshot, in the order of the page."""
+
+NEED_MORE_PASSES: Final = frozenset(
+    metric.name for collector in COLLECTORS.values() if collector.spans_passes for metric in collector.metrics
+)
+"""The metrics that cannot be measured in one pass."""
+
+_TRACKED: Final = "tracked"
 
 DEFAULT_EPHEMERAL: Final = range(32768, 61000)
 
@@ -45,40 +47,44 @@ DEFAULT_EPHEMERAL: Final = range(32768, 61000)
 class Sampler:
     """Counts the sockets of the network namespace that a procfs shows; ``snapshot`` is the newest."""
 
-    def __init__(self, procfs: Procfs, settings: Settings) -> None:
+    def __init__(self, procfs: Procfs, settings: Settings, names: PortNames) -> None:
         self.snapshot: Snapshot | None = None
-        self._procfs = procfs
-        self._settings = settings
-        self._rules: PortRules | None = None
-        self._source = settings.source
-        self._netlink_reachable = procfs.shows_own_namespace()
-        self._readers: dict[str, ProtocolReader] = {}
+        self._settings, self._names = settings, names
+        self._reader = KernelReader(procfs, settings.source)
+        self._rules = PortRules(
+            names, frozenset(settings.ports.always), settings.ports.limit, DEFAULT_EPHEMERAL
+        )
+        self._counters = Counters(self._rules)
         self._memory = SeriesMemory()
-        self._watcher = Watcher(procfs, netlink_reachable=self._netlink_reachable)
-        self._capabilities = tuple(make() for make in CAPABILITIES)
+        self._tracked = TrackedSockets()
+        self._collectors: dict[str, Collector] = {}
         self._health = Health()
-        self._passes = Counter(success=0, partial=0, failure=0)
+        self._sources: Mapping[str, str] = {}
+        self._interval_seconds = settings.interval_seconds
         self._changed = Event()
         self._stopped = Event()
         self._due = math.inf
 
-    def run(self, tell: Callable[[Snapshot], None] = lambda _: None) -> None:
-        """Take snapshots until stopped, and tell of each as soon as it is there."""
+    def run(self, report: Callable[[Snapshot], None] = lambda _: None) -> None:
+        """Take snapshots until stopped, and report each as soon as it is there."""
         self._due = time.monotonic() + self.longest_pass_seconds
         while not self._stopped.is_set():
             snapshot = self.take_snapshot()
-            tell(snapshot)
+            report(snapshot)
             ended = time.monotonic()
-            self._due = ended + snapshot.pass_interval_seconds + self.longest_pass_seconds
-            self._changed.wait(snapshot.pass_interval_seconds)
+            self._due = ended + snapshot.interval_seconds + self.longest_pass_seconds
+            self._changed.wait(snapshot.interval_seconds)
             self._changed.clear()
-            least_pause_seconds = snapshot.pass_cpu_seconds / self._settings.cpu_budget
-            self._stopped.wait(ended + least_pause_seconds - time.monotonic())
+            shortest_seconds = min(
+                snapshot.cpu_seconds / self._settings.cpu_budget, snapshot.interval_seconds
+            )
+            self._stopped.wait(ended + shortest_seconds - time.monotonic())
 
     @property
     def longest_pass_seconds(self) -> float:
-        """How long a pass may take: to give up every table twice, and the capabilities once."""
-        return 2 * (len(self._settings.tables) + 1) * (self._settings.timeout_seconds + HANG_GRACE_SECONDS)
+        """How long a pass may take: to give up every table over both sources, and every other read."""
+        tables = 2 * len(self._settings.tables) * (self._settings.timeout_seconds + HANG_GRACE_SECONDS)
+        return tables + 2 * len(COLLECTORS) * (FILE_SECONDS + HANG_GRACE_SECONDS)
 
     def is_overdue(self) -> bool:
         """Tell whether ``run`` takes no snapshots any more, because something hangs that should not."""
@@ -89,128 +95,162 @@ class Sampler:
         self._stopped.set()
         self._changed.set()
 
-    def change_settings(self, settings: Settings) -> None:
+    def change_settings(self, settings: Settings, names: PortNames) -> None:
         """Let new settings hold from the next pass on, which begins as soon as the CPU budget lets it."""
-        self._settings = settings
+        self._settings, self._names = settings, names
         self._changed.set()
 
     def take_snapshot(self) -> Snapshot:
         """Read and count every table once."""
+        started, started_cpu, read_cpu = time.monotonic(), time.thread_time(), self._reader.cpu_seconds
         settings = self._settings
-        started, started_cpu = time.monotonic(), time.thread_time()
-        rules = PortRules(settings.names, settings.always, settings.ports_limit, self._read_ephemeral_range())
-        self._follow(rules, settings.source)
-        readings = self._read(rules, settings)
-        counts = {name: reading.count for name, reading in readings.items() if reading.count}
-        series = self._memory.label(counts, rules, started)
-        measures = self._measure_all(readings, counts, series, settings, started)
-        failures = sum(reading.error is not None for reading in readings.values())
-        self._passes["failure" if failures == len(readings) else "partial" if failures else "success"] += 1
-        cpu_seconds = (
-            time.thread_time() - started_cpu + sum(reading.cpu_seconds for reading in readings.values())
+        run = PassRun(self._enable(settings), self._health)
+        self._reader.change_source(settings.source)
+        plan = Plan(settings, self._read_rules(), started, self._reader)
+        run.prepare(plan)
+        readings = self._walk(plan, run)
+        counts = {name: self._counters.finish(name) for name, reading in readings.items() if reading.seen}
+        leaking = number_states(settings.tracked.states)
+        series = self._memory.fold(counts, plan.rules, leaking, started)
+        seen = Pass(
+            settings,
+            plan.rules,
+            started,
+            self._reader,
+            readings,
+            counts,
+            series,
+            self._commit(readings),
         )
+        samples = run.collect(seen)
+        tables = tuple(self._health.describe_table(name, reading) for name, reading in readings.items())
+        self._health.count_pass(tables, run.statuses)
+        samples.update(self._health.measure(tables, run.statuses, readings))
+        cpu_seconds = time.thread_time() - started_cpu + self._reader.cpu_seconds - read_cpu
+        self._extend_interval(cpu_seconds, readings)
+        taken_at_seconds, duration_seconds = time.time(), time.monotonic() - started
+        samples |= {
+            "netstat_exporter_pass_duration_seconds": {(): duration_seconds},
+            "netstat_exporter_pass_cpu_seconds": {(): cpu_seconds},
+            "netstat_exporter_pass_interval_seconds": {(): self._interval_seconds},
+            "netstat_exporter_last_pass_timestamp_seconds": {(): taken_at_seconds},
+        }
         self.snapshot = Snapshot(
-            taken_at_seconds=time.time(),
-            sockets=MappingProxyType(series.sockets),
-            receive_queue_bytes=MappingProxyType(series.receive_queue_bytes),
-            send_queue_bytes=MappingProxyType(series.send_queue_bytes),
-            accept_queue_length=MappingProxyType(series.accept_queue_length),
-            accept_queue_limit=MappingProxyType(series.accept_queue_limit),
-            sockstat_difference=_differences(readings),
-            measures=MappingProxyType(measures),
-            tables=tuple(self._health.describe(name, reading) for name, reading in readings.items()),
-            ports_folded=series.ports_folded,
-            pass_duration_seconds=time.monotonic() - started,
-            pass_cpu_seconds=cpu_seconds,
-            pass_interval_seconds=max(settings.interval_seconds, cpu_seconds / settings.cpu_budget),
-            passes_total=MappingProxyType(dict(self._passes)),
+            self._health.passes,
+            taken_at_seconds,
+            time.monotonic(),
+            MappingProxyType(samples),
+            tables,
+            tuple(run.statuses),
+            duration_seconds,
+            cpu_seconds,
+            self._interval_seconds,
         )
         return self.snapshot
 
-    def _follow(self, rules: PortRules, source: str) -> None:
-        """Let the readers know of what has changed, and keep all else that they have learned."""
-        for reader in self._readers.values():
-            if rules != self._rules:
-                reader.change_rules(rules)
-            if source != self._source:
-                reader.change_choice(self._make_choice(source))
-        self._rules, self._source = rules, source
-
-    def _read(self, rules: PortRules, settings: Settings) -> Mapping[str, Reading]:
-        wanted: dict[str, dict[str, tuple[int, ...]]] = {}
-        for name in settings.tables:
-            wanted.setdefault(TABLES[name].protocol, {})[name] = self._memory.listening(
-                name, time.monotonic()
-            )
-        readings: dict[str, Reading] = {}
-        for protocol, tables in wanted.items():
-            if protocol not in self._readers:
-                self._readers[protocol] = ProtocolReader(
-                    self._procfs, rules, self._make_choice(settings.source)
-                )
-            readings.update(self._readers[protocol].read(tables, settings.timeout_seconds))
-        return {name: readings[name] for name in settings.tables}
-
-    def _watch(
-        self, counts: Mapping[str, TableCount], attribution: Attribution, settings: Settings
-    ) -> Mapping[str, Watched]:
-        watched = {}
-        for name, count in counts.items():
-            if settings.stuck_states and TABLES[name].protocol == "tcp":
-                error = None
-                try:
-                    watched[name] = self._watcher.read(name, count, attribution, settings)
-                except Exception as failure:  # noqa: BLE001 - here a failure costs what is told of single sockets
-                    error = failure
-                self._health.log_change("watched", name, error)
-        return watched
-
-    def _measure_all(
-        self,
-        readings: Mapping[str, Reading],
-        counts: Mapping[str, TableCount],
-        series: Series,
-        settings: Settings,
-        started: float,
-    ) -> Measures:
-        seen = Pass(
-            settings=settings,
-            procfs=self._procfs,
-            sources={name: reading.source for name, reading in readings.items()},
-            counts=counts,
-            series=series,
-            watched=self._watch(counts, series.attribution, settings),
-            now=started,
-            deadline=time.monotonic() + settings.timeout_seconds,
-        )
-        return ChainMap(*(dict(self._measure(capability, seen)) for capability in self._capabilities))
-
-    def _measure(self, capability: Capability, seen: Pass) -> Measures:
-        name, error = type(capability).__name__, None
-        try:
-            return capability.measure(seen)
-        except Exception as failure:  # noqa: BLE001 - the one place where a capability's failure ends
-            error = failure
-            return {}
-        finally:
-            self._health.log_change("capability", name, error)
-
-    def _make_choice(self, source: str) -> SourceChoice:
-        return SourceChoice(source, reachable=self._netlink_reachable)
-
-    def _read_ephemeral_range(self) -> range:
-        try:
-            first, last = (self._procfs.read_sysctl("net/ipv4/ip_local_port_range") or b"").split()
-            return range(int(first), int(last) + 1)
-        except (ProcfsError, ValueError):
-            return DEFAULT_EPHEMERAL
-
-
-def _differences(readings: Mapping[str, Reading]) -> Mapping[SockstatKey, int]:
-    return MappingProxyType(
-        {
-            SockstatKey(TABLES[name].protocol, TABLES[name].family): reading.sockstat_difference
-            for name, reading in readings.items()
-            if reading.sockstat_difference is not None
+    def _enable(self, settings: Settings) -> Mapping[str, Collector]:
+        """Make the collectors that are switched on, and drop those that are switched off."""
+        self._collectors = {
+            name: self._collectors.get(name) or made()
+            for name, made in COLLECTORS.items()
+            if made.is_enabled(settings)
         }
-    )
+        return self._collectors
+
+    def _read_rules(self) -> PortRules:
+        """Return what the operator and the kernel say about ports."""
+        try:
+            ephemeral, reserved = self._reader.read("ephemeral ports", read_ephemeral_ports)
+        except HangError:
+            ephemeral, reserved = None, ()
+        settings = self._settings
+        rules = PortRules(
+            self._names,
+            frozenset(settings.ports.always),
+            settings.ports.limit,
+            DEFAULT_EPHEMERAL if ephemeral is None else ephemeral,
+            reserved,
+            is_known=ephemeral is not None,
+        )
+        if rules != self._rules:
+            self._rules = rules
+        self._counters.change_rules(self._rules)
+        return self._rules
+
+    def _walk(self, plan: Plan, run: PassRun) -> Mapping[str, Reading]:
+        settings = plan.settings
+        expected = self._memory.expected()
+        collectors = self._collectors.values()
+        is_tracking = any(collector.needs_tracked for collector in collectors)
+        found = (collector.named_cgroups(settings) for collector in collectors)
+        named = next((each for each in found if each is not EVERY_CGROUP), EVERY_CGROUP)
+        self._tracked.change(
+            number_states(settings.tracked.states) if is_tracking else frozenset(),
+            settings.tracked.limit,
+            settings.tables,
+        )
+
+        silences = self._read_silences(settings) if is_tracking else {}
+
+        def make_observers(table: Table) -> Mapping[str, Observer]:
+            listened = self._memory.listened(table.name, plan.now)
+            counter = self._counters.begin(table, listened, expected)
+            observers: dict[str, Observer] = {"counter": counter}
+            if isinstance(counter, TableCounter):
+                if table.protocol == "tcp" and is_tracking:
+                    walk = self._tracked.begin(
+                        table.name, counter, named, plan.now, silences.get(table.name, {})
+                    )
+                    observers[_TRACKED] = IsolatedObserver(walk)
+                observers |= run.observe(table, counter, plan)
+            return observers
+
+        want_drops = any(collector.needs_drops for collector in collectors)
+        return self._reader.walk(
+            settings.tables, make_observers, settings.timeout_seconds, want_drops=want_drops
+        )
+
+    def _read_silences(self, settings: Settings) -> Mapping[str, Mapping[int, float]]:
+        """Return how old tracked sockets are at least, of tables of which nothing is known yet."""
+        silences = {}
+        for name in settings.tables:
+            if TABLES[name].protocol == "tcp" and self._tracked.is_new(name):
+                with suppress(*READ_ERRORS):  # without it, ages begin now
+                    wanted = number_states(settings.tracked.states)
+                    silences[name] = self._reader.read_silences(TABLES[name], wanted)
+        return silences
+
+    def _commit(self, readings: Mapping[str, Reading]) -> Mapping[str, Tracked] | Exception:
+        """Return the sockets in tracked states, or what went wrong with them."""
+        tracked = {}
+        for name, reading in readings.items():
+            isolated = reading.seen.observers.get(_TRACKED) if reading.seen else None
+            if isinstance(isolated, IsolatedObserver):
+                if isolated.error is not None:
+                    return isolated.error
+                tracked[name] = self._tracked.commit(name)
+        return tracked
+
+    def _extend_interval(self, cpu_seconds: float, readings: Mapping[str, Reading]) -> None:
+        """Keep the CPU budget, but not because of what a pass cost that is like no other.
+
+        That is the first one, and one that read a table by another source than the last.
+        """
+        sources = {name: reading.source for name, reading in readings.items()}
+        settings = self._settings
+        wanted = self._interval_seconds
+        if sources == self._sources:
+            wanted = cpu_seconds / settings.cpu_budget
+        self._sources = sources
+        self._interval_seconds = max(settings.interval_seconds, min(wanted, settings.max_interval_seconds))
+
+
+def read_ephemeral_ports(procfs: Procfs) -> tuple[range | None, tuple[range, ...]]:
+    """Return the ports that the kernel chooses from, None where it does not show them; and those reserved."""
+    try:
+        ends = parse_numbers(procfs.read_sysctl("net/ipv4/ip_local_port_range") or b"")
+        reserved = parse_port_list(procfs.read_sysctl("net/ipv4/ip_local_reserved_ports") or b"")
+    except ProcfsError:
+        return None, ()
+    first, last = ends if len(ends) == 2 else (0, -1)  # noqa: PLR2004 - the first and the last port
+    return (range(first, last + 1), reserved) if len(ends) == 2 else (None, ())  # noqa: PLR2004

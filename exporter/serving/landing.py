@@ -25,7 +25,7 @@ def render_landing_page(snapshot: Snapshot | None, configuration: str, path: str
 def describe_configuration(reload: ReloadStatus, *, configured: bool) -> str:
     """Return how the last reading of the configuration went, where there is one to be read."""
     if not reload.successful:
-        return "wrong at the last reload: the old one holds"
+        return "wrong at the last reload, the old one is in force"
     return "read" if configured else "no file is given: the defaults hold"
 
 
@@ -33,13 +33,13 @@ def _describe_pass(snapshot: Snapshot | None, now_seconds: float) -> str:
     if snapshot is None:
         return "under way"
     age_seconds = max(0.0, now_seconds - snapshot.taken_at_seconds)
-    cpu_milliseconds, pause_seconds = 1000 * snapshot.pass_cpu_seconds, snapshot.pass_interval_seconds
+    cpu_milliseconds, pause_seconds = 1000 * snapshot.cpu_seconds, snapshot.interval_seconds
     return f"{age_seconds:.0f} s ago, with {cpu_milliseconds:.1f} ms of CPU, every {pause_seconds:.3g} s"
 
 
 def _describe_tables(snapshot: Snapshot) -> Iterator[str]:
     for status in snapshot.tables:
-        outcome = "read" if status.success else "cannot be read; the log says why"
+        outcome = status.error or "read"
         cells = (status.table, f"{status.rows:,}", status.source, outcome)
         yield "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
 

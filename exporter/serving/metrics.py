@@ -1,169 +1,21 @@
-"""Say what the page has: the one list of metric names, HELP and labels, and how a snapshot fills them."""
+"""Make families of the samples of a snapshot, and of what the exporter says of itself."""
 
 import contextlib
 import json
 import platform
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Final, Generic, TypeVar
+from typing import Final
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
 from exporter import __version__
-from exporter.sampling.snapshot import ListenerKey, QueueKey, Snapshot, SocketKey, SockstatKey, TableStatus
-from exporter.serving.measured import MEASURED
-
-Samples = Iterable[tuple[tuple[str, ...], float]]
-"""Label values, in the order of the family's labels, each with a value."""
-
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Family(Generic[T]):
-    """A metric: its name, HELP and labels, and how its samples are read off a value.
-
-    A counter is one whose name ends in ``_total``; everything else is a gauge.
-    """
-
-    name: str
-    help: str
-    labels: tuple[str, ...]
-    samples: Callable[[T], Samples]
-
-
-def _of_tables(value: Callable[[TableStatus], float]) -> Callable[[Snapshot], Samples]:
-    return lambda snapshot: [((status.table,), value(status)) for status in snapshot.tables]
-
-
-def _of_pass(value: Callable[[Snapshot], float]) -> Callable[[Snapshot], Samples]:
-    return lambda snapshot: [((), value(snapshot))]
-
-
-def _of_measure(metric: str) -> Callable[[Snapshot], Samples]:
-    name = metric.removeprefix("netstat_")
-    return lambda snapshot: snapshot.measures.get(name, {}).items()
-
-
-_TABLE: Final = ("table",)
-
-FAMILIES: Final[tuple[Family[Snapshot], ...]] = (
-    Family(
-        "netstat_sockets",
-        "Sockets in the kernel's tables, by state and by the port at the service's end.",
-        SocketKey._fields,
-        lambda snapshot: snapshot.sockets.items(),
-    ),
-    Family(
-        "netstat_receive_queue_bytes",
-        "Bytes received that the program has not read yet, rx_queue of the kernel's tables, of sockets not "
-        "listening; for UDP the kernel memory that holds them.",
-        QueueKey._fields,
-        lambda snapshot: snapshot.receive_queue_bytes.items(),
-    ),
-    Family(
-        "netstat_send_queue_bytes",
-        "Bytes the other side has not acknowledged yet, tx_queue of the kernel's tables, of sockets not "
-        "listening.",
-        QueueKey._fields,
-        lambda snapshot: snapshot.send_queue_bytes.items(),
-    ),
-    Family(
-        "netstat_accept_queue_length",
-        "Connections waiting for accept(), rx_queue of rows in LISTEN, of all listeners of a port.",
-        ListenerKey._fields,
-        lambda snapshot: snapshot.accept_queue_length.items(),
-    ),
-    Family(
-        "netstat_accept_queue_limit",
-        "Connections that may wait for accept(), the backlog in sock_diag, of all listeners of a port.",
-        ListenerKey._fields,
-        lambda snapshot: snapshot.accept_queue_limit.items(),
-    ),
-    *(Family(name, text, labels, _of_measure(name)) for name, text, labels in MEASURED),
-    Family(
-        "netstat_exporter_table_success",
-        "Whether the last pass read the kernel's table whole; its sockets are not shown when it did not.",
-        _TABLE,
-        _of_tables(lambda status: status.success),
-    ),
-    Family(
-        "netstat_exporter_table_duration_seconds",
-        "Time to read and count the kernel's table at the last pass.",
-        _TABLE,
-        _of_tables(lambda status: status.duration_seconds),
-    ),
-    Family(
-        "netstat_exporter_table_rows",
-        "Rows that the kernel listed in the table at the last pass.",
-        _TABLE,
-        _of_tables(lambda status: status.rows),
-    ),
-    Family(
-        "netstat_exporter_table_source_info",
-        "By which of the kernel's interfaces the table was read at the last pass: procfs or netlink.",
-        ("table", "source"),
-        lambda snapshot: [((status.table, status.source), 1) for status in snapshot.tables],
-    ),
-    Family(
-        "netstat_exporter_malformed_rows_total",
-        "Rows of the kernel's table that were skipped because they could not be parsed.",
-        _TABLE,
-        _of_tables(lambda status: status.malformed_rows_total),
-    ),
-    Family(
-        "netstat_exporter_repeated_rows_total",
-        "Rows that the kernel's table listed twice because it changed between two reads, counted once.",
-        _TABLE,
-        _of_tables(lambda status: status.repeated_rows_total),
-    ),
-    Family(
-        "netstat_exporter_sockstat_difference",
-        "Sockets counted at the last pass less those in use by the kernel's own exact counter in sockstat.",
-        SockstatKey._fields,
-        lambda snapshot: snapshot.sockstat_difference.items(),
-    ),
-    Family(
-        "netstat_exporter_ports_folded",
-        "Ports whose sockets are in port other because there are more than ports.limit.",
-        (),
-        _of_pass(lambda snapshot: snapshot.ports_folded),
-    ),
-    Family(
-        "netstat_exporter_pass_duration_seconds",
-        "Time that the last pass over all tables took.",
-        (),
-        _of_pass(lambda snapshot: snapshot.pass_duration_seconds),
-    ),
-    Family(
-        "netstat_exporter_pass_cpu_seconds",
-        "CPU time that the last pass over all tables took, user and system.",
-        (),
-        _of_pass(lambda snapshot: snapshot.pass_cpu_seconds),
-    ),
-    Family(
-        "netstat_exporter_pass_interval_seconds",
-        "The pause between passes in force: the configured interval, stretched to keep the CPU budget.",
-        (),
-        _of_pass(lambda snapshot: snapshot.pass_interval_seconds),
-    ),
-    Family(
-        "netstat_exporter_passes_total",
-        "Passes by what tables could be read: success is all of them, partial some, failure none.",
-        ("result",),
-        lambda snapshot: [((result,), count) for result, count in snapshot.passes_total.items()],
-    ),
-    Family(
-        "netstat_exporter_last_pass_timestamp_seconds",
-        "Unix time of the newest snapshot, from which every socket count on the page is.",
-        (),
-        _of_pass(lambda snapshot: snapshot.taken_at_seconds),
-    ),
-)
-"""What a snapshot gives; a new metric of the kernel's is a new entry."""
+from exporter.sampling.labels import Metric, Samples
+from exporter.sampling.sampler import METRICS
+from exporter.sampling.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +31,10 @@ class Status:
     """What there is to say of the exporter itself at one moment."""
 
     reload: ReloadStatus
-    requests_rejected: int = 0
+    connections_rejected: Mapping[str, int] = field(default_factory=dict)
+    requests_rejected: Mapping[str, int] = field(default_factory=dict)
+    log_lines_lost: int = 0
+    snapshot_age_seconds: float | None = None
 
 
 def _find_revision() -> str:
@@ -192,56 +47,91 @@ def _find_revision() -> str:
 
 _BUILD: Final = (__version__, _find_revision(), platform.python_version(), platform.python_implementation())
 
-OWN_FAMILIES: Final[tuple[Family[Status], ...]] = (
-    Family(
+
+@dataclass(frozen=True, slots=True)
+class OwnMetric(Metric):
+    """A metric of the exporter itself, and what its samples are at some moment."""
+
+    samples: Callable[[Status], Samples] = lambda _: {}
+
+
+OWN_METRICS: Final = (
+    OwnMetric(
         "netstat_exporter_build_info",
         "The version of the exporter, and of the Python that runs it.",
         ("version", "revision", "python_version", "implementation"),
-        lambda _: [(_BUILD, 1)],
+        lambda _: {_BUILD: 1},
     ),
-    Family(
+    OwnMetric(
         "netstat_exporter_config_last_reload_successful",
         "Whether the configuration could be read when it last was.",
         (),
-        lambda status: [((), status.reload.successful)],
+        lambda status: {(): status.reload.successful},
     ),
-    Family(
+    OwnMetric(
         "netstat_exporter_config_last_reload_success_timestamp_seconds",
         "Unix time when the configuration was last read with success.",
         (),
-        lambda status: [((), status.reload.success_at_seconds)],
+        lambda status: {(): status.reload.success_at_seconds},
     ),
-    Family(
-        "netstat_exporter_http_requests_rejected_total",
-        "Requests answered with 503 because as many as --web.max-requests were under way.",
+    OwnMetric(
+        "netstat_exporter_snapshot_age_seconds",
+        "Time since the snapshot on this page was taken, on the monotonic clock.",
         (),
-        lambda status: [((), status.requests_rejected)],
+        lambda status: {} if status.snapshot_age_seconds is None else {(): status.snapshot_age_seconds},
+    ),
+    OwnMetric(
+        "netstat_exporter_http_connections_rejected_total",
+        "Connections closed without an answer to a request, by reason.",
+        ("reason",),
+        lambda status: {(reason,): number for reason, number in status.connections_rejected.items()},
+    ),
+    OwnMetric(
+        "netstat_exporter_http_requests_rejected_total",
+        "Requests refused, by reason; busy means that as many as --web.max-requests were under way.",
+        ("reason",),
+        lambda status: {(reason,): number for reason, number in status.requests_rejected.items()},
+    ),
+    OwnMetric(
+        "netstat_exporter_log_lines_lost_total",
+        "Log lines dropped because standard error did not take them in time.",
+        (),
+        lambda status: {(): status.log_lines_lost},
     ),
 )
 """What the exporter says of itself, from the first moment on."""
 
 
-class ExporterCollector(Collector):
-    """Collects the newest snapshot, once there is one, and the exporter's own status."""
+class SnapshotCollector(Collector):
+    """Collects what a snapshot has, once there is one."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot | None], status: Callable[[], Status]) -> None:
+    def __init__(self, snapshot: Callable[[], Snapshot | None]) -> None:
         self._snapshot = snapshot
+
+    def collect(self) -> Iterator[Family]:
+        """Yield every metric of a snapshot, its series sorted."""
+        if snapshot := self._snapshot():
+            yield from (_fill(metric, snapshot.samples.get(metric.name, {})) for metric in METRICS)
+
+
+class OwnCollector(Collector):
+    """Collects what the exporter says of itself."""
+
+    def __init__(self, status: Callable[[], Status]) -> None:
         self._status = status
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield every family, its series sorted."""
-        if snapshot := self._snapshot():
-            yield from (_fill(family, family.samples(snapshot)) for family in FAMILIES)
+    def collect(self) -> Iterator[Family]:
+        """Yield every metric of the status."""
         status = self._status()
-        yield from (_fill(family, family.samples(status)) for family in OWN_FAMILIES)
+        yield from (_fill(metric, metric.samples(status)) for metric in OWN_METRICS)
 
 
-def _fill(family: Family[T], samples: Samples) -> Metric:
-    metric: CounterMetricFamily | GaugeMetricFamily
-    if family.name.endswith("_total"):
-        metric = CounterMetricFamily(family.name, family.help, labels=family.labels)
+def _fill(metric: Metric, samples: Samples) -> Family:
+    family: CounterMetricFamily | GaugeMetricFamily
+    if metric.name.endswith("_total"):
+        family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
     else:
-        metric = GaugeMetricFamily(family.name, family.help, labels=family.labels)
-    for labels, value in sorted(samples):
-        metric.add_metric(labels, value)
-    return metric
+        family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+    for labels, value in sorted(samples.items()):
+        family.add_metric(labels, value)
+    return family

@@ -20,10 +20,10 @@ from tests.support.live.namespace import Namespace, inside
 from tests.support.patience import wait_until
 from tests.support.prometheus import running_prometheus
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 DIVISOR = 240
-CONFIG = "interval: 100ms\ncpu_budget: 1\nstuck: {after: 250ms}\n"
+CONFIG = "interval: 100ms\ncpu_budget: 1\nages: {stuck_after: 250ms}\n"
 PATIENCE_SECONDS = 120  # 40 are enough, unless scrapes are missed
 PAUSE_SECONDS = 0.5
 

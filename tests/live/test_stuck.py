@@ -75,9 +75,11 @@ def test_age_survives_a_reload_of_the_daemon(namespace: Namespace, tmp_path: Pat
             with inside(namespace.path):
                 wait_until(lambda: daemon.ask("/-/ready").status == HTTPStatus.OK and age_told(daemon) > 0)
                 before = age_told(daemon)
-            config.write_text("interval: 200ms\ncpu_budget: 1\nstuck: {after: 2m, limit: 9}\n")
+            config.write_text(
+                "interval: 200ms\ncpu_budget: 1\nages: {stuck_after: 2m}\ntracked: {limit: 9}\n"
+            )
             daemon.process.send_signal(signal.SIGHUP)
-            daemon.wait_for("configuration read again")
+            daemon.wait_for("configuration reloaded")
             with inside(namespace.path):
                 wait_until(lambda: age_told(daemon) != before)
                 assert age_told(daemon) > before

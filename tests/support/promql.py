@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 import promql_parser
 import yaml
 
-from exporter.serving.metrics import FAMILIES, OWN_FAMILIES
+from exporter.sampling.sampler import METRICS
+from exporter.serving.metrics import OWN_METRICS
 from prometheus.generate import SOURCES
 
 _OF_PROMETHEUS: Final = {
@@ -23,25 +24,9 @@ _OF_PROMETHEUS: Final = {
 TARGET_LABELS: Final = {"job", "instance", "cluster", "region", "node", "pod", "exported_owner"}
 """Labels that Prometheus attaches; a target may have more."""
 
-_PORT: Final = ("protocol", "family", "port", "port_name")
-_UPCOMING: Final[dict[str, tuple[str, ...]]] = {
-    "netstat_accept_queue_utilization_ratio": _PORT,
-    "netstat_ephemeral_ports_bound": ("protocol",),
-    "netstat_exporter_collector_duration_seconds": ("collector",),
-    "netstat_exporter_collector_success": ("collector",),
-    "netstat_exporter_http_connections_rejected_total": ("reason",),
-    "netstat_exporter_log_lines_lost_total": (),
-    "netstat_exporter_snapshot_age_seconds": (),
-    "netstat_exporter_untracked_sockets": (),
+CONTRACT: Final[dict[str, tuple[str, ...]]] = _OF_PROMETHEUS | {
+    metric.name: metric.labels for metric in (*METRICS, *OWN_METRICS)
 }
-"""Metrics of the contract that the code does not declare yet."""
-
-CONTRACT: Final[dict[str, tuple[str, ...]]] = (
-    _OF_PROMETHEUS
-    | _UPCOMING
-    | {family.name: family.labels for family in FAMILIES}
-    | {family.name: family.labels for family in OWN_FAMILIES}
-)
 
 RECORDED: Final[dict[str, str]] = {
     rule["record"]: rule["expr"]

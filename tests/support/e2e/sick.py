@@ -11,7 +11,7 @@ from tests.support.e2e.frozen import frozen
 from tests.support.live.namespace import Namespace, private_namespace
 from tests.support.patience import wait_until
 
-CONFIG = "interval: 100ms\ncpu_budget: 1\nstuck: {limit: 1}\n"
+CONFIG = "interval: 100ms\ncpu_budget: 1\ntracked: {limit: 1}\n"
 NOTHING: frozenset[tuple[str, str]] = frozenset()
 
 

@@ -1,0 +1,141 @@
+"""What the operator may configure: one tree of frozen settings, each key with its reader and default.
+
+``config.example.yaml`` says what each key means.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from exporter.config.keys import ENABLED, key, section
+from exporter.config.port_names import LAST_PORT, read_port_names
+from exporter.config.values import (
+    read_choice,
+    read_duration,
+    read_flag,
+    read_list,
+    read_number,
+    read_share,
+)
+from exporter.kernel import states
+from exporter.kernel.tables import TABLES
+
+AUTO: Final = "auto"
+PROCFS: Final = "procfs"
+NETLINK: Final = "netlink"
+SOURCES: Final = (AUTO, PROCFS, NETLINK)
+
+UNIT: Final = "unit"
+PROCESS: Final = "process"
+OWNERS_BY: Final = (AUTO, UNIT, PROCESS)
+
+TRACKABLE_STATES: Final = tuple(name for code, name in states.TCP.items() if code != states.LISTEN)
+
+MOVED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "room": "limits.enabled and ephemeral_ports.enabled",
+        "drops": "udp_drops.enabled",
+        "stuck": "tracked and ages",
+        "stuck.states": "tracked.states",
+        "stuck.after": "ages.stuck_after",
+        "stuck.limit": "tracked.limit",
+    }
+)
+"""Keys of earlier versions, with what they are now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A collector that can only be switched on and off."""
+
+    enabled: bool = key(ENABLED, read_flag, default=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Which ports have which names, which are always shown, and how many at most have series of their own."""
+
+    names: Mapping[int, str] = key("names", read_port_names, MappingProxyType({}))
+    always: tuple[int, ...] = key("always", read_list(read_number(1, LAST_PORT)), ())
+    limit: int = key("limit", read_number(1, 10_000), 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """Which states of TCP are followed socket by socket, and how many sockets at most."""
+
+    states: tuple[str, ...] = key(
+        "states",
+        read_list(
+            read_choice(TRACKABLE_STATES),
+            when_empty="must have at least 1; to switch off what it is for, use ages.enabled: false and "
+            "owners.enabled: false",
+        ),
+        ("close_wait",),
+    )
+    limit: int = key("limit", read_number(1, 1_000_000), 200_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """How long a tracked socket may be in its state before it counts as stuck."""
+
+    enabled: bool = key(ENABLED, read_flag, default=True)
+    stuck_after_seconds: float = key("stuck_after", read_duration, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """How the owners of tracked sockets are found, and how many at most have series of their own."""
+
+    enabled: bool = key(ENABLED, read_flag, default=True)
+    by: str = key("by", read_choice(OWNERS_BY, moved={"none": "owners.enabled: false"}), AUTO)
+    limit: int = key("limit", read_number(1, 10_000), 50)
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """Of which states the highest counts are shown, and over how long."""
+
+    enabled: bool = key(ENABLED, read_flag, default=True)
+    states: tuple[str, ...] = key(
+        "states",
+        read_list(
+            read_choice(tuple(states.TCP.values())),
+            when_empty="must have at least 1; to switch it off, use peaks.enabled: false",
+        ),
+        ("syn_recv", "time_wait", "close_wait"),
+    )
+    window_seconds: float = key("window", read_duration, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What to watch, by which source, how often, and at what cost.
+
+    ``interval_seconds`` is the pause between passes. It is extended up to ``max_interval_seconds`` so that
+    passes use at most ``cpu_budget`` of one core. A table that takes longer than ``timeout_seconds`` is given
+    up for that pass.
+    """
+
+    interval_seconds: float = key("interval", read_duration, 5.0)
+    max_interval_seconds: float = key("max_interval", read_duration, 30.0)
+    cpu_budget: float = key("cpu_budget", read_share, 0.05)
+    timeout_seconds: float = key("timeout", read_duration, 10.0)
+    source: str = key("source", read_choice(SOURCES), AUTO)
+    tables: tuple[str, ...] = key(
+        "tables",
+        read_list(read_choice(tuple(TABLES)), when_empty="must have at least 1"),
+        ("tcp", "tcp6", "udp", "udp6"),
+    )
+    ports: Ports = section("ports", Ports)
+    tracked: Tracked = section("tracked", Tracked)
+    ages: Ages = section("ages", Ages)
+    owners: Owners = section("owners", Owners)
+    queues: Switch = section("queues", Switch)
+    listeners: Switch = section("listeners", Switch)
+    ephemeral_ports: Switch = section("ephemeral_ports", Switch)
+    limits: Switch = section("limits", Switch)
+    udp_drops: Switch = section("udp_drops", Switch)
+    peaks: Peaks = section("peaks", Peaks)

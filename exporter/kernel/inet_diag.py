@@ -1,0 +1,265 @@
+"""Lay out the messages of inet_diag: every offset that is read or written stands here.
+
+A message, as the kernel sent it for a connection in CLOSE_WAIT (16 bytes of netlink header before it)::
+
+    16  0a 08 00 00              family, state, timer, retransmits
+    20  1f 90 c3 50              local and remote port, in network order
+    24  16 bytes, 16 bytes       local and remote address, in network order
+    56  00 00 00 00              interface
+    60  05 10 00 00 00 00 00 00  cookie, its lower half first whatever the machine's byte order
+    68  00 00 00 00              milliseconds until the timer fires
+    72  01 00 00 00 00 00 00 00  receive queue, send queue
+    80  00 00 00 00 2a 5f 00 00  uid, inode
+    88  05 00 08 00 01 00 00 00  attributes: length, type, payload, padded to 4 bytes
+
+Messages of one block have one length. A column of them is a slice with a stride, so what nearly no row has
+costs nothing per row.
+
+Source: include/uapi/linux/inet_diag.h, ``inet_diag_msg_attrs_fill`` in net/ipv4/inet_diag.c.
+"""
+
+import socket
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain, compress
+from struct import Struct, iter_unpack
+from types import MappingProxyType
+from typing import Final
+
+from exporter.kernel import states
+from exporter.kernel.attributes import ATTRIBUTE_HEADER_BYTES, place_attributes
+from exporter.kernel.netlink import HEADER_BYTES, TCPDIAG_GETSOCK, Block, Question
+from exporter.kernel.rows import (
+    Dropping,
+    Listener,
+    Origin,
+    Queues,
+    Row,
+    Tracked,
+    count_minisockets,
+    identify,
+)
+from exporter.kernel.tables import TABLES, Table
+
+ALL_STATES: Final = 0xFFF
+"""A bit for every state that procfs lists, so without the pseudo-state of sockets that are bound only."""
+ONLY_LISTEN: Final = 1 << states.LISTEN
+ONLY_BOUND: Final = 1 << 13  # TCP_BOUND_INACTIVE, which exists for inet_diag only
+
+FAMILIES: Final = MappingProxyType({"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6})
+_PROTOCOLS: Final = MappingProxyType(
+    {
+        "tcp": socket.IPPROTO_TCP,
+        "udp": socket.IPPROTO_UDP,
+        "udplite": socket.IPPROTO_UDPLITE,
+        "raw": socket.IPPROTO_RAW,
+    }
+)
+
+_REQUEST: Final = Struct("=BBBxI48x")  # family, protocol, attributes wanted, states
+_TCPDIAG_REQUEST: Final = Struct("=BxxB48xII")  # family, attributes wanted; states, memory not asked for
+
+MESSAGE_BYTES: Final = HEADER_BYTES + 72
+_FAMILY: Final = 16
+_STATE: Final = 17
+_TIMER: Final = 18
+_ROW: Final = ">17xB2xHH48xQ"  # both queues at once, in network order, which tells that they are empty
+_ROW_BYTES: Final = 80
+_PORTS: Final = Struct(">20xHH")
+_COOKIE: Final = Struct("=60xQ")  # on a big-endian machine its halves change places, which tells as much
+_DESTINATION: Final = range(24, 56)
+_ENDS: Final = range(20, 56)  # both ports and both addresses
+_EXPIRES: Final = Struct("=68xI")
+_QUEUES: Final = Struct("=II")
+_LISTENER_QUEUES: Final = Struct("=72xII")
+_ORIGIN: Final = Struct(">20xH2x16s")
+_INODE: Final = Struct("=84xI")
+_INODE_COLUMNS: Final = range(84, 88)
+
+_INFO: Final = 2
+WANT_INFO: Final = 1 << (_INFO - 1)
+_LAST_ACK_RECEIVED: Final = 8 + 12 * 4  # tcpi_last_ack_recv, in milliseconds, in struct tcp_info
+_SKMEMINFO: Final = 7
+WANT_SKMEMINFO: Final = 1 << (_SKMEMINFO - 1)
+_DROPS: Final = 4 * 8  # SK_MEMINFO_DROPS, in the payload of SKMEMINFO
+_CGROUP_ID: Final = 21
+_WORD: Final = Struct("=I")
+_LONG: Final = Struct("=Q")
+
+
+def ask_for(table: Table, wanted_states: int = ALL_STATES, *, attributes: int = 0) -> Question:
+    """Return how to ask for the sockets of an inet table in some states, a bit for each.
+
+    ``attributes`` are those wanted beside what comes unasked, a bit for each.
+    """
+    request = _REQUEST.pack(FAMILIES[table.family], _PROTOCOLS[table.protocol], attributes, wanted_states)
+    return Question(request, MESSAGE_BYTES)
+
+
+def ask_for_tcp(wanted_states: int) -> Question:
+    """Return how to ask for TCP's sockets of both families at once.
+
+    It is the request from before there was SOCK_DIAG_BY_FAMILY: the kernel walks its hash once, not twice.
+    """
+    return Question(_TCPDIAG_REQUEST.pack(0, 0, wanted_states, 0), MESSAGE_BYTES, TCPDIAG_GETSOCK)
+
+
+def select_family(block: Block, family: int) -> Block | None:
+    """Return the messages of one address family, None when there are none."""
+    data, length = block
+    families = data[_FAMILY::length]
+    if family not in families:
+        return None
+    if families.count(family) == len(families):
+        return block
+    starts = range(0, len(data), length)
+    messages = (data[i : i + length] for i, each in zip(starts, families, strict=True) if each == family)
+    return Block(b"".join(messages), length)
+
+
+def read_listeners(block: Block) -> Iterator[Listener]:
+    """Yield the listeners of a block in which all sockets listen."""
+    for message in _split(block):
+        port, address = _ORIGIN.unpack_from(message)
+        waiting, limit = _LISTENER_QUEUES.unpack_from(message)
+        (inode,) = _INODE.unpack_from(message)
+        yield Listener(port, address, waiting, limit, inode, _cgroup_id_of(message))
+
+
+def read_origins(block: Block) -> Iterator[Origin]:
+    """Yield who is behind the sockets of a block."""
+    for message in _split(block):
+        port, address = _ORIGIN.unpack_from(message)
+        (inode,) = _INODE.unpack_from(message)
+        yield Origin(port, address, inode, _cgroup_id_of(message))
+
+
+def read_silences(block: Block) -> Iterator[tuple[int, float]]:
+    """Yield identity and seconds since the last segment came, of sockets for which TCP_INFO was asked."""
+    for message in _split(block):
+        place = _places_of(message).get(_INFO, range(0))
+        if len(place) >= _LAST_ACK_RECEIVED + _WORD.size:
+            (milliseconds,) = _WORD.unpack_from(message, place.start + _LAST_ACK_RECEIVED)
+            yield identify(message[_ENDS.start : _ENDS.stop]), milliseconds / 1000
+
+
+class DiagRows:
+    """The rows of a block of one inet table, none of which listens; see ``rows.InetRows``."""
+
+    malformed = 0
+    repeated = 0
+    listeners: Sequence[Listener] = ()
+
+    def __init__(self, table: Table, block: Block) -> None:
+        self._data, self._length = block
+        codes = self._data[_STATE :: self._length]
+        if codes.translate(None, _known_states(table.name)):
+            codes = codes.translate(_name_unknown(table.name))
+            renamed = bytearray(self._data)
+            renamed[_STATE :: self._length] = codes
+            self._data = bytes(renamed)
+        self.states = codes
+        self.listed = len(codes)
+        self.minisockets = count_minisockets(codes, self._data[_TIMER :: self._length]) - self._fast_open()
+
+    def unpack(self) -> Iterable[Row]:
+        """Return all rows."""
+        return _row_of(self._length).iter_unpack(self._data)
+
+    @staticmethod
+    @lru_cache(1024)
+    def split_queues(queues: int) -> Queues:
+        """Return the two queues that are one number in a row."""
+        receive, send = _QUEUES.unpack(queues.to_bytes(_QUEUES.size, "big"))
+        return Queues(send, receive)
+
+    def tracked(self, places: Iterable[int]) -> Iterator[Tracked]:
+        """Return what to know the sockets at some places by."""
+        data, length = self._data, self._length
+        ports, first, end = _PORTS.unpack_from, _ENDS.start, _ENDS.stop
+        starts = (place * length for place in places)
+        return ((*ports(data, at), identify(data[at + first : at + end])) for at in starts)
+
+    def origins(self, places: Iterable[int]) -> Iterator[Origin]:
+        """Return who is behind the sockets at some places."""
+        data, length = self._data, self._length
+        starts = (place * length for place in places)
+        return read_origins(Block(b"".join(data[start : start + length] for start in starts), length))
+
+    def destinations(self) -> Iterable[bytes]:
+        """Return for every row its source and destination address, as bytes to be compared, not shown."""
+        behind = self._length - _DESTINATION.stop
+        columns = f"{_DESTINATION.start}x{len(_DESTINATION)}s{behind}x"
+        return chain.from_iterable(iter_unpack(columns, self._data))
+
+    @staticmethod
+    def order_address(address: bytes) -> bytes:
+        """Return an address of a destination in network order, as it is."""
+        return address
+
+    def expires_milliseconds(self, place: int) -> int:
+        """Return after how long the timer of the row at a place will fire."""
+        return int(_EXPIRES.unpack_from(self._data, place * self._length)[0])
+
+    def dropping(self) -> Iterator[Dropping]:
+        """Return the datagram sockets that have dropped; for SKMEMINFO must have been asked."""
+        for message in self._messages_with_drops():
+            if (place := _place_drops(message)) and (drops := _WORD.unpack_from(message, place)[0]):
+                (cookie,) = _COOKIE.unpack_from(message)
+                (inode,) = _INODE.unpack_from(message)
+                local_port, remote_port = _PORTS.unpack_from(message)
+                yield Dropping(local_port, remote_port, inode, cookie, drops)
+
+    def _messages_with_drops(self) -> Iterator[bytes]:
+        """Yield the messages that may have drops: all of them where they differ in their attributes."""
+        data, length = self._data, self._length
+        place = _place_drops(data[:length])
+        header = range(place - _DROPS - ATTRIBUTE_HEADER_BYTES, place - _DROPS)
+        if not place or not all(data[i::length] == data[i : i + 1] * self.listed for i in header):
+            return _split(Block(data, length))
+        columns = [int.from_bytes(data[place + i :: length]) for i in range(_WORD.size)]
+        dropped = (columns[0] | columns[1] | columns[2] | columns[3]).to_bytes(self.listed)
+        return compress(_split(Block(data, length)), dropped) if any(dropped) else iter(())
+
+    def _fast_open(self) -> int:
+        """Return how many sockets in SYN_RECV are no minisockets: those of TCP Fast Open have an inode."""
+        if states.SYN_RECV not in self.states:
+            return 0
+        inodes = zip(*(self._data[column :: self._length] for column in _INODE_COLUMNS), strict=True)
+        pairs = zip(self.states, inodes, strict=True)
+        return sum(code == states.SYN_RECV and any(inode) for code, inode in pairs)
+
+
+@lru_cache(maxsize=16)
+def _row_of(length: int) -> Struct:
+    return Struct(f"{_ROW}{length - _ROW_BYTES}x")
+
+
+@lru_cache(maxsize=16)
+def _known_states(table: str) -> bytes:
+    return bytes(TABLES[table].states)
+
+
+@lru_cache(maxsize=16)
+def _name_unknown(table: str) -> bytes:
+    return bytes(code if code in TABLES[table].states else states.UNKNOWN for code in range(256))
+
+
+def _split(block: Block) -> Iterator[bytes]:
+    data, length = block
+    return (data[start : start + length] for start in range(0, len(data), length))
+
+
+def _places_of(message: bytes) -> Mapping[int, range]:
+    return place_attributes(message, MESSAGE_BYTES)
+
+
+def _cgroup_id_of(message: bytes) -> int:
+    place = _places_of(message).get(_CGROUP_ID, range(0))
+    return int(_LONG.unpack_from(message, place.start)[0]) if len(place) == _LONG.size else 0
+
+
+def _place_drops(message: bytes) -> int:
+    """Return where in a message the drops stand, 0 when it does not have them."""
+    payload = _places_of(message).get(_SKMEMINFO, range(0))
+    return payload.start + _DROPS if len(payload) >= _DROPS + _WORD.size else 0

@@ -1,0 +1,27 @@
+"""Turn what a pass saw into metrics: a collector in each module.
+
+A collector is deleted with its module, its test, its line in ``COLLECTORS``, and its section of the settings.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from exporter.sampling.collectors.accept_queues import AcceptQueues
+from exporter.sampling.collectors.ages import Ages
+from exporter.sampling.collectors.collector import Collector
+from exporter.sampling.collectors.ephemeral_ports import EphemeralPorts
+from exporter.sampling.collectors.limits import Limits
+from exporter.sampling.collectors.owners import Owners
+from exporter.sampling.collectors.peaks import Peaks
+from exporter.sampling.collectors.queues import Queues
+from exporter.sampling.collectors.sockets import Sockets
+from exporter.sampling.collectors.udp_drops import UdpDrops
+
+COLLECTORS: Final[Mapping[str, type[Collector]]] = MappingProxyType(
+    {
+        made.name: made
+        for made in (Sockets, Queues, AcceptQueues, Ages, Owners, EphemeralPorts, Limits, UdpDrops, Peaks)
+    }
+)
+"""Every collector, in the order of the page, by name."""

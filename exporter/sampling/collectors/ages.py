@@ -1,0 +1,72 @@
+"""Tell how long sockets have been in a tracked state: those in it for too long, and the age of the oldest.
+
+The kernel does not say since when. An age starts with the pass that first sees the socket in the state, so it
+is too small by what went before, which is at most an interval once the exporter runs.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from exporter.config.settings import Settings
+from exporter.kernel.tables import TABLES
+from exporter.sampling.collectors.collector import Collector, Pass
+from exporter.sampling.labels import Metric, Samples, SocketKey
+
+
+class Ages(Collector):
+    """Looks at how old the cohorts of tracked sockets are."""
+
+    name = "ages"
+    metrics: ClassVar = (
+        Metric(
+            "netstat_stuck_sockets",
+            "Sockets that the exporter has seen in a tracked state for longer than ages.stuck_after.",
+            SocketKey._fields,
+        ),
+        Metric(
+            "netstat_oldest_socket_age_seconds",
+            "Age of the socket longest in a tracked state, since the exporter first saw it in that state.",
+            SocketKey._fields,
+        ),
+        Metric(
+            "netstat_exporter_untracked_sockets",
+            "Sockets in tracked states whose age is not known because there are more than tracked.limit.",
+        ),
+    )
+    needs_tracked = True
+    spans_passes = True
+
+    @staticmethod
+    def is_enabled(settings: Settings) -> bool:
+        """Tell whether the settings switch it on."""
+        return settings.ages.enabled
+
+    def collect(self, seen: Pass) -> Mapping[str, Samples]:
+        """Return the ages of sockets in the series that have them, zeros included."""
+        wanted = seen.settings.tracked.states
+        stuck: dict[tuple[str, ...], float] = {
+            seen.series.key(table, service, state): 0
+            for table, folded in seen.folded()
+            if table.name in seen.tracked
+            for service, states in folded.shown.items()
+            for state in states
+            if table.states.get(state) in wanted
+        }
+        oldest = dict(stuck)
+        untracked = 0
+        for name, tracked in seen.tracked.items():
+            for (service, state, cohort), number in tracked.groups.items():
+                key = seen.series.key(TABLES[name], service, state)
+                stuck.setdefault(key, 0)
+                oldest.setdefault(key, 0)
+                if cohort.first_seen is None:
+                    untracked += number
+                    continue
+                age_seconds = seen.now - cohort.first_seen
+                stuck[key] += number if age_seconds > seen.settings.ages.stuck_after_seconds else 0
+                oldest[key] = max(oldest[key], age_seconds)
+        return {
+            "netstat_stuck_sockets": stuck,
+            "netstat_oldest_socket_age_seconds": oldest,
+            "netstat_exporter_untracked_sockets": {(): untracked},
+        }

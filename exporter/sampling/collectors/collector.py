@@ -1,0 +1,123 @@
+"""Say what a collector is, and what it gets to see of a pass."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from exporter.config.settings import Settings
+from exporter.kernel.rows import Rows
+from exporter.kernel.tables import TABLES, Table
+from exporter.sampling.labels import Metric, Samples
+from exporter.sampling.reading.reader import KernelReader
+from exporter.sampling.reading.walk import Observer, Reading
+from exporter.sampling.services.counting import TableCount, TableCounter
+from exporter.sampling.services.ports import PortRules
+from exporter.sampling.services.series import Folded, Series
+from exporter.sampling.services.tracking import EVERY_CGROUP, Tracked
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is known before a pass reads the tables; ``now`` is on the monotonic clock."""
+
+    settings: Settings
+    rules: PortRules
+    now: float
+    reader: KernelReader
+
+
+class CollectorError(Exception):
+    """A collector did what it may not."""
+
+
+class IsolatedObserver:
+    """An observer whose failure costs its collector only, not the table."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.error: Exception | None = None
+        self._observer = observer
+
+    def observe(self, rows: Rows) -> None:
+        """Let the observer look at some rows, unless it has failed."""
+        if self.error is None:
+            try:
+                self._observer.observe(rows)
+            except Exception as error:  # noqa: BLE001 - raised again when the observer is asked for
+                self.error = error
+
+    def unwrap(self) -> Observer:
+        """Return the observer; raises what it raised."""
+        if self.error is not None:
+            raise self.error
+        return self._observer
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A pass over the tables; of those that could be read there are counts, and sockets in tracked states."""
+
+    settings: Settings
+    rules: PortRules
+    now: float
+    reader: KernelReader
+    readings: Mapping[str, Reading]
+    counts: Mapping[str, TableCount]
+    series: Series
+    tracked_or_error: Mapping[str, Tracked] | Exception
+
+    @property
+    def tracked(self) -> Mapping[str, Tracked]:
+        """The sockets in tracked states, by table; raises what went wrong with them."""
+        if isinstance(self.tracked_or_error, Exception):
+            raise self.tracked_or_error
+        return self.tracked_or_error
+
+    def folded(self) -> Iterator[tuple[Table, Folded]]:
+        """Yield the tables that could be read, with their counts by service."""
+        return ((TABLES[name], folded) for name, folded in self.series.tables.items())
+
+    def observers(self, name: str) -> Iterator[tuple[Table, Observer]]:
+        """Yield the observers of a collector that saw a whole table; raises what one of them raised."""
+        for table, reading in self.readings.items():
+            isolated = reading.seen.observers.get(name) if reading.seen else None
+            if isinstance(isolated, IsolatedObserver):
+                yield TABLES[table], isolated.unwrap()
+
+
+class Collector(ABC):
+    """Measures something at every pass, and may remember from one to the next.
+
+    It is made when it is switched on, and dropped when it is switched off. ``needs_tracked`` asks for the
+    sockets in tracked states, ``needs_drops`` for what datagram sockets have dropped. ``spans_passes``
+    tells that nothing of it can be measured in one pass.
+    """
+
+    name: ClassVar[str]
+    metrics: ClassVar[tuple[Metric, ...]]
+    needs_tracked: ClassVar[bool] = False
+    needs_drops: ClassVar[bool] = False
+    spans_passes: ClassVar[bool] = False
+
+    @staticmethod
+    @abstractmethod
+    def is_enabled(settings: Settings) -> bool:
+        """Tell whether the settings switch it on."""
+
+    def named_cgroups(self, settings: Settings) -> Collection[int]:  # noqa: ARG002
+        """Return the cgroups for whose tracked sockets it needs no inode."""
+        return EVERY_CGROUP
+
+    def prepare(self, plan: Plan) -> None:  # noqa: B027 - few have to
+        """Get ready before the tables are read; may raise anything."""
+
+    def observe(self, table: Table, counter: TableCounter, plan: Plan) -> Observer | None:  # noqa: ARG002
+        """Return what looks at the rows of a table as they are counted, if anything does.
+
+        It is asked again where the walk begins again. An exception of the observer costs the collector only.
+        """
+        return None
+
+    @abstractmethod
+    def collect(self, seen: Pass) -> Mapping[str, Samples]:
+        """Return the samples of its metrics, by their names; may raise anything."""

@@ -1,0 +1,218 @@
+"""Tell how many ephemeral ports there are, and how many of them can not be taken now.
+
+To find out takes a look at both addresses of every connection that this host opened. So it is done in every
+pass only while there are few sockets. Else it is done again when there are a tenth more or fewer, of what
+there were or of the ports that were left, and after a minute in any case: connections may have gone from
+one destination to another.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
+
+from exporter.config.settings import Settings
+from exporter.kernel.counters import parse_numbers
+from exporter.kernel.procfs import Procfs, ProcfsError
+from exporter.kernel.tables import TABLES, Table
+from exporter.sampling.collectors.collector import Collector, Pass, Plan
+from exporter.sampling.labels import ListenerKey, Metric, Samples
+from exporter.sampling.reading.walk import READ_ERRORS, Observer
+from exporter.sampling.services.counting import TableCounter
+from exporter.sampling.services.port_usage import (
+    Address,
+    PortUsage,
+    Reuse,
+    TakenPorts,
+    count_bound,
+    count_busiest,
+    make_address,
+)
+from exporter.sampling.services.ports import OUTBOUND
+
+CROWDED: Final = 0.1
+"""The share of the ephemeral ports that connections to a port must reach before their destinations matter."""
+
+LOOK_AGAIN_SECONDS: Final = 60
+FEW_SOCKETS: Final = 2000
+_CHANGE: Final = 0.1
+_PROTOCOLS: Final = frozenset({"tcp", "udp"})
+_REUSE_ALWAYS: Final = 1
+_REUSE_ON_LOOPBACK: Final = 2
+_DEFAULT_DELAY_MILLISECONDS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at addresses found, when on the monotonic clock, and among how many sockets.
+
+    ``crowded`` are the connections to each remote port that has many, ``sockets`` is the number of all that
+    this host opened. ``busiest`` is by family and remote port, ``bound`` by protocol.
+    """
+
+    taken_at: float
+    sockets: int
+    crowded: Mapping[int, int]
+    busiest: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    bound: Mapping[str, int] = field(default_factory=dict)
+
+
+class EphemeralPorts(Collector):
+    """Remembers what was found when it last looked at addresses."""
+
+    name = "ephemeral_ports"
+    metrics: ClassVar = (
+        Metric(
+            "netstat_ephemeral_ports",
+            "Ports that the kernel chooses from (net.ipv4.ip_local_port_range less ip_local_reserved_ports).",
+        ),
+        Metric(
+            "netstat_ephemeral_ports_busiest_destination",
+            "Ephemeral ports that connect() cannot take now for the busiest destination of this port, from "
+            "one source address; only while there are a tenth as many connections as ephemeral ports.",
+            ListenerKey._fields,
+        ),
+        Metric(
+            "netstat_ephemeral_ports_bound",
+            "Ephemeral ports in use at the busiest source address: bind() to port 0 and UDP cannot take "
+            "them. Without netlink a lower bound, as procfs does not list TCP sockets that are only bound.",
+            ("protocol",),
+        ),
+    )
+
+    def __init__(self) -> None:
+        self._look: Look | None = None
+        self._last: Look | None = None
+        self._is_due = True
+        self._reuse = Reuse()
+
+    @staticmethod
+    def is_enabled(settings: Settings) -> bool:
+        """Tell whether the settings switch it on."""
+        return settings.ephemeral_ports.enabled
+
+    def prepare(self, plan: Plan) -> None:
+        """Find out whether to look at addresses in this pass."""
+        self._is_due = (
+            self._look is None
+            or self._last is None
+            or self._last.sockets <= FEW_SOCKETS
+            or _is_outdated(self._look, self._last, plan.rules.ephemeral_ports, plan.now)
+        )
+        if self._is_due:
+            self._reuse = plan.reader.read("tcp_tw_reuse", read_reuse)
+
+    def observe(self, table: Table, counter: TableCounter, plan: Plan) -> Observer | None:
+        """Return what looks at addresses, when that is due."""
+        if table.protocol not in _PROTOCOLS or not self._is_due:
+            return None
+        is_ephemeral = plan.rules.is_ephemeral
+        if table.protocol == "udp":
+            return PortUsage(table.family, lambda port: bool(is_ephemeral[port]), (), self._reuse)
+        few = self._last is None or self._last.sockets <= FEW_SOCKETS
+        crowded: Collection[int] | None = None if few or self._last is None else self._last.crowded.keys()
+        return PortUsage(
+            table.family,
+            lambda port: bool(is_ephemeral[port]) and not counter.is_inbound(port),
+            crowded,
+            self._reuse,
+        )
+
+    def collect(self, seen: Pass) -> Mapping[str, Samples]:
+        """Return how many ephemeral ports there are, and how many are taken."""
+        ephemeral = seen.rules.ephemeral_ports
+        last = self._last = _count_opened(seen, max(1.0, CROWDED * ephemeral))
+        usages = [
+            (table, usage) for table, usage in seen.observers(self.name) if isinstance(usage, PortUsage)
+        ]
+        if usages or self._look is None:
+            self._look = Look(
+                seen.now,
+                last.sockets,
+                last.crowded,
+                count_busiest(usage for table, usage in usages if table.protocol == "tcp"),
+                _count_bound(usages, seen),
+            )
+        busiest: dict[tuple[str, ...], float] = {}
+        for (family, port), taken in self._look.busiest.items():
+            if port in last.crowded:
+                _, *labels = seen.series.label("tcp", port + OUTBOUND)
+                key = ListenerKey("tcp", family, *labels)
+                busiest[key] = max(busiest.get(key, 0), min(taken, last.crowded[port]))
+        return {
+            "netstat_ephemeral_ports": {(): ephemeral} if seen.rules.is_known else {},
+            "netstat_ephemeral_ports_busiest_destination": busiest,
+            "netstat_ephemeral_ports_bound": {(name,): n for name, n in self._look.bound.items()},
+        }
+
+
+def read_reuse(procfs: Procfs) -> Reuse:
+    """Return of which sockets in TIME_WAIT connect() may take the port."""
+    reuse = _read_number(procfs, "tcp_tw_reuse", 0)
+    if not _read_number(procfs, "tcp_timestamps", 1):  # by which the kernel tells old segments from new
+        return Reuse()
+    delay_milliseconds = _read_number(procfs, "tcp_tw_reuse_delay", _DEFAULT_DELAY_MILLISECONDS)
+    return Reuse(reuse == _REUSE_ALWAYS, reuse == _REUSE_ON_LOOPBACK, delay_milliseconds)
+
+
+def _read_number(procfs: Procfs, name: str, default: int) -> int:
+    try:
+        numbers = parse_numbers(procfs.read_sysctl(f"net/ipv4/{name}") or b"")
+    except ProcfsError:  # the kernel's default is the best guess
+        return default
+    return numbers[0] if numbers else default
+
+
+def _count_opened(seen: Pass, enough: float) -> Look:
+    """Return how many sockets this host opened, and the remote ports to which there are many connections."""
+    by_port: dict[int, int] = {}
+    sockets = 0
+    for name, count in seen.counts.items():
+        for service, number in count.sockets.items():
+            if service >= OUTBOUND and TABLES[name].protocol == "tcp":
+                by_port[service - OUTBOUND] = by_port.get(service - OUTBOUND, 0) + number
+            if TABLES[name].protocol == "udp" or service >= OUTBOUND:
+                sockets += number
+    return Look(seen.now, sockets, {port: number for port, number in by_port.items() if number >= enough})
+
+
+def _is_outdated(look: Look, last: Look, ephemeral: int, now: float) -> bool:
+    """Tell whether what was found may be true no more."""
+    if now - look.taken_at >= LOOK_AGAIN_SECONDS:
+        return True
+    taken = max((*look.busiest.values(), *look.bound.values()), default=0)
+    left = max(ephemeral - taken, 0)
+    pairs = [(look.sockets, last.sockets)]
+    pairs += [(look.crowded.get(port, 0), number) for port, number in last.crowded.items()]
+    return any(abs(after - before) > _CHANGE * min(before, left) for before, after in pairs)
+
+
+def _count_bound(usages: Sequence[tuple[Table, PortUsage]], seen: Pass) -> Mapping[str, int]:
+    """Return by protocol how many ports are taken at the busiest source address."""
+    taken: dict[str, list[TakenPorts]] = {}
+    for table, usage in usages:
+        found = taken.setdefault(table.protocol, [])
+        found.append(usage.ports_by_address())
+        if table.protocol == "tcp":
+            found += [_listening(seen, table), _bound_only(seen, table)]
+    return {protocol: count_bound(found) for protocol, found in taken.items()}
+
+
+def _listening(seen: Pass, table: Table) -> TakenPorts:
+    is_ephemeral = seen.rules.is_ephemeral
+    ports = {port for port in seen.counts[table.name].listening if is_ephemeral[port]}
+    return {make_address(bytes(16), table.family): ports}
+
+
+def _bound_only(seen: Pass, table: Table) -> TakenPorts:
+    """Return the ports of sockets that are bound and nothing more, which only netlink has."""
+    try:
+        bound = seen.reader.read_bound(table)
+    except READ_ERRORS:
+        return {}
+    is_ephemeral = seen.rules.is_ephemeral
+    taken: dict[Address, set[int]] = {}
+    for origin in bound:
+        if is_ephemeral[origin.local_port]:
+            address = make_address(origin.local_address, table.family)
+            taken.setdefault(address, set()).add(origin.local_port)
+    return taken

@@ -1,0 +1,118 @@
+"""Show the kernel's limits on TCP, what is in use of them, and how often they were hit.
+
+What the kernel does not show is absent: a network namespace other than the first has no tcp_mem, for one.
+"""
+
+import resource
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from exporter.config.settings import Settings
+from exporter.kernel.counters import Numbers, parse_numbers, parse_pairs, parse_sockstat
+from exporter.kernel.procfs import Procfs, ProcfsError
+from exporter.sampling.collectors.collector import Collector, Pass
+from exporter.sampling.labels import Metric, Samples
+
+
+class Limits(Collector):
+    """Remembers nothing: every number is the kernel's own, and of now."""
+
+    name = "limits"
+    metrics: ClassVar = (
+        Metric(
+            "netstat_time_wait_buckets",
+            "Connections kept in TIME_WAIT or FIN_WAIT2 without a socket, tw of sockstat.",
+        ),
+        Metric(
+            "netstat_time_wait_limit",
+            "Maximum number of TIME_WAIT sockets (net.ipv4.tcp_max_tw_buckets).",
+        ),
+        Metric(
+            "netstat_time_wait_overflows_total",
+            "Connections that were not kept in TIME_WAIT because there were too many, TCPTimeWaitOverflow.",
+        ),
+        Metric(
+            "netstat_orphaned_sockets",
+            "TCP sockets of the whole host that no process holds, orphan of sockstat.",
+        ),
+        Metric(
+            "netstat_orphaned_sockets_limit",
+            "Maximum number of TCP sockets of the whole host that no process holds "
+            "(net.ipv4.tcp_max_orphans).",
+        ),
+        Metric(
+            "netstat_tcp_sockets_allocated",
+            "TCP sockets of the whole host that are allocated, alloc of sockstat.",
+        ),
+        Metric("netstat_tcp_memory_bytes", "Memory of the TCP sockets of the whole host, mem of sockstat."),
+        Metric(
+            "netstat_tcp_memory_pressure_bytes",
+            "Memory of TCP sockets above which the kernel saves memory (second number of net.ipv4.tcp_mem).",
+        ),
+        Metric(
+            "netstat_tcp_memory_limit_bytes",
+            "Maximum memory of TCP sockets (third number of net.ipv4.tcp_mem).",
+        ),
+        Metric(
+            "netstat_memory_aborts_total",
+            "Connections closed because TCP had too much memory or too many orphans, TCPAbortOnMemory.",
+        ),
+        Metric(
+            "netstat_listen_overflows_total",
+            "Connections that found a listener's accept queue full, ListenOverflows.",
+        ),
+        Metric(
+            "netstat_listen_drops_total",
+            "Connections that listeners dropped for any reason, a full accept queue included, ListenDrops.",
+        ),
+    )
+
+    @staticmethod
+    def is_enabled(settings: Settings) -> bool:
+        """Tell whether the settings switch it on."""
+        return settings.limits.enabled
+
+    def collect(self, seen: Pass) -> Mapping[str, Samples]:
+        """Return the numbers that the kernel shows."""
+        numbers = seen.reader.read(self.name, read_limits)
+        return {name: {(): number} for name, number in numbers.items()}
+
+
+def read_limits(procfs: Procfs) -> Mapping[str, int]:
+    """Return the numbers that the kernel shows, by the name of their metric."""
+    sockstat = parse_sockstat(_read(procfs.read_net, "sockstat")).get("TCP", {})
+    extended = parse_pairs(_read(procfs.read_net, "netstat")).get("TcpExt", {})
+    memory = _read_sysctl(procfs, "tcp_mem", "low", "pressure", "limit")
+    numbers = {
+        "netstat_time_wait_buckets": sockstat.get("tw"),
+        "netstat_time_wait_limit": _read_sysctl(procfs, "tcp_max_tw_buckets", "limit").get("limit"),
+        "netstat_time_wait_overflows_total": extended.get("TCPTimeWaitOverflow"),
+        "netstat_orphaned_sockets": sockstat.get("orphan"),
+        "netstat_orphaned_sockets_limit": _read_sysctl(procfs, "tcp_max_orphans", "limit").get("limit"),
+        "netstat_tcp_sockets_allocated": sockstat.get("alloc"),
+        "netstat_tcp_memory_bytes": _count_bytes(sockstat.get("mem")),
+        "netstat_tcp_memory_pressure_bytes": _count_bytes(memory.get("pressure")),
+        "netstat_tcp_memory_limit_bytes": _count_bytes(memory.get("limit")),
+        "netstat_memory_aborts_total": extended.get("TCPAbortOnMemory"),
+        "netstat_listen_overflows_total": extended.get("ListenOverflows"),
+        "netstat_listen_drops_total": extended.get("ListenDrops"),
+    }
+    return {name: number for name, number in numbers.items() if number is not None}
+
+
+def _read_sysctl(procfs: Procfs, name: str, *names: str) -> Numbers:
+    """Return the numbers of a sysctl by names given to them."""
+    numbers = parse_numbers(_read(procfs.read_sysctl, f"net/ipv4/{name}"))
+    return dict(zip(names, numbers, strict=False))
+
+
+def _read(read: Callable[[str], bytes | None], name: str) -> bytes:
+    """Return a file, empty when there is none or it cannot be read, which says nothing about the others."""
+    try:
+        return read(name) or b""
+    except ProcfsError:
+        return b""
+
+
+def _count_bytes(pages: int | None) -> int | None:
+    return None if pages is None else pages * resource.getpagesize()

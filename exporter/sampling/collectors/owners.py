@@ -1,0 +1,160 @@
+"""Tell who owns the sockets in tracked states: a systemd unit, a container or a program.
+
+The kernel says for nearly every socket in which cgroup its creator was, to anybody who asks. Where it does
+not, or the cgroup is everybody's, the process is looked for that holds the socket, which takes rights.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
+from itertools import chain, islice
+from typing import ClassVar, Final
+
+from exporter.config.settings import PROCESS, UNIT, Settings
+from exporter.kernel.cgroups import walk_cgroups
+from exporter.kernel.processes import Holder, walk_holders
+from exporter.kernel.tables import TABLES
+from exporter.sampling.collectors.collector import Collector, Pass
+from exporter.sampling.labels import OTHER, Metric, OwnerKey, Samples, SocketKey, label_value
+from exporter.sampling.owner_names import name_owner
+from exporter.sampling.reading.lookup import IncrementalLookup
+from exporter.sampling.services.expiring import ExpiringSet
+from exporter.sampling.services.series import SERIES_KEPT_SECONDS, choose_largest
+from exporter.sampling.services.tracking import EVERY_CGROUP
+
+UNKNOWN_OWNER: Final = "unknown"
+
+_SHARE_OF_BUDGET: Final = 0.25  # for each of the two lookups
+_LONGEST_LOOKUP_SECONDS: Final = 1.0
+_MOST_INODES: Final = 100_000
+
+
+class Owners(Collector):
+    """Counts tracked sockets by owner, and knows which owners there were lately."""
+
+    name = "owners"
+    metrics: ClassVar = (
+        Metric(
+            "netstat_owner_sockets",
+            "Sockets in tracked states by the unit, container or program that owns them, told by the "
+            "cgroup in "
+            "sock_diag or by the files of processes.",
+            OwnerKey._fields,
+        ),
+        Metric(
+            "netstat_exporter_owner_sockets_unattributed",
+            "Sockets in tracked states whose owner is not known.",
+        ),
+    )
+
+    needs_tracked = True
+
+    def __init__(self) -> None:
+        self._cgroups = IncrementalLookup[bytes]("cgroups")
+        self._holders = IncrementalLookup[Holder]("processes")
+        self._names: dict[int, str | None] = {}
+        self._shown: frozenset[str] = frozenset()
+        self._seen = ExpiringSet[OwnerKey](SERIES_KEPT_SECONDS)
+
+    @staticmethod
+    def is_enabled(settings: Settings) -> bool:
+        """Tell whether the settings switch it on."""
+        return settings.owners.enabled
+
+    def named_cgroups(self, settings: Settings) -> Collection[int]:
+        """Return the cgroups whose name is known."""
+        if settings.owners.by == UNIT:
+            return EVERY_CGROUP
+        return frozenset(cgroup_id for cgroup_id, name in self._names.items() if name is not None)
+
+    def collect(self, seen: Pass) -> Mapping[str, Samples]:
+        """Return sockets by series and owner; what was there lately stays, at 0."""
+        by = seen.settings.owners.by
+        self._names = self._name_cgroups(seen) if by != PROCESS else {}
+        holders = self._find_holders(seen) if by != UNIT else {}
+        sockets = Counter[OwnerKey]()
+        for series, owner, number in self._count(seen, holders):
+            sockets[_key_of(series, owner)] += number
+        self._choose_shown(sockets, seen.settings.owners.limit)
+        folded = Counter[OwnerKey]()
+        for key, number in sockets.items():
+            folded[self._fold(key)] += number
+        self._seen.see(folded, seen.now)
+        unattributed = sum(number for key, number in folded.items() if key.owner == UNKNOWN_OWNER)
+        shown: dict[tuple[str, ...], float] = dict.fromkeys(self._choose_zeros(seen), 0)
+        shown.update(folded.items())
+        return {
+            "netstat_owner_sockets": shown,
+            "netstat_exporter_owner_sockets_unattributed": {(): unattributed},
+        }
+
+    def _name_cgroups(self, seen: Pass) -> dict[int, str | None]:
+        """Return the names of the cgroups of all sockets, as far as they are known."""
+        groups = chain.from_iterable(tracked.groups for tracked in seen.tracked.values())
+        ids = {group.cohort.cgroup_id for group in groups} - {0}
+        paths = self._cgroups.find(ids, walk_cgroups, seen.reader, seen.now, _lookup_seconds(seen.settings))
+        return {cgroup_id: name_owner(path) for cgroup_id, path in paths.items()}
+
+    def _find_holders(self, seen: Pass) -> Mapping[int, Holder]:
+        """Return those who hold the sockets whose cgroup has no name."""
+        unnamed = chain.from_iterable(tracked.unnamed for tracked in seen.tracked.values())
+        inodes = (each.inode for each in unnamed if each.inode and not self._names.get(each.cgroup_id))
+        wanted = set(islice(inodes, _MOST_INODES))
+        return self._holders.find(wanted, walk_holders, seen.reader, seen.now, _lookup_seconds(seen.settings))
+
+    def _count(self, seen: Pass, holders: Mapping[int, Holder]) -> Iterator[tuple[SocketKey, str, int]]:
+        """Yield series, owner and number of sockets, perhaps more than once for one owner."""
+        everything = seen.settings.owners.by == UNIT
+        for name, tracked in seen.tracked.items():
+            key_of = partial(seen.series.key, TABLES[name])
+            for (service, state, cohort), number in tracked.groups.items():
+                owner = self._names.get(cohort.cgroup_id)
+                if owner or everything:
+                    yield key_of(service, state), owner or UNKNOWN_OWNER, number
+            held = Counter(
+                (each.service, each.state, holders.get(each.inode))
+                for each in tracked.unnamed
+                if not self._names.get(each.cgroup_id)
+            )
+            for (service, state, holder), number in held.items():
+                yield key_of(service, state), _name_holder(holder), number
+
+    def _choose_shown(self, sockets: Mapping[OwnerKey, int], limit: int) -> None:
+        weights = Counter[str]({key.owner: 0 for key in self._seen})
+        for key, number in sockets.items():
+            weights[key.owner] += number
+        for name in (UNKNOWN_OWNER, OTHER):
+            del weights[name]
+        self._shown = choose_largest(weights, self._shown, limit)
+
+    def _fold(self, key: OwnerKey) -> OwnerKey:
+        own = key.owner in self._shown or key.owner == UNKNOWN_OWNER
+        return key if own else key._replace(owner=OTHER)
+
+    def _choose_zeros(self, seen: Pass) -> Iterator[OwnerKey]:
+        """Yield what was there lately and still has a series in netstat_sockets."""
+        wanted = seen.settings.tracked.states
+        series = {
+            _key_of(seen.series.key(table, service, state), "")
+            for table, folded in seen.folded()
+            for service, states in folded.shown.items()
+            for state in states
+        }
+        for key in self._seen:
+            if key.state in wanted and key._replace(owner="") in series and self._fold(key) == key:
+                yield key
+
+
+def _name_holder(holder: Holder | None) -> str:
+    if holder is None:
+        return UNKNOWN_OWNER
+    return name_owner(holder.cgroup) or label_value(holder.program) or UNKNOWN_OWNER
+
+
+def _key_of(series: SocketKey, owner: str) -> OwnerKey:
+    return OwnerKey(series.protocol, series.state, series.direction, series.port, series.port_name, owner)
+
+
+def _lookup_seconds(settings: Settings) -> float:
+    share = settings.interval_seconds * settings.cpu_budget * _SHARE_OF_BUDGET
+    return min(share, _LONGEST_LOOKUP_SECONDS)

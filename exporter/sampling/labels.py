@@ -1,0 +1,77 @@
+"""The labels of the page, and what a metric is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+OTHER: Final = "other"
+"""The port, and its name, of every socket whose service port has no series of its own."""
+
+_LONGEST_LABEL_VALUE: Final = 64
+
+Samples = Mapping[tuple[str, ...], float]
+"""Values by label values, which are in the order of the metric's labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric of the page. A counter is one whose name ends in ``_total``; everything else is a gauge."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+class SocketKey(NamedTuple):
+    """The labels of one count of sockets; an empty string where a label has no meaning."""
+
+    protocol: str
+    family: str
+    state: str
+    direction: str
+    port: str
+    port_name: str
+
+
+class QueueKey(NamedTuple):
+    """The labels of the queues of the sockets of one service port."""
+
+    protocol: str
+    family: str
+    direction: str
+    port: str
+    port_name: str
+
+
+class ListenerKey(NamedTuple):
+    """The labels of the listeners of one port."""
+
+    protocol: str
+    family: str
+    port: str
+    port_name: str
+
+
+class OwnerKey(NamedTuple):
+    """The labels of the sockets of one owner, of both families."""
+
+    protocol: str
+    state: str
+    direction: str
+    port: str
+    port_name: str
+    owner: str
+
+
+class ServiceLabels(NamedTuple):
+    """What the page says of a service."""
+
+    direction: str
+    port: str
+    port_name: str
+
+
+def label_value(name: bytes) -> str:
+    """Return bytes of anybody's making as a label value: valid, printable, at most 64 characters."""
+    text = name[: 4 * _LONGEST_LABEL_VALUE].decode(errors="replace")[:_LONGEST_LABEL_VALUE]
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,0 +1,99 @@
+"""Read the kernel on a thread of its own, so that what hangs costs its own result only.
+
+A read that is not done in time is left to its thread, and is not begun again while it hangs: so there is one
+thread for all reads, and one more for each that hangs.
+"""
+
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class HangError(Exception):
+    """A read is not done in time, or the one before still is not."""
+
+    def __init__(self, message: str = "timeout: the read hangs") -> None:
+        super().__init__(message)
+
+
+class _Job(Generic[T]):
+    """A piece of work, and what became of it."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self.results: SimpleQueue[tuple[T | None, Exception | None, float]] = SimpleQueue()
+
+    def run(self) -> None:
+        started = time.thread_time()
+        value, error = None, None
+        try:
+            value = self._work()
+        except Exception as failure:  # noqa: BLE001 - raised again in the thread that asked
+            error = failure
+        self.results.put((value, error, time.thread_time() - started))
+
+
+class _Worker:
+    """Runs jobs one after the other until it is given None."""
+
+    def __init__(self) -> None:
+        self.jobs: SimpleQueue[_Job[object] | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="kernel-reader", daemon=True)
+        self._thread.start()
+
+    def is_busy(self) -> bool:
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        while (job := self.jobs.get()) is not None:
+            job.run()
+
+
+class Guard:
+    """Reads for one thread; ``cpu_seconds`` is what all reads took until now, less those that hang."""
+
+    def __init__(self) -> None:
+        self.cpu_seconds = 0.0
+        self._worker: _Worker | None = None
+        self._hanging: dict[str, _Worker] = {}
+
+    def read(self, name: str, work: Callable[[], T], timeout_seconds: float) -> T:
+        """Return the result of work, which is known by ``name`` while it hangs.
+
+        Raises HangError, also when there is no room for one more thread, and what the work raises.
+        """
+        if name in self._hanging:
+            if self._hanging[name].is_busy():
+                raise HangError
+            del self._hanging[name]
+        if self._worker is None:
+            try:
+                self._worker = _Worker()
+            except RuntimeError as error:
+                raise HangError(f"cannot read: {error}") from error
+        job = _Job(work)
+        self._worker.jobs.put(job)  # type: ignore[arg-type]  # a job's result goes to who asked for it
+        try:
+            value, failure, cpu_seconds = job.results.get(timeout=max(0.0, timeout_seconds))
+        except Empty:
+            self._hanging[name], self._worker = self._worker, None
+            self._hanging[name].jobs.put(None)
+            raise HangError from None
+        self.cpu_seconds += cpu_seconds
+        if failure is not None:
+            raise failure
+        return value  # type: ignore[return-value]  # what the work returned
+
+    def is_hanging(self, name: str) -> bool:
+        """Tell whether the read of this name hangs still."""
+        return name in self._hanging and self._hanging[name].is_busy()
+
+    def close(self) -> None:
+        """Let the thread end."""
+        if self._worker is not None:
+            self._worker.jobs.put(None)
+            self._worker = None

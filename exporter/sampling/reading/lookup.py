@@ -1,0 +1,89 @@
+"""Look things up by number where all of them have to be walked through: a bit of the way in every pass."""
+
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from time import monotonic
+from typing import Final, Generic, TypeVar
+
+from exporter.kernel.procfs import Procfs
+from exporter.sampling.reading.reader import FILE_SECONDS, KernelReader
+
+Found = TypeVar("Found")
+Begin = Callable[[Procfs, AbstractSet[int]], Iterator[tuple[int, Found] | None]]
+"""Begins a walk for the wanted, which may change on the way; None is yielded where the walk may pause."""
+
+RETRY_SECONDS: Final = 60
+
+
+class IncrementalLookup(Generic[Found]):
+    """Remembers what was found as long as it is asked for, and for a while what was not there.
+
+    ``name`` is what its reads are known by.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._found: dict[int, Found] = {}
+        self._wanted: set[int] = set()
+        self._wanted_too_late: set[int] = set()
+        self._missing: set[int] = set()
+        self._forgot_missing_at = 0.0
+        self._walk: Iterator[tuple[int, Found] | None] | None = None
+
+    def find(
+        self,
+        keys: AbstractSet[int],
+        begin: Begin[Found],
+        reader: KernelReader,
+        now: float,
+        limit_seconds: float,
+    ) -> Mapping[int, Found]:
+        """Return what has been found by now of the keys, after no more than ``limit_seconds``.
+
+        ``now`` is on the monotonic clock. Raises HangError, and what the walk raises; then it begins anew.
+        """
+        if now - self._forgot_missing_at >= RETRY_SECONDS:
+            self._missing.clear()
+            self._forgot_missing_at = now
+        self._missing &= keys
+        for key in [key for key in self._found if key not in keys]:
+            del self._found[key]
+        found, missing, wanted = self._found, self._missing, self._wanted
+        new = [key for key in keys if key not in found and key not in missing and key not in wanted]
+        self._wanted.intersection_update(keys)
+        self._wanted.update(new)
+        self._wanted_too_late &= keys
+        walk, self._walk = self._walk, None  # one that fails or hangs is over
+        if walk is not None:
+            self._wanted_too_late.update(new)
+        if self._wanted:
+            deadline = monotonic() + limit_seconds
+            self._walk = reader.read(
+                self._name,
+                lambda procfs: self._go_on(walk, begin, procfs, deadline),
+                limit_seconds + FILE_SECONDS,
+            )
+        return self._found
+
+    def _go_on(
+        self,
+        walk: Iterator[tuple[int, Found] | None] | None,
+        begin: Begin[Found],
+        procfs: Procfs,
+        deadline: float,
+    ) -> Iterator[tuple[int, Found] | None] | None:
+        """Walk on, and return what is left of the walk."""
+        if walk is None:
+            self._wanted_too_late.clear()
+            walk = begin(procfs, self._wanted)
+        for step in walk:
+            if step is not None:
+                key, self._found[key] = step
+                self._wanted.discard(key)
+                if not self._wanted:
+                    return None
+            if monotonic() > deadline:
+                return walk
+        self._missing |= self._wanted - self._wanted_too_late
+        self._wanted &= self._wanted_too_late
+        return None

@@ -1,0 +1,118 @@
+"""The one place where the kernel is read: guarded, by the source of choice, for one thread."""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final, TypeVar
+
+from exporter.config.settings import NETLINK
+from exporter.kernel.netlink import Reason, SockDiagError, ask_twice_if_busy
+from exporter.kernel.procfs import Procfs
+from exporter.kernel.rows import Listener, Origin
+from exporter.kernel.sockdiag import read_bound, read_listeners, read_silences
+from exporter.kernel.tables import TABLES, Table
+from exporter.sampling.reading.guard import Guard, HangError
+from exporter.sampling.reading.sources import SourceChoice
+from exporter.sampling.reading.walk import HANG_GRACE_SECONDS, MakeObservers, Reading, Walk, read_sockstat
+
+T = TypeVar("T")
+
+FILE_SECONDS: Final = 1.0
+"""How long a file may take that is no table, and a dump of listeners."""
+
+
+class KernelReader:
+    """Reads the network namespace that a procfs shows."""
+
+    def __init__(self, procfs: Procfs, source: str) -> None:
+        self._procfs = procfs
+        self._guard = Guard()
+        self._reachable = procfs.shows_own_namespace()
+        self._source = source
+        self._choices: dict[str, SourceChoice] = {}
+        self._present: set[str] = set()
+
+    @property
+    def cpu_seconds(self) -> float:
+        """The CPU time of all reads until now."""
+        return self._guard.cpu_seconds
+
+    def change_source(self, source: str) -> None:
+        """Let another source be wanted from the next pass on."""
+        if source != self._source:
+            self._source = source
+            self._choices.clear()
+
+    def read(self, name: str, work: Callable[[Procfs], T], timeout_seconds: float = FILE_SECONDS) -> T:
+        """Return what ``work`` reads of procfs; ``name`` is what the read is known by while it hangs.
+
+        Raises HangError, and what the work raises.
+        """
+        return self._guard.read(name, lambda: work(self._procfs), timeout_seconds)
+
+    def read_listeners(self, table: Table) -> Sequence[Listener]:
+        """Return TCP's listeners over netlink, which alone has the limits of their queues.
+
+        Raises HangError, SockDiagError.
+        """
+        return self._ask("listeners", table, read_listeners)
+
+    def read_bound(self, table: Table) -> Sequence[Origin]:
+        """Return TCP's sockets that are only bound, by netlink; raises HangError, SockDiagError."""
+        return self._ask("bound sockets", table, read_bound)
+
+    def read_silences(self, table: Table, wanted_states: Collection[int]) -> Mapping[int, float]:
+        """Return by identity how long nothing has come from the other end of TCP's sockets, in seconds.
+
+        Raises HangError, SockDiagError.
+        """
+        return self._ask("silences", table, lambda of, until: read_silences(of, wanted_states, until))
+
+    def _ask(self, what: str, table: Table, ask: Callable[[Table, float], T]) -> T:
+        now = time.monotonic()
+        choice = self._choice_of(table.protocol)
+        if not choice.may_use(NETLINK, now):
+            raise SockDiagError(Reason.UNAVAILABLE, "not available")
+        try:
+            return self._guard.read(
+                f"{what} of {table.name}",
+                lambda: ask_twice_if_busy(lambda: ask(table, now + FILE_SECONDS)),
+                FILE_SECONDS + HANG_GRACE_SECONDS,
+            )
+        except SockDiagError:
+            choice.note_failure(NETLINK, now)
+            raise
+
+    def walk(
+        self, names: Sequence[str], make_observers: MakeObservers, timeout_seconds: float, *, want_drops: bool
+    ) -> Mapping[str, Reading]:
+        """Walk each table once, the tables of one protocol together.
+
+        ``want_drops`` asks what datagram sockets have dropped, too.
+        """
+        rows = self._expect_rows()
+        protocols: dict[str, list[Table]] = {}
+        for name in names:
+            protocols.setdefault(TABLES[name].protocol, []).append(TABLES[name])
+        readings: dict[str, Reading] = {}
+        for protocol, tables in protocols.items():
+            walk = Walk(self._procfs, self._guard, self._present, make_observers, timeout_seconds, want_drops)
+            readings.update(walk.run(tables, self._choice_of(protocol), rows.get(protocol)))
+        return {name: readings[name] for name in names}
+
+    def _expect_rows(self) -> Mapping[str, int]:
+        """Return by protocol how many rows the kernel's own counters let expect."""
+        try:
+            sockstat = self.read("sockstat", read_sockstat)
+        except HangError:
+            return {}
+        expected: dict[str, int] = {}
+        for table in TABLES.values():
+            if numbers := sockstat.get(table.sockstat):
+                rows = numbers.get("inuse", 0) + numbers.get("tw", 0)
+                expected[table.protocol] = expected.get(table.protocol, 0) + rows
+        return expected
+
+    def _choice_of(self, protocol: str) -> SourceChoice:
+        if protocol not in self._choices:
+            self._choices[protocol] = SourceChoice(self._source, reachable=self._reachable)
+        return self._choices[protocol]

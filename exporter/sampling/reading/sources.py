@@ -1,0 +1,84 @@
+"""Choose by which of the kernel's interfaces the tables of a protocol are read, from pass to pass, by cost.
+
+Where both can be had, netlink is tried first: it is never much dearer, while the text of a large table may
+cost a hundred times as much. Where there are few sockets, what either source costs depends on the machine:
+the kernel walks its whole hash, empty buckets included. So the other one is tried, too, and the cheaper is
+kept.
+"""
+
+import math
+from typing import Final
+
+from exporter.config.settings import AUTO, NETLINK, PROCFS
+
+LARGE_ROWS: Final = 2000
+SMALL_ROWS: Final = 1000
+RETRY_SECONDS: Final = 60
+MEASURE_AGAIN_SECONDS: Final = 3600
+_ADVANTAGE: Final = 0.75
+"""The share of the cost of the source in use that the other one may have at most to take its place."""
+
+
+class SourceChoice:
+    """The source of the tables of one protocol.
+
+    ``wanted`` is one of SOURCES. ``reachable`` tells whether netlink shows the network namespace that procfs
+    does. Times are on the monotonic clock.
+    """
+
+    def __init__(self, wanted: str, *, reachable: bool) -> None:
+        self._wanted = wanted
+        self._reachable = reachable
+        self._is_large = True
+        self._cheaper = NETLINK
+        self._failed_at: dict[str, float] = {}
+        self._measured_at: dict[str, float] = {}
+        self._cost_seconds: dict[str, float] = {}
+
+    def choose(self, rows: int | None, now: float) -> str:
+        """Return the source to read by; ``rows`` are those to be expected, by the kernel's own counters."""
+        preferred = self._choose_by_cost(rows, now) if self._wanted == AUTO else self._wanted
+        spare = other(preferred)
+        return spare if not self.may_use(preferred, now) and self.may_use(spare, now) else preferred
+
+    def may_use(self, source: str, now: float) -> bool:
+        """Tell whether a source can be used at all, and has not failed within the last minute."""
+        failed_at = self._failed_at.get(source)
+        recovered = failed_at is None or now - failed_at >= RETRY_SECONDS
+        return recovered and (source == PROCFS or self._reachable)
+
+    def note_failure(self, source: str, now: float) -> None:
+        """Remember that a source failed."""
+        self._failed_at[source] = now
+
+    def note_cost(self, source: str, rows: int, cpu_seconds: float, now: float) -> None:
+        """Remember the least that a source cost, where there are few rows, and either may be cheaper."""
+        if rows > LARGE_ROWS:
+            return
+        if self._is_due(source, now):
+            self._measured_at[source] = now
+            self._cost_seconds[source] = cpu_seconds
+        self._cost_seconds[source] = min(cpu_seconds, self._cost_seconds[source])
+
+    def _choose_by_cost(self, rows: int | None, now: float) -> str:
+        if rows is not None:
+            self._is_large = rows > (SMALL_ROWS if self._is_large else LARGE_ROWS)
+        if self._is_large:
+            return NETLINK
+        for source in (NETLINK, PROCFS):
+            if self.may_use(source, now) and self._is_due(source, now):
+                return source
+        spare = other(self._cheaper)
+        costs = self._cost_seconds
+        if costs.get(spare, math.inf) < _ADVANTAGE * costs.get(self._cheaper, math.inf):
+            self._cheaper = spare
+        return self._cheaper
+
+    def _is_due(self, source: str, now: float) -> bool:
+        measured_at = self._measured_at.get(source)
+        return measured_at is None or now - measured_at >= MEASURE_AGAIN_SECONDS
+
+
+def other(source: str) -> str:
+    """Return the source that is not this one."""
+    return PROCFS if source == NETLINK else NETLINK

@@ -1,0 +1,229 @@
+"""Walk the tables of one protocol once: isolated, timed, over the other source where the one of choice fails.
+
+The kernel keeps both families of a protocol in one hash: what reading either table costs is decided by what
+is in both. So one source is chosen for both, and netlink gives TCP's in one dump. What fails over both
+sources costs that table only.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, Protocol
+
+from exporter.config.settings import NETLINK, PROCFS
+from exporter.kernel.counters import Numbers, parse_sockstat
+from exporter.kernel.netlink import Reason, SockDiagError, ask_twice_if_busy
+from exporter.kernel.procfs import Procfs, ProcfsError, ProcfsTimeoutError
+from exporter.kernel.procnet import ProcnetError, parse_table
+from exporter.kernel.rows import Rows
+from exporter.kernel.sockdiag import walk_tables
+from exporter.kernel.tables import Table
+from exporter.sampling.reading.guard import Guard, HangError
+from exporter.sampling.reading.sources import SourceChoice, other
+
+READ_ERRORS: Final = (ProcfsError, ProcnetError, SockDiagError, HangError)
+"""What reading the kernel may raise where nothing is wrong with the exporter."""
+
+HANG_GRACE_SECONDS: Final = 1.0
+
+
+class Observer(Protocol):
+    """Looks at the rows of one table as they stream by."""
+
+    def observe(self, rows: Rows) -> None:
+        """Look at some rows; what it raises makes the table fail."""
+
+
+Observers = Mapping[str, Observer]
+MakeObservers = Callable[[Table], Observers]
+"""Returns new observers of a table by name: a walk that failed has left its own half way."""
+
+
+@dataclass(slots=True)
+class Totals:
+    """What is counted of every table; see ``rows.Rows``."""
+
+    listed: int = 0
+    malformed: int = 0
+    repeated: int = 0
+    minisockets: int = 0
+
+    def observe(self, rows: Rows) -> None:
+        """Count some rows."""
+        self.listed += rows.listed
+        self.malformed += rows.malformed
+        self.repeated += rows.repeated
+        self.minisockets += rows.minisockets
+
+    def subtract_sockstat(self, in_use: int | None) -> int | None:
+        """Return the sockets counted less those that the kernel's own exact counter has, if it has any."""
+        if in_use is None:
+            return None
+        return self.listed - self.malformed - self.repeated - self.minisockets - in_use
+
+
+class Seen(NamedTuple):
+    """What saw all rows of a table."""
+
+    totals: Totals
+    observers: Observers
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What became of one table.
+
+    It was ``seen``, or there is an ``error``, or neither where the kernel has no such table. ``fallback``
+    is why the source of choice could not be used.
+    """
+
+    source: str
+    seen: Seen | None = None
+    error: Exception | None = None
+    fallback: Exception | None = None
+    sockstat_difference: int | None = None
+    duration_seconds: float = 0.0
+
+
+class Walk:
+    """One walk of the tables of a protocol; ``present`` are the tables that were ever there."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what a walk needs of its reader
+        self,
+        procfs: Procfs,
+        guard: Guard,
+        present: set[str],
+        make_observers: MakeObservers,
+        timeout_seconds: float,
+        want_drops: bool,  # noqa: FBT001
+    ) -> None:
+        self._procfs = procfs
+        self._guard = guard
+        self._present = present
+        self._make_observers = make_observers
+        self._timeout_seconds = timeout_seconds
+        self._want_drops = want_drops
+
+    def run(self, tables: Sequence[Table], choice: SourceChoice, rows: int | None) -> Mapping[str, Reading]:
+        """Return the reading of each table; ``rows`` are those to be expected in all of them."""
+        now, cpu_seconds = time.monotonic(), self._guard.cpu_seconds
+        source = choice.choose(rows, now)
+        spare = other(source)
+        readings = self._read(source, tables)
+        if all(reading.error is None for reading in readings.values()):
+            listed = sum(reading.seen.totals.listed for reading in readings.values() if reading.seen)
+            choice.note_cost(source, listed, self._guard.cpu_seconds - cpu_seconds, now)
+        failed = [table for table in tables if _may_do_better(spare, readings[table.name].error)]
+        if failed:
+            choice.note_failure(source, now)
+        if failed and choice.may_use(spare, now):
+            for name, second in self._read(spare, failed).items():
+                readings[name] = _join(readings[name], second)
+        return readings
+
+    def _read(self, source: str, tables: Sequence[Table]) -> dict[str, Reading]:
+        if source == NETLINK:
+            return self._read_guarded(f"netlink {tables[0].protocol}", NETLINK, tables)
+        readings = {}
+        for table in tables:
+            readings.update(self._read_guarded(f"table {table.name}", PROCFS, [table]))
+        return readings
+
+    def _read_guarded(self, name: str, source: str, tables: Sequence[Table]) -> dict[str, Reading]:
+        started = time.monotonic()
+        deadline = started + self._timeout_seconds
+
+        def work() -> dict[str, Reading]:
+            seen = self._dump(tables, deadline) if source == NETLINK else self._parse(tables[0], deadline)
+            sockstat = read_sockstat(self._procfs)
+            took = time.monotonic() - started
+            return {table.name: _describe(source, table, seen, sockstat, took) for table in tables}
+
+        try:
+            return self._guard.read(name, work, self._timeout_seconds + HANG_GRACE_SECONDS)
+        except Exception as error:  # noqa: BLE001 - the one place where a table's failure, whatever it is, ends
+            took = time.monotonic() - started
+            return {table.name: Reading(source, error=error, duration_seconds=took) for table in tables}
+
+    def _dump(self, tables: Sequence[Table], deadline: float) -> Mapping[str, Seen]:
+        present = [table for table in tables if not self._is_absent(table)]
+        return ask_twice_if_busy(lambda: self._dump_once(present, deadline))
+
+    def _dump_once(self, tables: Sequence[Table], deadline: float) -> Mapping[str, Seen]:
+        seen = {table.name: self._begin(table) for table in tables}
+        with closing(walk_tables(tables, deadline, want_drops=self._want_drops)) as blocks:
+            for table, rows in blocks:
+                _observe(seen[table.name], rows)
+        return seen
+
+    def _parse(self, table: Table, deadline: float) -> Mapping[str, Seen]:
+        blocks = self._procfs.read_blocks(table.name, deadline)
+        if blocks is None:
+            self._check_gone(table)
+            return {}
+        self._present.add(table.name)
+        with closing(blocks):
+            seen = self._begin(table)
+            for rows in parse_table(table, blocks):
+                _observe(seen, rows)
+        return {table.name: seen}
+
+    def _begin(self, table: Table) -> Seen:
+        return Seen(Totals(), self._make_observers(table))
+
+    def _is_absent(self, table: Table) -> bool:
+        """Tell whether the kernel has no such table; where procfs hides it, netlink is asked all the same."""
+        try:
+            absent = not self._procfs.has_table(table.name)
+        except ProcfsError:
+            return False
+        if absent:
+            self._check_gone(table)
+        else:
+            self._present.add(table.name)
+        return absent
+
+    def _check_gone(self, table: Table) -> None:
+        if table.name in self._present:
+            raise ProcfsError(f"{table.name}: the table is gone")
+
+
+def read_sockstat(procfs: Procfs) -> Mapping[str, Numbers]:
+    """Return the kernel's own counters by the names of their lines; none where they cannot be read."""
+    found: dict[str, Numbers] = {}
+    for name in ("sockstat", "sockstat6"):
+        try:
+            found.update(parse_sockstat(procfs.read_net(name) or b""))
+        except ProcfsError:  # which says nothing about the tables
+            continue
+    return found
+
+
+def _observe(seen: Seen, rows: Rows) -> None:
+    seen.totals.observe(rows)
+    for observer in seen.observers.values():
+        observer.observe(rows)
+
+
+def _describe(
+    source: str, table: Table, seen: Mapping[str, Seen], sockstat: Mapping[str, Numbers], took_seconds: float
+) -> Reading:
+    own = seen.get(table.name)
+    in_use = sockstat.get(table.sockstat, {}).get("inuse")
+    difference = own.totals.subtract_sockstat(in_use) if own else None
+    return Reading(source, own, sockstat_difference=difference, duration_seconds=took_seconds)
+
+
+def _may_do_better(spare: str, error: Exception | None) -> bool:
+    """Tell whether to read by the other source; over procfs nothing takes less time."""
+    is_late_dump = isinstance(error, SockDiagError) and error.reason is Reason.TIMEOUT
+    took_too_long = is_late_dump or isinstance(error, HangError | ProcfsTimeoutError)
+    return isinstance(error, READ_ERRORS) and (spare == NETLINK or not took_too_long)
+
+
+def _join(first: Reading, second: Reading) -> Reading:
+    """Return the reading by the other source; where that failed as well, the first error is what is told."""
+    if second.error is None:
+        return replace(second, fallback=first.error)
+    return replace(first, fallback=second.error)

@@ -1,0 +1,283 @@
+"""Fold the rows of a table into counts per service, without keeping anything per socket.
+
+Who opened a TCP connection is not in the tables; the ports tell it:
+
+1. The local port listens, or did lately: inbound, to the local port.
+2. Else the local port is one that the kernel chose itself: this host opened the connection; outbound, to the
+   remote port.
+3. Else the remote port has a name or is in ``ports.always``: outbound.
+4. Else inbound, to the local port: its listener is gone.
+
+For UDP an unconnected socket at a port takes the place of a listener.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final, cast
+
+from exporter.kernel import states
+from exporter.kernel.rows import InetRows, Listener, Rows
+from exporter.kernel.tables import Table
+from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PORTS, PortRules
+
+Tally = Sequence[int]
+"""Sockets by state number, then the bytes in their send and in their receive queues."""
+
+_STATES: Final = 16
+SEND_QUEUE: Final = _STATES
+RECEIVE_QUEUE: Final = _STATES + 1
+EMPTY: Final[Tally] = (0,) * (_STATES + 2)
+
+PORTLESS_PROTOCOLS: Final = frozenset({"raw", "unix"})
+PORTLESS: Final = OTHER_PORT
+"""The service of every socket of a protocol without ports."""
+
+
+@dataclass(slots=True)
+class AcceptQueue:
+    """The accept queues of the listeners of one port: their sums, and the fullest of them.
+
+    ``limit`` and ``utilization`` are None where the limits are not known. ``sockets`` is how many listen.
+    """
+
+    waiting: int = 0
+    limit: int | None = None
+    utilization: float | None = None
+    sockets: int = 0
+
+    def add(self, waiting: int, limit: int | None) -> None:
+        """Add a listener."""
+        self.sockets += 1
+        self.waiting += waiting
+        if limit is not None:
+            self.limit = (self.limit or 0) + limit
+            self._raise(waiting / limit if limit else float(waiting > 0))
+
+    def join(self, other: "AcceptQueue") -> None:
+        """Add the listeners of another port."""
+        self.sockets += other.sockets
+        self.waiting += other.waiting
+        if other.limit is not None:
+            self.limit = (self.limit or 0) + other.limit
+            self._raise(other.utilization or 0.0)
+
+    def _raise(self, utilization: float) -> None:
+        self.utilization = max(self.utilization or 0.0, utilization)
+
+
+@dataclass(frozen=True)
+class TableCount:
+    """What one walk found in one table.
+
+    ``tallies`` has services with sockets. ``sparse`` has the others, of which there may be very many:
+    sockets by service and state number; ``sparse_queues`` has the bytes in their queues, send and receive.
+    ``listening`` are the ports that listen, or have an unconnected datagram socket. ``accept_queues`` are
+    TCP's, by port.
+    """
+
+    tallies: Mapping[int, Tally]
+    sparse: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    sparse_queues: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    listening: Collection[int] = ()
+    accept_queues: Mapping[int, AcceptQueue] = field(default_factory=dict)
+
+    @cached_property
+    def sockets(self) -> Mapping[int, int]:
+        """The number of sockets of each service."""
+        sockets = Counter({service: sum(tally[:SEND_QUEUE]) for service, tally in self.tallies.items()})
+        for (service, _), number in self.sparse.items():
+            sockets[service] += number
+        return sockets
+
+
+class PortlessCounter:
+    """Counts one table of a protocol without ports: every socket in one tally."""
+
+    def __init__(self, table: Table) -> None:
+        self._has_queues = table.protocol != "unix"
+        self._tally = list(EMPTY)
+
+    def observe(self, rows: Rows) -> None:
+        """Count some rows."""
+        for state, number in Counter(rows.states).items():
+            self._tally[state] += number
+        for _, _, _, queues in rows.unpack() if self._has_queues else ():
+            if queues:
+                send, receive = cast("InetRows", rows).split_queues(queues)
+                self._tally[SEND_QUEUE] += send
+                self._tally[RECEIVE_QUEUE] += receive
+
+    def finish(self) -> TableCount:
+        """Return what was counted."""
+        return TableCount({PORTLESS: tuple(self._tally)} if any(self._tally) else {})
+
+
+class TableCounter:
+    """Counts one table of a protocol with ports, walk after walk.
+
+    What follows from the rules alone is made once: to make it anew would cost more than a small table does.
+    Services that are *expected*, because they have a name or had series of their own lately, are counted in
+    lists that two look-ups find; all others, of which there may be very many, in a dictionary.
+    """
+
+    def __init__(self, table: Table, rules: PortRules) -> None:
+        self._is_datagram = table.protocol != "tcp"
+        self._is_ephemeral = rules.is_ephemeral
+        self._named = frozenset(rules.named(table.protocol))
+        self._unexpected: list[int] = [0]  # stands for every tally that has to be looked for
+        self._by_local = [None if flag else self._unexpected for flag in rules.is_ephemeral]
+        self._by_remote: list[list[int] | None] = [None] * PORTS
+        self._tallies: dict[int, list[int]] = {}
+        self._inbound: set[int] = set()
+        for port in self._named:
+            self._expect(port + OUTBOUND)
+
+    def begin(self, listened: Iterable[int], expected: Collection[int]) -> None:
+        """Forget what was counted before.
+
+        ``listened`` are the ports that listened lately, ``expected`` the services with series of their own.
+        """
+        for tally in self._tallies.values():
+            tally[:] = EMPTY
+        for port in self._inbound:
+            self._by_local[port] = None if self._is_ephemeral[port] else self._unexpected
+        self._inbound.clear()
+        for service in expected - self._tallies.keys():
+            self._expect(service)
+        self._listening: set[int] = set()
+        self._accept_queues: dict[int, AcceptQueue] = {}
+        self._sparse: dict[tuple[int, int], int] = {}
+        self._sparse_queues: dict[int, tuple[int, int]] = {}
+        for port in listened:
+            self._take_in(port)
+
+    def observe(self, rows: Rows) -> None:
+        """Count some rows."""
+        if rows.listeners:
+            self._count_listeners(rows.listeners)
+        elif self._is_datagram and states.CLOSE in rows.states:
+            self._take_in_unconnected(rows)
+        by_local, by_remote, unexpected = self._by_local, self._by_remote, self._unexpected
+        for state, local, remote, queues in rows.unpack():
+            tally = by_local[local] or by_remote[remote] or unexpected
+            if tally is unexpected:
+                self._count_sparsely(state, self.find_service(local, remote), queues, rows)
+                continue
+            tally[state] += 1
+            if queues:
+                send, receive = cast("InetRows", rows).split_queues(queues)
+                tally[SEND_QUEUE] += send
+                tally[RECEIVE_QUEUE] += receive
+
+    def has_outgrown(self, expected: Collection[int]) -> bool:
+        """Tell whether there are far more tallies than services that have a name or are expected."""
+        return len(self._tallies) > len(self._named) + 2 * len(expected) + PORTS // 64
+
+    def find_service(self, local: int, remote: int) -> int:
+        """Return the service of a socket, by the rules above."""
+        if local in self._inbound:
+            return local
+        return remote + OUTBOUND if self._is_ephemeral[local] or remote in self._named else local
+
+    def is_inbound(self, port: int) -> bool:
+        """Tell whether connections at a local port are inbound."""
+        return port in self._inbound
+
+    def finish(self) -> TableCount:
+        """Return what was counted."""
+        return TableCount(
+            {service: tuple(tally) for service, tally in self._tallies.items() if any(tally)},
+            self._sparse,
+            self._sparse_queues,
+            self._listening,
+            self._accept_queues,
+        )
+
+    def _expect(self, service: int) -> None:
+        tally = self._tallies[service] = list(EMPTY)
+        if service >= OUTBOUND:
+            self._by_remote[service - OUTBOUND] = tally
+
+    def _take_in(self, port: int) -> None:
+        """Let connections at a local port be inbound."""
+        self._inbound.add(port)
+        self._by_local[port] = self._tallies.get(port, self._unexpected)
+
+    def _take_in_unconnected(self, rows: Rows) -> None:
+        """Let datagram sockets be inbound where one that is not connected has the port.
+
+        The kernel lists the sockets at one port one after the other, as it finds them by their port.
+        """
+        found = {local for _, local, remote, _ in rows.unpack() if not remote}
+        self._listening |= found
+        for port in found - self._inbound:
+            self._take_in(port)
+
+    def _count_listeners(self, listeners: Iterable[Listener]) -> None:
+        for listener in listeners:
+            port = listener.port
+            if port not in self._inbound:
+                self._take_in(port)
+            self._listening.add(port)
+            self._accept_queues.setdefault(port, AcceptQueue()).add(listener.waiting, listener.limit)
+            self._count_one(port, states.LISTEN)
+
+    def _count_one(self, service: int, state: int) -> list[int] | None:
+        """Count a socket, and return the tally of its service if it has one."""
+        tally = self._tallies.get(service)
+        if tally is None:
+            self._sparse[service, state] = self._sparse.get((service, state), 0) + 1
+        else:
+            tally[state] += 1
+        return tally
+
+    def _count_sparsely(self, state: int, service: int, queues: int, rows: Rows) -> None:
+        tally = self._count_one(service, state)
+        if queues:
+            send, receive = cast("InetRows", rows).split_queues(queues)
+            if tally is None:
+                old_send, old_receive = self._sparse_queues.get(service, (0, 0))
+                self._sparse_queues[service] = old_send + send, old_receive + receive
+            else:
+                tally[SEND_QUEUE] += send
+                tally[RECEIVE_QUEUE] += receive
+
+
+class Counters:
+    """The counters of all tables; one that was left half way is replaced, as a hanging read may add to it."""
+
+    def __init__(self, rules: PortRules) -> None:
+        self._rules = rules
+        self._counters: dict[str, TableCounter] = {}
+        self._begun: dict[str, TableCounter | PortlessCounter] = {}
+
+    def change_rules(self, rules: PortRules) -> None:
+        """Count by other rules from the next walk on."""
+        if rules != self._rules:
+            self._rules = rules
+            self._counters.clear()
+
+    def begin(
+        self, table: Table, listened: Iterable[int], expected: Collection[int]
+    ) -> TableCounter | PortlessCounter:
+        """Return the counter of a table for one walk."""
+        was_left = self._begun.pop(table.name, None)
+        counter: TableCounter | PortlessCounter = PortlessCounter(table)
+        if table.protocol not in PORTLESS_PROTOCOLS:
+            counter = self._reuse(table, expected, was_left)
+            counter.begin(listened, expected)
+        self._begun[table.name] = counter
+        return counter
+
+    def finish(self, table: str) -> TableCount:
+        """Return what the last walk of a table counted."""
+        return self._begun.pop(table).finish()
+
+    def _reuse(self, table: Table, expected: Collection[int], was_left: object) -> TableCounter:
+        """Return the counter of the last walk, unless it was left or is full of services that have gone."""
+        counter = self._counters.get(table.name)
+        if counter is None or counter is was_left or counter.has_outgrown(expected):
+            counter = self._counters[table.name] = TableCounter(table, self._rules)
+        return counter

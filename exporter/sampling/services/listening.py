@@ -1,0 +1,73 @@
+"""Remember which ports of a table listen, and listened lately.
+
+Connections outlive their listener: for ten minutes they are those of the port that it had. In the ephemeral
+range that is not so, as the kernel gives such a port to somebody else at once.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
+
+from exporter.sampling.services.expiring import ExpiringSet
+from exporter.sampling.services.ports import PortRules
+
+LISTENERS_KEPT_SECONDS: Final = 600
+LASTING_SECONDS: Final = 60
+_CONNECTED: Final = 2
+"""How many connections make a listener in the ephemeral range a service before it has lasted."""
+
+
+class ListenerMemory:
+    """What is known of the listeners of one table. Times are on the monotonic clock.
+
+    Datagram sockets that are not connected are as often clients as servers: in the ephemeral range they are a
+    service only where others are connected at the same port.
+    """
+
+    def __init__(self, *, is_datagram: bool) -> None:
+        self._is_datagram = is_datagram
+        self._listened = ExpiringSet[int](LISTENERS_KEPT_SECONDS)
+        self._since: dict[int, float] = {}
+        self._services: set[int] = set()
+
+    def listened(self, now: float) -> Collection[int]:
+        """Return the ports outside the ephemeral range that listened lately."""
+        self._listened.forget(now)
+        return tuple(self._listened)
+
+    def see(
+        self,
+        listening: Collection[int],
+        sockets: Mapping[int, int],
+        rules: PortRules,
+        own: Collection[int],
+        now: float,
+    ) -> None:
+        """Remember the ports that listen now; ``sockets`` are those of each service, ``own`` have series.
+
+        A port that neither has sockets left nor series is forgotten at once, so that a crowd of listeners
+        costs nothing once it is gone.
+        """
+        is_ephemeral = rules.is_ephemeral
+        self._listened.see((port for port in listening if not is_ephemeral[port]), now)
+        self._listened.discard(
+            port
+            for port in self._listened
+            if port not in listening and port not in own and port not in sockets
+        )
+        since = self._since
+        self._since = {port: since.get(port, now) for port in listening if is_ephemeral[port]}
+        self._services = {
+            port
+            for port, first_seen in self._since.items()
+            if sockets.get(port, 0) > _CONNECTED
+            or (now - first_seen >= LASTING_SECONDS and not self._is_datagram)
+        }
+
+    def lasting(self) -> Collection[int]:
+        """Return the ports that are services, in the ephemeral range if they lasted or have connections."""
+        return self._services.union(self._listened)
+
+    def known(self) -> Iterator[int]:
+        """Yield the ports that listen, or did lately."""
+        yield from self._listened
+        yield from self._services

@@ -1,0 +1,168 @@
+"""Find which local ports are taken: towards the busiest destinations, and at the busiest source addresses.
+
+``connect()`` may take a local port again if source address, destination address or destination port differ.
+So it begins to fail when one destination has taken all, however many ports others have. A TIME_WAIT does
+not stand in its way where the kernel would reuse it. ``bind()`` to port 0, and all of UDP, may not take a
+port again that is taken at the same source address, whatever it is connected to.
+
+Source: ``__inet_check_established`` and ``inet_csk_find_open_port`` in net/ipv4, ``tcp_twsk_unique`` in
+net/ipv4/tcp_ipv4.c.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final, NamedTuple, cast
+
+from exporter.kernel import states
+from exporter.kernel.rows import ADDRESS_BYTES, InetRows, Rows
+
+MOST_DESTINATIONS: Final = 20_000
+MOST_ADDRESSES: Final = 1_000
+
+_TIME_WAIT_MILLISECONDS: Final = 60_000  # TCP_TIMEWAIT_LEN
+_MAPPED: Final = bytes.fromhex("00000000 00000000 0000ffff")
+_IPV4_BYTES: Final = 4
+_LOOPBACK_IPV4: Final = 127
+_LOOPBACK_IPV6: Final = bytes(15) + b"\1"
+_ANY: Final = bytes(ADDRESS_BYTES)
+
+
+class Reuse(NamedTuple):
+    """Which sockets in TIME_WAIT connect() may take the port of: none, all, or those of the loopback.
+
+    ``delay_milliseconds`` is how old one has to be.
+    """
+
+    always: bool = False
+    on_loopback: bool = False
+    delay_milliseconds: int = 1000
+
+
+class Address(NamedTuple):
+    """An address in network order, IPv4 without padding, also where it is mapped: both share their ports."""
+
+    packed: bytes
+
+    @property
+    def family(self) -> str:
+        """The family whose ports it takes."""
+        return "ipv4" if len(self.packed) == _IPV4_BYTES else "ipv6"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is one of the loopback's, as the kernel tells for TIME_WAIT."""
+        return self.packed[0] == _LOOPBACK_IPV4 if self.family == "ipv4" else self.packed == _LOOPBACK_IPV6
+
+    @property
+    def is_any(self) -> bool:
+        """Whether it stands for all addresses."""
+        return not any(self.packed)
+
+
+TakenPorts = Mapping[Address, set[int]]
+"""The local ports that are taken at each source address."""
+
+
+def make_address(padded: bytes, family: str) -> Address:
+    """Return an address from 16 bytes in network order, those of IPv4 with zeros behind them."""
+    if family == "ipv4":
+        return Address(padded[:_IPV4_BYTES])
+    return Address(padded.removeprefix(_MAPPED))
+
+
+class PortUsage:
+    """Looks at the rows of one table; see above.
+
+    ``is_chosen`` tells whether a local port may be one that the kernel chose. Destinations are those of the
+    ``crowded`` remote ports, None for all. Memory is bounded: where there are too many different
+    destinations, the less frequent half is forgotten, and of too many source addresses those that come
+    last.
+    """
+
+    def __init__(
+        self, family: str, is_chosen: Callable[[int], bool], crowded: Collection[int] | None, reuse: Reuse
+    ) -> None:
+        self.ports: dict[bytes, set[int]] = {}
+        self._destinations = Counter[tuple[int, bytes]]()
+        self._family = family
+        self._is_chosen = is_chosen
+        self._crowded = crowded
+        self._reuse = reuse
+        self._order: Callable[[bytes], bytes] = bytes
+
+    def observe(self, rows: Rows) -> None:
+        """Look at some rows."""
+        if not rows.states:
+            return
+        inet = cast("InetRows", rows)
+        self._order = inet.order_address
+        is_chosen, crowded, ports, destinations = (
+            self._is_chosen,
+            self._crowded,
+            self.ports,
+            self._destinations,
+        )
+        for place, (row, pair) in enumerate(zip(rows.unpack(), inet.destinations(), strict=True)):
+            state, local, remote, _ = row
+            if not is_chosen(local):
+                continue
+            address = pair[: len(pair) // 2]
+            if address in ports:
+                ports[address].add(local)
+            elif len(ports) < MOST_ADDRESSES:
+                ports[address] = {local}
+            if remote and (crowded is None or remote in crowded):
+                if state == states.TIME_WAIT and self._may_reuse(inet, place, pair):
+                    continue
+                destinations[remote, pair] += 1
+        if len(destinations) > MOST_DESTINATIONS:
+            self._destinations = Counter(dict(destinations.most_common(MOST_DESTINATIONS // 2)))
+
+    def count_destinations(self) -> Mapping[tuple[str, int], Counter[bytes]]:
+        """Return the ports that each destination takes, by family and remote port."""
+        found: dict[tuple[str, int], Counter[bytes]] = {}
+        for (remote, pair), number in self._destinations.items():
+            source, destination = self._split(pair)
+            counts = found.setdefault((destination.family, remote), Counter())
+            counts[source.packed + destination.packed] += number
+        return found
+
+    def ports_by_address(self) -> TakenPorts:
+        """Return the local ports that are taken at each source address."""
+        found: dict[Address, set[int]] = {}
+        for raw, ports in self.ports.items():
+            found.setdefault(make_address(self._order(raw), self._family), set()).update(ports)
+        return found
+
+    def _split(self, pair: bytes) -> tuple[Address, Address]:
+        half = len(pair) // 2
+        source, destination = self._order(pair[:half]), self._order(pair[half:])
+        return make_address(source, self._family), make_address(destination, self._family)
+
+    def _may_reuse(self, rows: InetRows, place: int, pair: bytes) -> bool:
+        """Tell whether connect() would take the port of a TIME_WAIT."""
+        if not self._reuse.always and not self._reuse.on_loopback:
+            return False
+        if not self._reuse.always and not any(address.is_loopback for address in self._split(pair)):
+            return False
+        age_milliseconds = _TIME_WAIT_MILLISECONDS - rows.expires_milliseconds(place)
+        return age_milliseconds > self._reuse.delay_milliseconds
+
+
+def count_busiest(usages: Iterable[PortUsage]) -> Mapping[tuple[str, int], int]:
+    """Return by family and remote port how many ports its busiest destination takes."""
+    joined: dict[tuple[str, int], Counter[bytes]] = {}
+    for usage in usages:
+        for key, counts in usage.count_destinations().items():
+            joined.setdefault(key, Counter()).update(counts)
+    return {key: max(counts.values(), default=0) for key, counts in joined.items()}
+
+
+def count_bound(found: Iterable[TakenPorts]) -> int:
+    """Return how many ports are taken at the busiest source address; a socket at any takes those of all."""
+    joined: dict[Address, set[int]] = {}
+    at_any: set[int] = set()
+    for ports_by_address in found:
+        for address, ports in ports_by_address.items():
+            (at_any if address.is_any else joined.setdefault(address, set())).update(ports)
+    return max((len(ports | at_any) for ports in joined.values()), default=len(at_any))

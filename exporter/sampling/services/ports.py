@@ -1,0 +1,80 @@
+"""Say what the operator and the kernel think of ports.
+
+A *service* is the port at the service's end of a socket and who opened it. It is one number here, as a row
+that is counted can afford nothing else: the port, plus ``OUTBOUND`` where this host opened the socket.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from exporter.sampling.services.names import PortNames
+
+PORTS: Final = 65536
+OUTBOUND: Final = PORTS
+"""Is added to the port of a service that this host connects to."""
+OTHER_PORT: Final = 0
+"""Stands for every port without series of its own; no socket is bound to port 0."""
+
+_DIRECTIONS: Final = ("inbound", "outbound")
+
+
+def direction_of(service: int) -> str:
+    """Return who opened the sockets of a service."""
+    return _DIRECTIONS[service // PORTS]
+
+
+def port_of(service: int) -> int:
+    """Return the port of a service."""
+    return service % PORTS
+
+
+def other_of(service: int) -> int:
+    """Return the service that a service is counted with when it has no series of its own."""
+    return service - service % PORTS
+
+
+@dataclass(frozen=True)
+class PortRules:
+    """What is configured, and what the kernel says about ports.
+
+    ``ephemeral`` is the kernel's range for ports that it chooses itself, of which ``reserved`` ones are no
+    part. ``is_known`` tells whether the kernel shows it, or else the default is taken. ``always`` are shown
+    even when nothing uses them. At most ``limit`` others have series of their own.
+    """
+
+    names: PortNames
+    always: frozenset[int]
+    limit: int
+    ephemeral: range
+    reserved: tuple[range, ...] = ()
+    is_known: bool = True
+
+    @cached_property
+    def is_ephemeral(self) -> bytes:
+        """1 for every port that the kernel may choose itself, 0 for the others, by port."""
+        flags = bytearray(PORTS)
+        _set(flags, self.ephemeral, 1)
+        for ports in self.reserved:
+            _set(flags, ports, 0)
+        return bytes(flags)
+
+    @cached_property
+    def ephemeral_ports(self) -> int:
+        """How many ports the kernel may choose from."""
+        return self.is_ephemeral.count(1)
+
+    def named(self, protocol: str) -> Iterable[int]:
+        """Return the ports that have a name, or are in ``ports.always``."""
+        return self.names.of(protocol).keys() | self.always
+
+    def is_named(self, protocol: str, port: int) -> bool:
+        """Tell whether a port has a name, or is in ``ports.always``."""
+        return port in self.names.of(protocol) or port in self.always
+
+
+def _set(flags: bytearray, ports: range, value: int) -> None:
+    first, end = max(ports.start, 0), min(ports.stop, PORTS)
+    if first < end:
+        flags[first:end] = bytes([value]) * (end - first)
