@@ -77,7 +77,7 @@ def build_annotation() -> Json:
         "step": "60s",
         "iconColor": "red",
         "titleFormat": "{{alertname}}",
-        "textFormat": "{{instance}} {{direction}} {{port_name}}",
+        "textFormat": "{{instance}} {{protocol}} {{direction}} {{port}}",
         "tagKeys": "severity",
     }
 

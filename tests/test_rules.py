@@ -1,117 +1,36 @@
-"""The rules are valid, name what exists, are tested in every respect, and each alert has its runbook."""
+"""The rules are valid, name what exists, and keep what tells targets apart."""
 
 import re
-import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import NotRequired, TypedDict
 
+import promql_parser
 import pytest
 import yaml
 
-from prometheus.generate import KUBERNETES, RUNBOOKS, SOURCES, place_runbooks, render_kubernetes
-from tests.support import requirements
+from prometheus.generate import FOLDER, KUBERNETES, RUNBOOKS, SOURCES, place_runbooks, render_kubernetes
 from tests.support.daemon import ROOT
-from tests.support.promql import CONTRACT, find_strangers
+from tests.support.promql import (
+    CONTRACT,
+    KNOWN,
+    RECORDED,
+    find_fixed_labels,
+    find_offsets,
+    find_strangers,
+    find_windows,
+)
+from tests.support.rules import ALERTS, CASE_FILES, RULES, Rule, assert_promtool_accepts, name_of
 
-FOLDER = ROOT / "prometheus"
-PAGES = ROOT / "docs" / "runbooks"
-TEST_FILES = sorted(FOLDER.glob("tests/*.yml"))
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
-SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
-
-
-class Rule(TypedDict):
-    """An alert or a recording rule."""
-
-    expr: str
-    alert: NotRequired[str]
-    record: NotRequired[str]
-    labels: NotRequired[dict[str, str]]
-    annotations: NotRequired[dict[str, str]]
-
-
-class Expected(TypedDict):
-    """An alert that fires at one moment of a test."""
-
-    exp_labels: dict[str, str]
-
-
-class Moment(TypedDict):
-    """What an alert must be at one moment."""
-
-    eval_time: str
-    alertname: str
-    exp_alerts: list[Expected]
-
-
-class Case(TypedDict):
-    """One test of promtool."""
-
-    name: str
-    alert_rule_test: NotRequired[list[Moment]]
-    promql_expr_test: NotRequired[list[dict[str, object]]]
-
-
-def read_rules() -> list[Rule]:
-    """Return the rules of both files."""
-    return [
-        rule
-        for source in SOURCES
-        for group in yaml.safe_load(source.read_text())["groups"]
-        for rule in group["rules"]
-    ]
-
-
-def read_cases() -> list[Case]:
-    """Return the cases that promtool tests."""
-    return [case for path in TEST_FILES for case in yaml.safe_load(path.read_text())["tests"]]
-
-
-RULES = read_rules()
-CASES = read_cases()
-ALERTS = [rule for rule in RULES if "alert" in rule]
-RECORDED = {rule["record"]: rule for rule in RULES if "record" in rule}
-NAMES = sorted({alert["alert"] for alert in ALERTS})
-
-
-def run_promtool(*arguments: str | Path, cwd: Path = ROOT) -> None:
-    """Pass when promtool does."""
-    promtool = requirements.require_command("promtool", "prometheus")
-    run = subprocess.run([promtool, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_promtool_accepts_the_rules() -> None:
-    run_promtool("check", "rules", "--lint=all", "--lint-fatal", *SOURCES)
+    assert_promtool_accepts("check", "rules", "--lint=all", "--lint-fatal", *SOURCES)
 
 
 def test_promtool_accepts_the_scrape_configuration() -> None:
-    run_promtool("check", "config", FOLDER / "scrape.example.yml")
-
-
-@pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.stem)
-def test_rules_do_what_their_tests_say(path: Path) -> None:
-    run_promtool("test", "rules", path)
-
-
-def severities(case: Case, alert: str) -> list[set[str]]:
-    """Return the severities that the alert has in this case, moment by moment."""
-    moments = [moment for moment in case.get("alert_rule_test", []) if moment["alertname"] == alert]
-    return [{fired["exp_labels"]["severity"] for fired in moment["exp_alerts"]} for moment in moments]
-
-
-@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: f"{alert['alert']}-{alert['labels']['severity']}")
-def test_alert_is_tested_firing_resolving_and_quiet(alert: Rule) -> None:
-    severity = alert["labels"]["severity"]
-    fires = [[severity in moment for moment in severities(case, alert["alert"])] for case in CASES]
-    assert any(" ".join(map(str, case)).find("True False") >= 0 for case in fires), "never ends"
-    assert any(case and not any(case) for case in fires), "fires in every case"
-
-
-def test_recording_rules_are_tested() -> None:
-    tested = {str(query["expr"]) for case in CASES for query in case.get("promql_expr_test", [])}
-    assert set(RECORDED) == tested
+    assert_promtool_accepts("check", "config", FOLDER / "scrape.example.yml")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +38,7 @@ def test_recording_rules_are_tested() -> None:
     [
         ('sum by (instance, port) (rate(netstat_sockets{state="a{b}", job="c"}[5m] offset 1h)) > 0', set()),
         ("netstat_sockets unless on (instance) up == 0 or netstat_socks", {"netstat_socks"}),
-        ('netstat_sockets{node="a"} * on (port) group_left (pod) up', {"netstat_sockets.node", "pod"}),
+        ('netstat_sockets{zone="a"} * on (port) group_left (rack) up', {"netstat_sockets.zone", "rack"}),
         ('abs(netstat_exporter_table_rows{port!~"tcp"}) # of no port', {"netstat_exporter_table_rows.port"}),
     ],
 )
@@ -127,47 +46,106 @@ def test_strangers_are_found(expression: str, strangers: set[str]) -> None:
     assert strangers == find_strangers(expression, CONTRACT)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])
+@pytest.mark.parametrize("rule", RULES, ids=name_of)
 def test_rule_names_metrics_and_labels_that_exist(rule: Rule) -> None:
-    assert find_strangers(rule["expr"], CONTRACT) == set()
+    assert find_strangers(rule["expr"], KNOWN) == set()
 
 
-@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
+@pytest.mark.parametrize(
+    ("expression", "fixed"),
+    [
+        ("sum by (instance) (a) / on (job) b", {"instance", "job"}),
+        ("sum without (family) (a) / ignoring (port) group_left () b", set()),
+    ],
+)
+def test_fixed_labels_are_found(expression: str, fixed: set[str]) -> None:
+    assert fixed == find_fixed_labels(expression)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=name_of)
+def test_rule_keeps_the_labels_of_targets(rule: Rule) -> None:
+    """cluster, region and whatever else a fleet has."""
+    assert find_fixed_labels(rule["expr"]) == set()
+
+
+def wait_of(rule: Rule) -> timedelta:
+    """Return how long a rule waits; only alerts do."""
+    if "for" not in rule:
+        return timedelta()
+    return timedelta(seconds=promql_parser.parse_duration(rule["for"]).total_seconds())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=name_of)
+def test_windows_are_full(rule: Rule) -> None:
+    """``for`` is as long as the longest window, or a value at least as old is asked for."""
+    longest = max(find_windows(rule["expr"]), default=timedelta())
+    assert max([wait_of(rule), *find_offsets(rule["expr"])]) >= longest
+
+
+@pytest.mark.parametrize(
+    ("expression", "windows", "offsets"),
+    [
+        ("min_over_time(a[15m]) > 0 and a offset 1h", [15], [60]),
+        ("max_over_time(a[15m] offset 1h) < rate(b[5m])", [], []),
+        ("predict_linear(a[30m], 7200) > 1", [30], []),
+    ],
+)
+def test_windows_and_offsets_are_found(expression: str, windows: list[int], offsets: list[int]) -> None:
+    assert [timedelta(minutes=window) for window in windows] == list(find_windows(expression))
+    assert [timedelta(minutes=offset) for offset in offsets] == list(find_offsets(expression))
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=name_of)
+def test_alert_compares_nothing_over_labels_that_change(alert: Rule) -> None:
+    """What has a port_name is looked at over time only when recorded without it, or aggregated at once."""
+    aggregated = r"without \([^)]*port_name[^)]*\) \(\s*\w+_over_time\([^)]*\)"
+    compared = re.sub(aggregated, "", alert["expr"])
+    for metric in re.findall(r"(\w[\w:]*)(?:\{[^}]*\})?(?:\[\w+\]| offset)", compared):
+        assert metric in RECORDED or "port_name" not in CONTRACT[metric]
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=name_of)
 def test_alert_says_what_to_do_where(alert: Rule) -> None:
     annotations = alert["annotations"]
     assert re.fullmatch(r"Netstat([A-Z][a-z]+)+", alert["alert"])
-    assert alert["labels"]["severity"] in {"critical", "warning", "info"}
+    assert alert["labels"]["severity"] in {"critical", "warning"}
     assert "for" in alert
     assert "{{" not in annotations["summary"]
-    assert "{{ $labels.instance }}" in annotations["description"]
+    assert (
+        "{{ $labels.instance }}{{ with $labels.cluster }} (cluster {{ . }}){{ end }}"
+        in annotations["description"]
+    )
     assert f"{RUNBOOKS}{alert['alert']}.md" == annotations["runbook_url"]
-    for query in re.findall(r"`([^`]*)`", annotations["description"]):
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=name_of)
+def test_alert_asks_only_its_own_target(alert: Rule) -> None:
+    """Its queries have every label that tells targets apart; %q of a missing label matches its absence."""
+    own = ["job", "instance", "cluster", "region"]
+    for query, arguments in re.findall(
+        r"printf `([^`]*)`\s+(.*?)\s*\|", alert["annotations"]["description"], re.DOTALL
+    ):
+        placed = re.findall(r"(\w+)(?:=|!=)%q", query)
+        given = [argument.removeprefix("$labels.") for argument in arguments.split()]
+        assert own == placed[:4]
+        assert [name.replace("port_name", "port") for name in placed] == given
         assert find_strangers(query.replace("%q", '""'), CONTRACT) == set()
 
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_recorded_series_say_their_level_metric_and_operation(name: str) -> None:
-    level, metric, _ = name.split(":")
-    assert level in {"job", "job_port", "job_port_state", "job_owner_state"}
+    level, metric, operation = name.split(":")
+    target, *labels = level.split("_")
+    assert target in {"instance", "job"}
+    assert set(labels) <= {"port", "state", "protocol", "owner"}
     assert metric in CONTRACT or f"{metric}_total" in CONTRACT
+    assert operation in {"sum", "max", "min", "ratio", "ratio_max", "rate5m", "min1h"}
 
 
 def test_generated_files_are_those_of_the_rules() -> None:
     assert render_kubernetes() == KUBERNETES.read_text()
-    for path in (*SOURCES, *TEST_FILES):
+    for path in (*SOURCES, *CASE_FILES):
         assert place_runbooks(path.read_text()) == path.read_text()
-
-
-def test_every_runbook_is_of_an_alert() -> None:
-    assert NAMES == sorted(path.stem for path in PAGES.glob("Netstat*.md"))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_runbook_has_its_sections(name: str) -> None:
-    text = (PAGES / f"{name}.md").read_text()
-    assert text.startswith(f"# {name}\n")
-    assert SECTIONS == re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert all(part.strip() for part in re.split(r"^## .*$", text, flags=re.MULTILINE))
 
 
 def find_queries(document: Path) -> Iterator[str]:
@@ -178,12 +156,11 @@ def find_queries(document: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
 def test_queries_in_a_document_are_valid(document: Path, tmp_path: Path) -> None:
-    known = CONTRACT | dict.fromkeys(RECORDED, ("protocol", "state", "direction", "port", "owner"))
     queries = list(find_queries(document))
     for query in queries:
-        assert find_strangers(query, known) == set()
+        assert find_strangers(query, KNOWN) == set()
     rules = [{"record": f"job:query{number}:none", "expr": query} for number, query in enumerate(queries)]
     if rules:
         path = tmp_path / "rules.yml"
         path.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
-        run_promtool("check", "rules", path)
+        assert_promtool_accepts("check", "rules", path)

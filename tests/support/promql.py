@@ -3,12 +3,17 @@
 ``CONTRACT`` has every metric that an expression may name, with its labels.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Final, NamedTuple
 
 import promql_parser
+import yaml
 
-from exporter.serving.metrics import FAMILIES, OWN_FAMILIES
+from exporter.sampling.sampler import METRICS
+from exporter.serving.metrics import OWN_METRICS
+from prometheus.generate import SOURCES
 
 _OF_PROMETHEUS: Final = {
     "up": (),
@@ -16,19 +21,73 @@ _OF_PROMETHEUS: Final = {
     "process_open_fds": (),
     "process_resident_memory_bytes": (),
 }
-TARGET_LABELS: Final = {"job", "instance"}
-CONTRACT: Final[dict[str, tuple[str, ...]]] = (
-    _OF_PROMETHEUS
-    | {family.name: family.labels for family in FAMILIES}
-    | {family.name: family.labels for family in OWN_FAMILIES}
+TARGET_LABELS: Final = {"job", "instance", "cluster", "region", "node", "pod", "exported_owner"}
+"""Labels that Prometheus attaches; a target may have more."""
+
+CONTRACT: Final[dict[str, tuple[str, ...]]] = _OF_PROMETHEUS | {
+    metric.name: metric.labels for metric in (*METRICS, *OWN_METRICS)
+}
+
+RECORDED: Final[dict[str, str]] = {
+    rule["record"]: rule["expr"]
+    for source in SOURCES
+    for group in yaml.safe_load(source.read_text())["groups"]
+    for rule in group["rules"]
+    if "record" in rule
+}
+"""The expression of every recorded series."""
+
+KNOWN: Final = CONTRACT | dict.fromkeys(
+    RECORDED, ("protocol", "state", "direction", "port", "port_name", "owner")
 )
+"""What dashboards, alerts and documents may name, with labels."""
+
+
+class Series(NamedTuple):
+    """A metric with labels."""
+
+    metric: str
+    labels: Mapping[str, str]
+
+
+class Matcher(NamedTuple):
+    """A condition on a label."""
+
+    label: str
+    is_pattern: bool
+    is_negated: bool
+    value: str
+
+    def accepts(self, series: Series) -> bool:
+        """Tell whether a series meets it; a label that it lacks is empty."""
+        value = series.labels.get(self.label, "")
+        found = bool(re.fullmatch(self.value, value)) if self.is_pattern else value == self.value
+        return found != self.is_negated
 
 
 class Selector(NamedTuple):
-    """A metric that an expression reads, and the labels it is chosen by."""
+    """A metric that an expression reads, and what its series must meet."""
 
     metric: str
-    labels: frozenset[str]
+    matchers: tuple[Matcher, ...]
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """The labels it is chosen by."""
+        return frozenset(matcher.label for matcher in self.matchers)
+
+    def selects(self, series: Series) -> bool:
+        """Tell whether a series is one of those it reads."""
+        return series.metric == self.metric and all(matcher.accepts(series) for matcher in self.matchers)
+
+
+_OPERATORS: Final = {
+    "MatchOp.Equal": (False, False),
+    "MatchOp.NotEqual": (False, True),
+    "MatchOp.Re": (True, False),
+    "MatchOp.NotRe": (True, True),
+}
+"""Whether an operator takes a pattern, and whether it negates."""
 
 
 def walk(expression: str) -> Iterator[promql_parser.Expr]:
@@ -39,10 +98,52 @@ def walk(expression: str) -> Iterator[promql_parser.Expr]:
 
 
 def find_selectors(expression: str) -> Iterator[Selector]:
-    """Yield every metric in an expression, with the labels of its matchers."""
+    """Yield every metric in an expression, with its matchers."""
     for part in walk(expression):
         if isinstance(part, promql_parser.VectorSelector):
-            yield Selector(part.name or "", frozenset(matcher.name for matcher in part.matchers.matchers))
+            matchers = (
+                Matcher(matcher.name, *_OPERATORS[str(matcher.op)], matcher.value)
+                for matcher in part.matchers.matchers
+            )
+            yield Selector(part.name or "", tuple(matchers))
+
+
+def parse_series(text: str) -> Series:
+    """Return the series that a test of promtool writes as a selector; raises ValueError when it is none."""
+    (selector,) = find_selectors(text)
+    return Series(selector.metric, {matcher.label: matcher.value for matcher in selector.matchers})
+
+
+def find_windows(expression: str) -> Iterator[timedelta]:
+    """Yield how long something must have held: ranges, but for functions whose range need not be full."""
+    for part in walk(expression):
+        if isinstance(part, promql_parser.Call) and part.func.name not in {"max_over_time", "rate"}:
+            for argument in part.args:
+                if isinstance(argument, promql_parser.MatrixSelector):
+                    yield argument.range
+
+
+def find_offsets(expression: str) -> Iterator[timedelta]:
+    """Yield how far an expression looks back for single values, not for ranges."""
+    parts = list(walk(expression))
+    ranged = {str(part.vector_selector) for part in parts if isinstance(part, promql_parser.MatrixSelector)}
+    for part in parts:
+        if isinstance(part, promql_parser.VectorSelector) and part.offset and str(part) not in ranged:
+            yield part.offset
+
+
+def find_fixed_labels(expression: str) -> set[str]:
+    """Return the labels of ``by`` and ``on``, which lose every label that is not in their list."""
+    labels: set[str] = set()
+    for part in walk(expression):
+        if isinstance(part, promql_parser.AggregateExpr) and part.modifier:
+            if part.modifier.type == promql_parser.AggModifierType.By:
+                labels.update(part.modifier.labels)
+        elif isinstance(part, promql_parser.BinaryExpr) and part.modifier and part.modifier.matching:
+            matching = part.modifier.matching
+            if matching.type == promql_parser.LabelModifierType.Include:
+                labels.update(matching.labels)
+    return labels
 
 
 def find_grouping_labels(expression: str) -> set[str]:
@@ -57,12 +158,13 @@ def find_grouping_labels(expression: str) -> set[str]:
     return labels
 
 
-def find_strangers(expression: str, known: dict[str, tuple[str, ...]]) -> set[str]:
+def find_strangers(expression: str, known: Mapping[str, tuple[str, ...]]) -> set[str]:
     """Return what an expression names in vain: unknown metrics, and labels that its metrics do not have."""
     selectors = list(find_selectors(expression))
-    strangers = {metric for metric, _ in selectors if metric not in known}
+    strangers = {selector.metric for selector in selectors if selector.metric not in known}
     allowed = set(TARGET_LABELS)
-    for metric, labels in selectors:
-        allowed |= set(known.get(metric, ()))
-        strangers |= {f"{metric}.{label}" for label in labels - TARGET_LABELS - set(known.get(metric, ()))}
+    for selector in selectors:
+        own = TARGET_LABELS | set(known.get(selector.metric, ()))
+        allowed |= own
+        strangers |= {f"{selector.metric}.{label}" for label in selector.labels - own}
     return strangers | (find_grouping_labels(expression) - allowed)

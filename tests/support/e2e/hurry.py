@@ -14,6 +14,7 @@ from tests.support.daemon import ROOT
 ALERTS: Final = ROOT / "prometheus" / "alerts.yml"
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 _DURATION: Final = re.compile(r"\b(\d+)([smh])\b")
+_TIMED: Final = ("expr", "for", "keep_firing_for")
 _SECONDS: Final = (r"\b2 \* 3600\b", r"\b60(?= \+ 10 \*)")
 """Times that are bare numbers: how far ahead one predicts, and how much two clocks may differ."""
 
@@ -30,7 +31,7 @@ def write_hurried_alerts(folder: Path, divisor: int) -> Path:
     """Write the shipped alerts, made to hurry, into a folder, and return the file."""
     rules = yaml.safe_load(ALERTS.read_text())
     for rule in (rule for group in rules["groups"] for rule in group["rules"]):
-        rule.update(expr=hurry(rule["expr"], divisor), **{"for": hurry(rule["for"], divisor)})
+        rule.update({key: hurry(rule[key], divisor) for key in _TIMED if key in rule})
     path = folder / "alerts.yml"
     path.write_text(yaml.safe_dump(rules))
     return path
@@ -39,4 +40,5 @@ def write_hurried_alerts(folder: Path, divisor: int) -> Path:
 def read_alerts() -> set[tuple[str, str]]:
     """Return the name and the severity of every shipped alert."""
     groups = yaml.safe_load(ALERTS.read_text())["groups"]
-    return {(rule["alert"], rule["labels"]["severity"]) for group in groups for rule in group["rules"]}
+    rules = [rule for group in groups for rule in group["rules"] if "alert" in rule]
+    return {(rule["alert"], rule["labels"]["severity"]) for rule in rules}
