@@ -23,7 +23,7 @@ CONFIG = {
     "interval": "200ms",
     "cpu_budget": 1,
     "ports": {"names": NAMES},
-    "stuck": {"after": "1s"},
+    "ages": {"stuck_after": "1s"},
     "peaks": {"window": "10s"},
 }
 
