@@ -29,7 +29,16 @@ from typing import Final
 from exporter.kernel import states
 from exporter.kernel.attributes import ATTRIBUTE_HEADER_BYTES, place_attributes
 from exporter.kernel.netlink import HEADER_BYTES, TCPDIAG_GETSOCK, Block, Question
-from exporter.kernel.rows import Dropping, Listener, Origin, Queues, Row, Tracked, count_minisockets
+from exporter.kernel.rows import (
+    Dropping,
+    Listener,
+    Origin,
+    Queues,
+    Row,
+    Tracked,
+    count_minisockets,
+    identify,
+)
 from exporter.kernel.tables import TABLES, Table
 
 ALL_STATES: Final = 0xFFF
@@ -59,6 +68,7 @@ _ROW_BYTES: Final = 80
 _PORTS: Final = Struct(">20xHH")
 _COOKIE: Final = Struct("=60xQ")  # on a big-endian machine its halves change places, which tells as much
 _DESTINATION: Final = range(24, 56)
+_ENDS: Final = range(20, 56)  # both ports and both addresses
 _EXPIRES: Final = Struct("=68xI")
 _QUEUES: Final = Struct("=II")
 _LISTENER_QUEUES: Final = Struct("=72xII")
@@ -66,6 +76,9 @@ _ORIGIN: Final = Struct(">20xH2x16s")
 _INODE: Final = Struct("=84xI")
 _INODE_COLUMNS: Final = range(84, 88)
 
+_INFO: Final = 2
+WANT_INFO: Final = 1 << (_INFO - 1)
+_LAST_ACK_RECEIVED: Final = 8 + 12 * 4  # tcpi_last_ack_recv, in milliseconds, in struct tcp_info
 _SKMEMINFO: Final = 7
 WANT_SKMEMINFO: Final = 1 << (_SKMEMINFO - 1)
 _DROPS: Final = 4 * 8  # SK_MEMINFO_DROPS, in the payload of SKMEMINFO
@@ -121,6 +134,15 @@ def read_origins(block: Block) -> Iterator[Origin]:
         yield Origin(port, address, inode, _cgroup_id_of(message))
 
 
+def read_silences(block: Block) -> Iterator[tuple[int, float]]:
+    """Yield identity and seconds since the last segment came, of sockets for which TCP_INFO was asked."""
+    for message in _split(block):
+        place = _places_of(message).get(_INFO, range(0))
+        if len(place) >= _LAST_ACK_RECEIVED + _WORD.size:
+            (milliseconds,) = _WORD.unpack_from(message, place.start + _LAST_ACK_RECEIVED)
+            yield identify(message[_ENDS.start : _ENDS.stop]), milliseconds / 1000
+
+
 class DiagRows:
     """The rows of a block of one inet table, none of which listens; see ``rows.InetRows``."""
 
@@ -154,8 +176,9 @@ class DiagRows:
     def tracked(self, places: Iterable[int]) -> Iterator[Tracked]:
         """Return what to know the sockets at some places by."""
         data, length = self._data, self._length
-        ports, cookie = _PORTS.unpack_from, _COOKIE.unpack_from
-        return ((*ports(data, at), *cookie(data, at)) for at in (place * length for place in places))
+        ports, first, end = _PORTS.unpack_from, _ENDS.start, _ENDS.stop
+        starts = (place * length for place in places)
+        return ((*ports(data, at), identify(data[at + first : at + end])) for at in starts)
 
     def origins(self, places: Iterable[int]) -> Iterator[Origin]:
         """Return who is behind the sockets at some places."""

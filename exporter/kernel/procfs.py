@@ -2,7 +2,9 @@
 
 Files of one network namespace are read through a process in it: ``<root>/self/net``, which still works
 under ``subset=pid`` where ``/proc/net`` is gone, or ``<root>/1/net`` when the root is a host's procfs
-mounted elsewhere, because there ``self`` would be a process of the container.
+mounted elsewhere, because there ``self`` would be a process of the container. Where that procfs hides
+process 1 (``hidepid``), there is nothing to be read: the container's own sockets would look like a host
+without any.
 """
 
 import errno
@@ -37,15 +39,18 @@ class Procfs:
     def __init__(self, root: str = DEFAULT_ROOT) -> None:
         root = root.rstrip("/") or "/"
         self.root = root
-        processes = ("self",) if root == DEFAULT_ROOT else ("1", "self")
+        is_mounted = os.path.islink(os.path.join(root, "self"))
+        processes = ("self",) if root == DEFAULT_ROOT else ("1",) if is_mounted else ("1", "self")
         directories = [os.path.join(root, process, "net") for process in processes]
         found = [directory for directory in directories if _is_there(os.path.join(directory, "tcp"))]
         if not found:
+            hint = ""
+            if is_mounted and root != DEFAULT_ROOT:  # there self is the container: its sockets are no host's
+                hint = "; if it is a procfs, it hides the processes of others: mount it without hidepid"
             raise ProcfsError(
-                f"{root}: not a procfs: there is no {' or '.join(directories)} with a table tcp"
+                f"{root}: not a procfs: there is no {' or '.join(directories)} with a table tcp{hint}"
             )
         self.net_directory = found[0]
-        is_mounted = os.path.islink(os.path.join(root, "self"))
         self._shows_sysctls = self.shows_own_namespace() or not is_mounted
 
     def has_table(self, table: str) -> bool:

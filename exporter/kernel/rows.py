@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Protocol
 from exporter.kernel import states
 
 ADDRESS_BYTES: Final = 16
+_IDENTITY: Final = (1 << 56) - 1
 TIMER_TIME_WAIT: Final = 3
 """The timer of every time-wait minisocket."""
 
@@ -52,8 +53,8 @@ class Listener(NamedTuple):
 Tracked = tuple[int, int, int]
 """Local port, remote port and identity: what is needed of a socket at every pass to know it again.
 
-The *identity* tells it from every other socket of its table: the kernel's cookie, or from procfs a hash of
-the addresses, the ports and the inode, of 60 bits.
+The *identity* is that which ``identify`` returns, and so the same by either source. The kernel's cookie,
+which procfs does not have, would also tell apart two sockets that follow each other at the same ports.
 """
 
 
@@ -162,6 +163,11 @@ class ListenerRows:
     def unpack(self) -> Iterable[Row]:
         """Return nothing."""
         return ()
+
+
+def identify(ends: bytes) -> int:
+    """Return a hash of 56 bits of both ports and both addresses, in network order, IPv4 padded with zeros."""
+    return hash(ends) & _IDENTITY
 
 
 def find_places(codes: bytes, state: int) -> list[int]:

@@ -66,6 +66,19 @@ def read_bound(table: Table, deadline: float) -> tuple[Origin, ...]:
         )
 
 
+def read_silences(table: Table, wanted_states: Collection[int], deadline: float) -> dict[int, float]:
+    """Return by identity for how many seconds nothing has come to TCP's sockets in some states.
+
+    Raises SockDiagError.
+    """
+    mask = sum(1 << state for state in set(wanted_states))
+    question = inet_diag.ask_for(table, mask, attributes=inet_diag.WANT_INFO)
+    with closing(dump(question, deadline)) as answers:
+        return dict(
+            silence for blocks in answers for block in blocks for silence in inet_diag.read_silences(block)
+        )
+
+
 def _walk_tcp(tables: Collection[Table], deadline: float) -> Walk:
     question = inet_diag.ask_for_tcp(inet_diag.ALL_STATES & ~inet_diag.ONLY_LISTEN)
     families = [(table, inet_diag.FAMILIES[table.family]) for table in tables]

@@ -19,11 +19,12 @@ from exporter.kernel.rows import (
     Tracked,
     count_minisockets,
     find_places,
+    identify,
 )
 
 _QUEUE_BITS: Final = 32
 _WORD_BYTES: Final = 4
-_IDENTITY: Final = (1 << 60) - 1
+_PORTS: Final = Struct(">HH")
 _MILLISECONDS_PER_TICK: Final = 10  # USER_HZ is 100 wherever Linux runs
 _INODE_WORD: Final = 4  # behind tr: when, retrnsmt, uid, timeout, inode
 _NOT_LISTEN: Final = bytes(code != states.LISTEN for code in range(256))
@@ -51,6 +52,7 @@ class Layout:
         # address.
         self.row = Struct(f">B{address_bytes - 1}xH{behind - 2}xHxQx")
         self.ports = Struct(f">{address_bytes}xH{address_bytes}xH10x")
+        self.addresses = Struct(f"{address_bytes}s2x{address_bytes}s12x")
 
 
 class TextRows:
@@ -95,8 +97,8 @@ class TextRows:
         for place in places:
             start = place * self._layout.size
             ports = self._layout.ports.unpack_from(self._data, start)
-            ends = self._data[start : start + self._layout.state_at]
-            yield (*ports, hash((ends, read_inode(self._get_rest(place)))) & _IDENTITY)
+            local, remote = self._layout.addresses.unpack_from(self._data, start)
+            yield (*ports, identify(_PORTS.pack(*ports) + order_address(local) + order_address(remote)))
 
     def origins(self, places: Iterable[int]) -> Iterator[Origin]:
         """Return who is behind the sockets at some places."""

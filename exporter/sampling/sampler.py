@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping
-from functools import cache
+from contextlib import suppress
 from threading import Event
 from types import MappingProxyType
 from typing import Final
@@ -11,24 +11,22 @@ from typing import Final
 from exporter.config.settings import Settings
 from exporter.kernel.counters import parse_numbers, parse_port_list
 from exporter.kernel.procfs import Procfs, ProcfsError
-from exporter.kernel.tables import Table
+from exporter.kernel.tables import TABLES, Table
 from exporter.sampling import health
 from exporter.sampling.collectors import COLLECTORS
-from exporter.sampling.collectors.ages import Ages
-from exporter.sampling.collectors.collector import Collector, CollectorError, IsolatedObserver, Pass, Plan
-from exporter.sampling.collectors.owners import Owners
-from exporter.sampling.collectors.udp_drops import UdpDrops
+from exporter.sampling.collectors.collector import Collector, IsolatedObserver, Pass, Plan
 from exporter.sampling.health import Health
-from exporter.sampling.labels import Metric, Samples
+from exporter.sampling.labels import Metric
+from exporter.sampling.passes import PassRun
 from exporter.sampling.reading.guard import HangError
 from exporter.sampling.reading.reader import FILE_SECONDS, KernelReader
-from exporter.sampling.reading.walk import HANG_GRACE_SECONDS, Observer, Reading
+from exporter.sampling.reading.walk import HANG_GRACE_SECONDS, READ_ERRORS, Observer, Reading
 from exporter.sampling.services.counting import Counters, TableCounter
 from exporter.sampling.services.names import PortNames
 from exporter.sampling.services.ports import PortRules
 from exporter.sampling.services.series import SeriesMemory
 from exporter.sampling.services.tracking import EVERY_CGROUP, Tracked, TrackedSockets, number_states
-from exporter.sampling.snapshot import CollectorStatus, Snapshot
+from exporter.sampling.snapshot import Snapshot
 
 METRICS: Final[tuple[Metric, ...]] = (
     *(metric for collector in COLLECTORS.values() for metric in collector.metrics),
@@ -106,7 +104,7 @@ class Sampler:
         """Read and count every table once."""
         started, started_cpu, read_cpu = time.monotonic(), time.thread_time(), self._reader.cpu_seconds
         settings = self._settings
-        run = _PassRun(self._enable(settings), self._health)
+        run = PassRun(self._enable(settings), self._health)
         self._reader.change_source(settings.source)
         plan = Plan(settings, self._read_rules(), started, self._reader)
         run.prepare(plan)
@@ -122,7 +120,7 @@ class Sampler:
             readings,
             counts,
             series,
-            cache(lambda: self._commit(readings)),
+            self._commit(readings),
         )
         samples = run.collect(seen)
         tables = tuple(self._health.describe_table(name, reading) for name, reading in readings.items())
@@ -179,17 +177,20 @@ class Sampler:
         self._counters.change_rules(self._rules)
         return self._rules
 
-    def _walk(self, plan: Plan, run: "_PassRun") -> Mapping[str, Reading]:
+    def _walk(self, plan: Plan, run: PassRun) -> Mapping[str, Reading]:
         settings = plan.settings
         expected = self._memory.expected()
-        owners = self._collectors.get(Owners.name)
-        named = owners.named_cgroups(settings.owners.by) if isinstance(owners, Owners) else EVERY_CGROUP
-        is_tracking = not self._collectors.keys().isdisjoint({Ages.name, Owners.name})
+        collectors = self._collectors.values()
+        is_tracking = any(collector.needs_tracked for collector in collectors)
+        found = (collector.named_cgroups(settings) for collector in collectors)
+        named = next((each for each in found if each is not EVERY_CGROUP), EVERY_CGROUP)
         self._tracked.change(
             number_states(settings.tracked.states) if is_tracking else frozenset(),
             settings.tracked.limit,
             settings.tables,
         )
+
+        silences = self._read_silences(settings) if is_tracking else {}
 
         def make_observers(table: Table) -> Mapping[str, Observer]:
             listened = self._memory.listened(table.name, plan.now)
@@ -197,23 +198,36 @@ class Sampler:
             observers: dict[str, Observer] = {"counter": counter}
             if isinstance(counter, TableCounter):
                 if table.protocol == "tcp" and is_tracking:
-                    walk = self._tracked.begin(table.name, counter, named, plan.now)
+                    walk = self._tracked.begin(
+                        table.name, counter, named, plan.now, silences.get(table.name, {})
+                    )
                     observers[_TRACKED] = IsolatedObserver(walk)
                 observers |= run.observe(table, counter, plan)
             return observers
 
-        want_drops = UdpDrops.name in self._collectors
+        want_drops = any(collector.needs_drops for collector in collectors)
         return self._reader.walk(
             settings.tables, make_observers, settings.timeout_seconds, want_drops=want_drops
         )
 
-    def _commit(self, readings: Mapping[str, Reading]) -> Mapping[str, Tracked]:
-        """Return the sockets in tracked states; raises what went wrong with them."""
+    def _read_silences(self, settings: Settings) -> Mapping[str, Mapping[int, float]]:
+        """Return how old tracked sockets are at least, of tables of which nothing is known yet."""
+        silences = {}
+        for name in settings.tables:
+            if TABLES[name].protocol == "tcp" and self._tracked.is_new(name):
+                with suppress(*READ_ERRORS):  # without it, ages begin now
+                    wanted = number_states(settings.tracked.states)
+                    silences[name] = self._reader.read_silences(TABLES[name], wanted)
+        return silences
+
+    def _commit(self, readings: Mapping[str, Reading]) -> Mapping[str, Tracked] | Exception:
+        """Return the sockets in tracked states, or what went wrong with them."""
         tracked = {}
         for name, reading in readings.items():
             isolated = reading.seen.observers.get(_TRACKED) if reading.seen else None
             if isinstance(isolated, IsolatedObserver):
-                isolated.unwrap()
+                if isolated.error is not None:
+                    return isolated.error
                 tracked[name] = self._tracked.commit(name)
         return tracked
 
@@ -228,60 +242,7 @@ class Sampler:
         if sources == self._sources:
             wanted = cpu_seconds / settings.cpu_budget
         self._sources = sources
-        self._interval_seconds = min(max(settings.interval_seconds, wanted), settings.max_interval_seconds)
-
-
-class _PassRun:
-    """What becomes of the collectors in one pass: each is isolated, and timed."""
-
-    def __init__(self, collectors: Mapping[str, Collector], health: Health) -> None:
-        self.statuses: list[CollectorStatus] = []
-        self._collectors = collectors
-        self._health = health
-        self._errors: dict[str, Exception] = {}
-
-    def prepare(self, plan: Plan) -> None:
-        """Let the collectors get ready."""
-        for name, collector in self._collectors.items():
-            try:
-                collector.prepare(plan)
-            except Exception as error:  # noqa: BLE001 - as in collect
-                self._errors[name] = error
-
-    def observe(self, table: Table, counter: TableCounter, plan: Plan) -> Mapping[str, Observer]:
-        """Return what the collectors have look at the rows of a table."""
-        observers = {}
-        for name, collector in self._collectors.items():
-            try:
-                observer = collector.observe(table, counter, plan)
-            except Exception as error:  # noqa: BLE001 - as in collect
-                self._errors[name] = error
-                continue
-            if observer is not None:
-                observers[name] = IsolatedObserver(observer)
-        return observers
-
-    def collect(self, seen: Pass) -> dict[str, Samples]:
-        """Return the samples of all collectors; of one that failed there are none."""
-        samples: dict[str, Samples] = {}
-        for name, collector in self._collectors.items():
-            started = time.monotonic()
-            failure = self._errors.get(name)
-            try:
-                found = collector.collect(seen) if failure is None else {}
-                _check_declared(collector, found)
-                samples.update(found)
-            except Exception as error:  # noqa: BLE001 - the one place where a collector's failure ends
-                failure = error
-            message = self._health.log_change("collector", name, failure)
-            self.statuses.append(CollectorStatus(name, time.monotonic() - started, message))
-        return samples
-
-
-def _check_declared(collector: Collector, found: Mapping[str, Samples]) -> None:
-    undeclared = found.keys() - {metric.name for metric in collector.metrics}
-    if undeclared:
-        raise CollectorError(f"metrics that are not declared: {', '.join(sorted(undeclared))}")
+        self._interval_seconds = max(settings.interval_seconds, min(wanted, settings.max_interval_seconds))
 
 
 def read_ephemeral_ports(procfs: Procfs) -> tuple[range | None, tuple[range, ...]]:

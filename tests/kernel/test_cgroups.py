@@ -1,5 +1,8 @@
 """Paths are found by the inode numbers of real directories, wherever the tree is mounted."""
 
+import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,11 @@ HYBRID = b"""\
 27 25 0:26 / /sys/fs/cgroup/systemd rw,nosuid shared:10 master:3 - cgroup cgroup rw,xattr,name=systemd
 """
 BRANCH = b"90 80 0:25 /docker/abc /host/cgroup ro - cgroup2 cgroup2 rw\n"
+SIBLING = b"90 80 0:25 /../abc /host/abc ro - cgroup2 cgroup2 rw\n"
+WHOLE = b"91 80 0:25 /../../.. /rootfs/of/the/host/sys/fs/cgroup ro - cgroup2 cgroup2 rw\n"
+
+USER = "user.slice/user-1000.slice/user@1000.service"
+POD = "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice/cri-containerd-1.scope"
 
 
 def lay_out(root: Path, mountinfo: bytes = b"") -> tuple[ProcfsTree, Path]:
@@ -29,6 +37,23 @@ def lay_out(root: Path, mountinfo: bytes = b"") -> tuple[ProcfsTree, Path]:
     return tree, mount
 
 
+def make_cgroups(mount: Path, names: Iterable[str]) -> None:
+    for name in names:
+        (mount / name).mkdir(parents=True)
+
+
+def walk_all(tree: ProcfsTree, mount: Path) -> list[bytes]:
+    """Return the paths that a walk finds when all are wanted."""
+    wanted = {os.stat(folder).st_ino for folder, _, _ in os.walk(mount)}
+    return [found[1] for found in walk_cgroups(tree.procfs(), wanted) if found]
+
+
+def walk_until(tree: ProcfsTree, wanted: Path) -> int:
+    """Return the number of steps after which the wanted cgroup is found; fail where it never is."""
+    walk: Iterator[tuple[int, bytes] | None] = walk_cgroups(tree.procfs(), {wanted.stat().st_ino})
+    return next(steps for steps, found in enumerate(walk) if found and found[1] != b"/")
+
+
 @pytest.mark.parametrize(
     ("mountinfo", "expected"),
     [
@@ -36,8 +61,11 @@ def lay_out(root: Path, mountinfo: bytes = b"") -> tuple[ProcfsTree, Path]:
         (HYBRID, b"/sys/fs/cgroup/unified"),
         (BRANCH, b"/host/cgroup"),
         (BRANCH + HYBRID, b"/sys/fs/cgroup/unified"),
+        (SIBLING + HYBRID, b"/sys/fs/cgroup/unified"),
+        (HYBRID + WHOLE, b"/rootfs/of/the/host/sys/fs/cgroup"),
         (b"1 2 0:3 / /a\\040b\\134 rw - cgroup2 none rw\n", b"/a b\\"),
         (b"1 2 0:3 / /cgroup2 rw - tmpfs cgroup2 rw\n", None),
+        (HYBRID.replace(b"cgroup2", b"cgroup"), None),
     ],
 )
 def test_mount(mountinfo: bytes, expected: bytes | None) -> None:
@@ -51,28 +79,121 @@ def test_wanted_cgroups_are_found(tmp_path: Path) -> None:
     service.mkdir(parents=True)
     (mount / "cgroup.procs").touch()
     (mount / "loop").symlink_to(mount)
-    wanted = {mount.stat().st_ino: b"/", service.stat().st_ino: b"/system.slice/nginx.service"}
-    walked = list(walk_cgroups(tree.procfs(), wanted.keys()))
-    assert wanted == dict(filter(None, walked))
-    assert walked.count(None) == 1
+    expected = {mount.stat().st_ino: b"/", service.stat().st_ino: b"/system.slice/nginx.service"}
+    wanted = {*expected, (mount / "cgroup.procs").stat().st_ino, (mount / "loop").lstat().st_ino}
+    assert expected == dict(filter(None, walk_cgroups(tree.procfs(), wanted)))
+
+
+def test_what_is_wanted_may_change_on_the_way(tmp_path: Path) -> None:
+    tree, mount = lay_out(tmp_path)
+    make_cgroups(mount, ["a.slice/b.service"])
+    wanted = {mount.stat().st_ino}
+    walk = walk_cgroups(tree.procfs(), wanted)
+    assert next(walk) is not None
+    wanted.add((mount / "a.slice/b.service").stat().st_ino)
+    assert [found[1] for found in walk if found] == [b"/a.slice/b.service"]
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe.service", b"a b\tc", b"-", b"\\x2d", b"x" * 255, b"'\"$(x)"])
+def test_names_are_bytes_of_anybody_s_making(tmp_path: Path, name: bytes) -> None:
+    tree, mount = lay_out(tmp_path)
+    place = os.path.join(os.fsencode(mount), name)
+    os.makedirs(os.path.join(place, name))
+    wanted = {os.stat(place).st_ino, os.stat(os.path.join(place, name)).st_ino}
+    found = {found[1] for found in walk_cgroups(tree.procfs(), wanted) if found}
+    assert {b"/" + name, b"/" + name + b"/" + name} <= found
+
+
+@pytest.mark.parametrize(
+    ("number", "flood", "victim"),
+    [
+        pytest.param(20_500, f"{USER}/x%d.scope", POD, id="a user's cgroups, a pod"),
+        pytest.param(2_000, f"{USER}/x%d.scope/y", POD, id="a user's cgroups with one in each, a pod"),
+        pytest.param(
+            2_000,
+            f"{USER}/x%d.scope",
+            "user.slice/user-1001.slice/user@1001.service/app.slice/agent.service",
+            id="a user's cgroups, another user",
+        ),
+        pytest.param(
+            2_000,
+            "system.slice/ci-runner.service/x%d",
+            "system.slice/containerd.service/kubepods-pod1.slice:cri-containerd:1",
+            id="a delegated unit's cgroups, another unit's",
+        ),
+    ],
+)
+def test_one_s_many_cgroups_hide_nobody(tmp_path: Path, number: int, flood: str, victim: str) -> None:
+    """It is found at once, not after all of them; where directories do not count links, after one listing."""
+    tree, mount = lay_out(tmp_path)
+    make_cgroups(mount, (flood % each for each in range(number)))
+    make_cgroups(mount, [victim])
+    counts_links = tmp_path.stat().st_nlink > 1
+    assert walk_until(tree, mount / victim) < (50 if counts_links else 50 + cgroups.MOST_CHILDREN)
+
+
+def test_many_s_many_cgroups_hide_nobody(tmp_path: Path) -> None:
+    """Where links are counted, it is known who has many before they are listed."""
+    tree, mount = lay_out(tmp_path)
+    if tmp_path.stat().st_nlink == 1:
+        pytest.skip("directories do not count links here; try another TMPDIR, such as /dev/shm")
+    make_cgroups(mount, (f"system.slice/{unit}.service/{each}" for unit in range(9) for each in range(200)))
+    make_cgroups(mount, [victim := "system.slice/k3s.service/kubepods-pod1.slice:cri-containerd:1"])
+    assert walk_until(tree, mount / victim) < 50
+    assert len(list(walk_cgroups(tree.procfs(), ()))) == len(
+        walk_all(tree, mount)
+    )  # leaves take no step more
+
+
+def test_many_crowded_cgroups_hide_nobody(tmp_path: Path) -> None:
+    """One's cgroups count together, however they are spread."""
+    tree, mount = lay_out(tmp_path)
+    make_cgroups(mount, (f"{USER}/{a}/{b}/{c}" for a in range(20) for b in range(20) for c in range(20)))
+    make_cgroups(mount, [*(f"kubepods.slice/p{number}.slice/c.scope" for number in range(200)), POD])
+    assert walk_until(tree, mount / POD) < 1_500
+
+
+def test_where_links_are_not_counted_all_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in btrfs, where every directory has one."""
+    tree, mount = lay_out(tmp_path)
+    make_cgroups(mount, [POD])
+    monkeypatch.setattr(cgroups, "_count_links", lambda _entry: 1)
+    assert walk_until(tree, mount / POD) < 10
 
 
 def test_walk_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree, mount = lay_out(tmp_path)
-    for index in range(10):
-        (mount / f"{index}.slice" / "sub.slice").mkdir(parents=True)
-    monkeypatch.setattr(cgroups, "MOST_CGROUPS", 5)
-    assert len(list(walk_cgroups(tree.procfs(), ()))) == 11
+    make_cgroups(
+        mount, (f"{number}.slice/sub.slice/{other}.slice" for number in range(10) for other in range(9))
+    )
+    monkeypatch.setattr(cgroups, "MOST_CGROUPS", 40)
+    assert 40 < len(walk_all(tree, mount)) <= 40 + 10
+
+
+def test_what_is_seen_of_one_cgroup_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree, mount = lay_out(tmp_path)
+    make_cgroups(mount, (f"a.slice/{number}" for number in range(100)))
+    make_cgroups(mount, ["b.slice/sub.slice"])
+    monkeypatch.setattr(cgroups, "MOST_CHILDREN", 10)
+    assert len(walk_all(tree, mount)) == 1 + 2 + 10 + 1
+
+
+def test_depth_is_bounded(tmp_path: Path) -> None:
+    tree, mount = lay_out(tmp_path)
+    make_cgroups(mount, ["/".join(["x"] * 200), POD])
+    assert len(walk_all(tree, mount)) == 1 + 4 + cgroups.DEEPEST
 
 
 def test_cgroup_that_goes_meanwhile_is_passed_over(tmp_path: Path) -> None:
+    """Those beside it are not."""
     tree, mount = lay_out(tmp_path)
-    (mount / "gone.slice").mkdir()
-    walk = walk_cgroups(tree.procfs(), ())
-    next(walk)
-    next(walk)
-    (mount / "gone.slice").rmdir()
-    assert list(walk) == []
+    make_cgroups(mount, ["a.slice/x", "b.slice/x", "c.slice/x"])
+    wanted = {(mount / name / "x").stat().st_ino for name in ("a.slice", "b.slice", "c.slice")}
+    walk = walk_cgroups(tree.procfs(), wanted)
+    assert len(list(islice(walk, 2))) == 2
+    (mount / "a.slice" / "x").rmdir()
+    (mount / "a.slice").rmdir()
+    assert {found[1] for found in walk if found} == {b"/b.slice/x", b"/c.slice/x"}
 
 
 def test_without_a_tree_nothing_is_found(tmp_path: Path) -> None:
@@ -87,7 +208,11 @@ def test_without_a_tree_nothing_is_found(tmp_path: Path) -> None:
     [
         (b"0::/system.slice/a.service\n", b"/system.slice/a.service"),
         (b"4:memory:/x\n1:name=systemd:/system.slice/b.service\n0::/\n", b"/system.slice/b.service"),
-        (b"1:name=systemd:/b.service\n0::/c.service\n", b"/c.service"),
+        (b"4:memory:/x\n1:name=systemd:/system.slice/b.service\n", b"/system.slice/b.service"),
+        (b"1:name=systemd:/\n0::/c.service\n", b"/c.service"),
+        (b"1:name=systemd:/docker/1\n0::/system.slice/containerd.service\n", b"/docker/1"),
+        (b"2:name=openrc:/nginx\n1:pids:/\n0::/openrc.nginx\n", b"/nginx"),
+        (b"0::/a:b c.service\n", b"/a:b c.service"),
         (b"4:memory:/x\n0::/\n", b"/"),
         (b"", b"/"),
     ],

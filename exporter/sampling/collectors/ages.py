@@ -33,6 +33,7 @@ class Ages(Collector):
             "Sockets in tracked states whose age is not known because there are more than tracked.limit.",
         ),
     )
+    needs_tracked = True
     spans_passes = True
 
     @staticmethod

@@ -1,7 +1,7 @@
 """Say what a collector is, and what it gets to see of a pass."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ from exporter.sampling.reading.walk import Observer, Reading
 from exporter.sampling.services.counting import TableCount, TableCounter
 from exporter.sampling.services.ports import PortRules
 from exporter.sampling.services.series import Folded, Series
-from exporter.sampling.services.tracking import Tracked
+from exporter.sampling.services.tracking import EVERY_CGROUP, Tracked
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +35,21 @@ class IsolatedObserver:
     """An observer whose failure costs its collector only, not the table."""
 
     def __init__(self, observer: Observer) -> None:
+        self.error: Exception | None = None
         self._observer = observer
-        self._error: Exception | None = None
 
     def observe(self, rows: Rows) -> None:
         """Let the observer look at some rows, unless it has failed."""
-        if self._error is None:
+        if self.error is None:
             try:
                 self._observer.observe(rows)
             except Exception as error:  # noqa: BLE001 - raised again when the observer is asked for
-                self._error = error
+                self.error = error
 
     def unwrap(self) -> Observer:
         """Return the observer; raises what it raised."""
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         return self._observer
 
 
@@ -64,12 +64,14 @@ class Pass:
     readings: Mapping[str, Reading]
     counts: Mapping[str, TableCount]
     series: Series
-    commit_tracked: Callable[[], Mapping[str, Tracked]]
+    tracked_or_error: Mapping[str, Tracked] | Exception
 
     @property
     def tracked(self) -> Mapping[str, Tracked]:
         """The sockets in tracked states, by table; raises what went wrong with them."""
-        return self.commit_tracked()
+        if isinstance(self.tracked_or_error, Exception):
+            raise self.tracked_or_error
+        return self.tracked_or_error
 
     def folded(self) -> Iterator[tuple[Table, Folded]]:
         """Yield the tables that could be read, with their counts by service."""
@@ -86,18 +88,25 @@ class Pass:
 class Collector(ABC):
     """Measures something at every pass, and may remember from one to the next.
 
-    It is made when it is switched on, and dropped when it is switched off. ``spans_passes`` tells that
-    nothing of it can be measured in one pass.
+    It is made when it is switched on, and dropped when it is switched off. ``needs_tracked`` asks for the
+    sockets in tracked states, ``needs_drops`` for what datagram sockets have dropped. ``spans_passes``
+    tells that nothing of it can be measured in one pass.
     """
 
     name: ClassVar[str]
     metrics: ClassVar[tuple[Metric, ...]]
+    needs_tracked: ClassVar[bool] = False
+    needs_drops: ClassVar[bool] = False
     spans_passes: ClassVar[bool] = False
 
     @staticmethod
     @abstractmethod
     def is_enabled(settings: Settings) -> bool:
         """Tell whether the settings switch it on."""
+
+    def named_cgroups(self, settings: Settings) -> Collection[int]:  # noqa: ARG002
+        """Return the cgroups for whose tracked sockets it needs no inode."""
+        return EVERY_CGROUP
 
     def prepare(self, plan: Plan) -> None:  # noqa: B027 - few have to
         """Get ready before the tables are read; may raise anything."""

@@ -16,9 +16,9 @@ from exporter.kernel.processes import Holder, walk_holders
 from exporter.kernel.tables import TABLES
 from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import OTHER, Metric, OwnerKey, Samples, SocketKey, label_value
+from exporter.sampling.owner_names import name_owner
 from exporter.sampling.reading.lookup import IncrementalLookup
 from exporter.sampling.services.expiring import ExpiringSet
-from exporter.sampling.services.owner_names import name_owner
 from exporter.sampling.services.series import SERIES_KEPT_SECONDS, choose_largest
 from exporter.sampling.services.tracking import EVERY_CGROUP
 
@@ -47,6 +47,8 @@ class Owners(Collector):
         ),
     )
 
+    needs_tracked = True
+
     def __init__(self) -> None:
         self._cgroups = IncrementalLookup[bytes]("cgroups")
         self._holders = IncrementalLookup[Holder]("processes")
@@ -59,9 +61,9 @@ class Owners(Collector):
         """Tell whether the settings switch it on."""
         return settings.owners.enabled
 
-    def named_cgroups(self, by: str) -> Collection[int]:
-        """Return the cgroups whose name is known, and of whose sockets no inode is needed."""
-        if by == UNIT:
+    def named_cgroups(self, settings: Settings) -> Collection[int]:
+        """Return the cgroups whose name is known."""
+        if settings.owners.by == UNIT:
             return EVERY_CGROUP
         return frozenset(cgroup_id for cgroup_id, name in self._names.items() if name is not None)
 

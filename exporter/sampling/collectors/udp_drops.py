@@ -36,6 +36,7 @@ class UdpDrops(Collector):
             ListenerKey._fields,
         ),
     )
+    needs_drops = True
     spans_passes = True
 
     def __init__(self) -> None:

@@ -1,14 +1,14 @@
 """The one place where the kernel is read: guarded, by the source of choice, for one thread."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
 from exporter.config.settings import NETLINK
 from exporter.kernel.netlink import Reason, SockDiagError, ask_twice_if_busy
 from exporter.kernel.procfs import Procfs
 from exporter.kernel.rows import Listener, Origin
-from exporter.kernel.sockdiag import read_bound, read_listeners
+from exporter.kernel.sockdiag import read_bound, read_listeners, read_silences
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.reading.guard import Guard, HangError
 from exporter.sampling.reading.sources import SourceChoice
@@ -26,6 +26,7 @@ class KernelReader:
     def __init__(self, procfs: Procfs, source: str) -> None:
         self._procfs = procfs
         self._guard = Guard()
+        self._reachable = procfs.shows_own_namespace()
         self._source = source
         self._choices: dict[str, SourceChoice] = {}
         self._present: set[str] = set()
@@ -58,6 +59,13 @@ class KernelReader:
     def read_bound(self, table: Table) -> Sequence[Origin]:
         """Return TCP's sockets that are only bound, by netlink; raises HangError, SockDiagError."""
         return self._ask("bound sockets", table, read_bound)
+
+    def read_silences(self, table: Table, wanted_states: Collection[int]) -> Mapping[int, float]:
+        """Return by identity how long nothing has come from the other end of TCP's sockets, in seconds.
+
+        Raises HangError, SockDiagError.
+        """
+        return self._ask("silences", table, lambda of, until: read_silences(of, wanted_states, until))
 
     def _ask(self, what: str, table: Table, ask: Callable[[Table, float], T]) -> T:
         now = time.monotonic()
@@ -106,6 +114,5 @@ class KernelReader:
 
     def _choice_of(self, protocol: str) -> SourceChoice:
         if protocol not in self._choices:
-            reachable = self._procfs.shows_own_namespace()
-            self._choices[protocol] = SourceChoice(self._source, reachable=reachable)
+            self._choices[protocol] = SourceChoice(self._source, reachable=self._reachable)
         return self._choices[protocol]

@@ -12,7 +12,11 @@ from typing import Final
 
 from exporter.sampling.labels import label_value
 
-_ENTRY: Final = re.compile(rb"^[ \t]*([^\s#]+)[ \t]+([0-9]{1,5})/(tcp|udp)\b", re.MULTILINE)
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_BLANK: Final = rb"[^\S\n]"
+_ENTRY: Final = re.compile(
+    rb"^%b*([^\s#]+)%b+0*([0-9]{1,5})/((?i:tcp|udp))(?![^\s#])" % (_BLANK, _BLANK), re.MULTILINE
+)
 
 _BUNDLED_TCP: Final[Mapping[int, str]] = MappingProxyType(
     {
@@ -186,11 +190,15 @@ class PortNames:
 
 
 def name_ports(configured: Mapping[int, str], services: bytes) -> PortNames:
-    """Join the operator's names, a services file's text and the bundled list; a port's first name wins."""
+    """Join the operator's names, a services file's text and the bundled list; a port's first name wins.
+
+    What is no entry for one port of TCP or UDP is passed over, such as ranges, other protocols and port 0.
+    """
     found: dict[str, dict[int, str]] = {"tcp": {}, "udp": {}}
-    for name, port, protocol in _ENTRY.findall(services):
-        if 0 < int(port) < 65536:  # noqa: PLR2004
-            found[protocol.decode()].setdefault(int(port), label_value(name))
+    for entry in _ENTRY.finditer(services.removeprefix(_BYTE_ORDER_MARK)):
+        port, names = int(entry[2]), found[entry[3].decode().lower()]
+        if 0 < port < 65536 and port not in names:  # noqa: PLR2004
+            names[port] = label_value(entry[1])
     merged = {
         protocol: {**bundled, **found[protocol], **configured} for protocol, bundled in _BUNDLED.items()
     }

@@ -5,16 +5,21 @@ identity to its *cohort*, which it shares with those that came in the same pass 
 new ones are decoded. What is counted has the service that the counter gave the same rows, so counts, ages
 and owners of a pass agree to the socket.
 
+Sockets that were there before the first pass are older than they look. Their age begins with the last segment
+that came from the other end, of which the one that closed the connection was not later: a lower bound.
+
 A socket before accept() has no inode, and may have another owner once it has one: it is looked at again. A
 minisocket has neither cgroup nor inode. Where one of both came in, it gets those of the listener at its
 address, else of the one at any. Where several share an address with SO_REUSEPORT, it cannot be told which
 took it in: it gets no inode, and their cgroup if that is one.
 """
 
+import math
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, NamedTuple, cast
 
 from exporter.kernel import states
@@ -23,7 +28,6 @@ from exporter.sampling.services.counting import TableCounter
 
 _NUMBERS: Final = {name: code for code, name in states.TCP.items()}
 _STATE_BITS: Final = 4
-_KEY: Final = (1 << 64) - 1
 _ANY: Final = bytes(ADDRESS_BYTES)
 _MAPPED: Final = bytes.fromhex("00000000 00000000 0000ffff")  # what IPv4's addresses begin with in tcp6
 _MAPPED_ANY: Final = _MAPPED.ljust(ADDRESS_BYTES, b"\0")
@@ -148,10 +152,25 @@ class TrackedSockets:
         for table in self._tables.keys() - set(tables):
             del self._tables[table]
 
-    def begin(self, table: str, counter: TableCounter, named: Collection[int], now: float) -> "TrackedWalk":
-        """Return what looks at a walk; ``named`` are the cgroups whose sockets need no inode."""
+    def is_new(self, table: str) -> bool:
+        """Tell whether nothing is known of a table yet, so that its sockets may be older than they look."""
+        return bool(self._states) and table not in self._tables
+
+    def begin(
+        self,
+        table: str,
+        counter: TableCounter,
+        named: Collection[int],
+        now: float,
+        silences: Mapping[int, float] = MappingProxyType({}),
+    ) -> "TrackedWalk":
+        """Return what looks at a walk.
+
+        ``named`` are the cgroups whose sockets need no inode. ``silences`` tells of sockets that are not
+        new, by identity, how many seconds they have been in their state at least.
+        """
         known = self._tables.setdefault(table, TrackedTable()).known
-        walk = TrackedWalk(known, counter, self._states, named, now, self._has_room)
+        walk = TrackedWalk(known, counter, self._states, named, now, self._has_room, silences)
         self._walks[table] = walk
         return walk
 
@@ -183,6 +202,7 @@ class TrackedWalk:
         named: Collection[int],
         now: float,
         has_room: Callable[[], bool],
+        silences: Mapping[int, float],
     ) -> None:
         self.new = 0
         self.groups: dict[Group, int] = {}
@@ -197,6 +217,7 @@ class TrackedWalk:
         self._named = named
         self._now = now
         self._has_room = has_room
+        self._silences = silences
         self._listeners: dict[tuple[int, bytes], Listener] = {}
         self._cohorts: dict[tuple[float | None, int], Cohort] = {}
 
@@ -212,7 +233,7 @@ class TrackedWalk:
         known, unaccepted, groups = self._known.cohorts, self._known.unaccepted, self.groups
         find_service = self._counter.find_service
         for place, (local, remote, identity) in zip(places, rows.tracked(places), strict=True):
-            key = (identity << _STATE_BITS | state) & _KEY
+            key = identity << _STATE_BITS | state
             self.sighted.append(key)
             cohort = known.get(key)
             if cohort is None or key in unaccepted:
@@ -230,7 +251,7 @@ class TrackedWalk:
             return again
         (origin,) = rows.origins([place])
         inode, cgroup_id = self._find_origin(origin)
-        first_seen = before.first_seen if before else self._now
+        first_seen = before.first_seen if before else self._now - self._known_age(key >> _STATE_BITS)
         if before is None and not self._has_room():
             return self._cohort_of(None, cgroup_id)
         self.new += before is None
@@ -240,6 +261,13 @@ class TrackedWalk:
             self.inodes[key] = inode
         cohort = self.followed[key] = self._cohort_of(first_seen, cgroup_id)
         return cohort
+
+    def _known_age(self, identity: int) -> float:
+        """Return an age in seconds, with two digits, so that few cohorts are made of it."""
+        silence = self._silences.get(identity, 0.0)
+        digits = 1 - math.floor(math.log10(silence)) if silence >= 1 else 0
+        scale = 10.0**digits
+        return math.floor(silence * scale) / scale
 
     def _cohort_of(self, first_seen: float | None, cgroup_id: int) -> Cohort:
         cohort = self._cohorts.get((first_seen, cgroup_id))

@@ -20,8 +20,8 @@ def find_root() -> Path:
 
 @contextmanager
 def made_cgroup(name: str) -> Iterator[Path]:
-    """Make a cgroup, and take it away at the end, when the processes in it are gone."""
-    parent = find_root() / f"netstat-exporter-test-{os.getpid()}"
+    """Make a cgroup in a slice, and take it away at the end, when the processes in it are gone."""
+    parent = find_root() / f"netstat-exporter-test-{os.getpid()}.slice"
     made = parent / name
     made.mkdir(parents=True)
     try:

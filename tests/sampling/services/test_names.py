@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.sampling.services import name_ports
+from exporter.sampling.services.names import name_ports
 
 
 def test_precedence() -> None:
@@ -39,16 +39,58 @@ def test_first_name_wins() -> None:
     [
         b"x 50001/tcp",
         b"x\t50001/tcp alias other # comment",
+        b"x\t \t50001/tcp\talias 50001/udp",
         b"  x   50001/tcp\r",
-        b"# x 50002/tcp\nx 50001/tcp",
-        b"y 0/tcp\ny 65536/tcp\ny 99999/tcp\ny -1/tcp\ny 50001/sctp\ny 50001\nx 50001/tcp",
+        b"\x0bx\x0c50001/tcp",
+        b"x 50001/TCP",
+        b"x 50001/tcp#comment",
+        b"x 0050001/tcp",
+        b"\xef\xbb\xbfx 50001/tcp",
+        b"# y 50002/tcp\r\nx 50001/tcp\r",
+        b"x 50001/tcp\nlater 50001/tcp\nX 50001/tcp",
     ],
 )
 def test_entry(entry: bytes) -> None:
-    """With or without a newline at its end, among entries of which nothing is known."""
+    """With or without a newline at its end; only the first name counts, and no alias."""
     for services in (entry, entry + b"\n"):
-        tcp = dict(name_ports({}, services).tcp.items() - name_ports({}, b"").tcp.items())
-        assert tcp == {50001: "x"}
+        names = name_ports({}, services)
+        assert names.tcp.items() - name_ports({}, b"").tcp.items() == {(50001, "x")}
+        assert names.udp == name_ports({}, b"").udp
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        b"y 0/tcp",
+        b"y 65536/tcp",
+        b"y 99999/tcp",
+        b"y 4294967297/tcp",
+        b"y %b/tcp" % (b"9" * 5_000),
+        b"y -1/tcp",
+        b"y +50001/tcp",
+        b"y 0xc351/tcp",
+        b"y 50001-50010/tcp",
+        b"y 50001/tcp-50010/tcp",
+        b"y 50001/sctp",
+        b"y 50001/tcp6",
+        b"y 50001/tcpmux",
+        b"y 50001/tcp,udp",
+        b"y 50001 /tcp",
+        b"y 50001/ tcp",
+        b"y 50001",
+        b"50001/tcp",
+        b"#y 50001/tcp",
+        b"y#z 50001/tcp",
+        b"y # 50001/tcp",
+        b"\xef\xbb\xbf# y 50001/tcp",
+        b"y\n50001/tcp",
+        b"y z 50001/tcp",
+    ],
+)
+def test_what_is_no_entry_is_passed_over(entry: bytes) -> None:
+    """As getservbyport(3) does; ranges are in no format of services(5). The next entry is read."""
+    names = name_ports({}, entry + b"\nx 50005/tcp\n")
+    assert names.tcp.items() - name_ports({}, b"").tcp.items() == {(50005, "x")}
 
 
 def test_quotes_and_odd_bytes_stay_in_the_name() -> None:
@@ -62,13 +104,14 @@ def test_quotes_and_odd_bytes_stay_in_the_name() -> None:
     "services",
     [
         b"name 50001/tcp\n" * 1_000_000,
+        b"".join(b"name%d %d/udp\n" % (number, number % 70_000) for number in range(1_000_000)),
         b" " * 5_000_000,
         b"x" * 5_000_000,
         b"x " * 2_500_000,
         b"x 1" * 1_700_000,
         b"\n" * 5_000_000,
     ],
-    ids=["a million lines", "blanks", "one word", "words", "ports", "blank lines"],
+    ids=["a million lines", "a million names", "blanks", "one word", "words", "ports", "blank lines"],
 )
 def test_large_file_is_read_in_time(services: bytes) -> None:
     """It takes a time in proportion to its size: more would be minutes."""

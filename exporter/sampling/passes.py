@@ -1,0 +1,65 @@
+"""Run the collectors in a pass: each isolated from the others, and timed."""
+
+import time
+from collections.abc import Mapping
+
+from exporter.kernel.tables import Table
+from exporter.sampling.collectors.collector import Collector, CollectorError, IsolatedObserver, Pass, Plan
+from exporter.sampling.health import Health
+from exporter.sampling.labels import Samples
+from exporter.sampling.reading.walk import Observer
+from exporter.sampling.services.counting import TableCounter
+from exporter.sampling.snapshot import CollectorStatus
+
+
+class PassRun:
+    """What becomes of the collectors in one pass: each is isolated, and timed."""
+
+    def __init__(self, collectors: Mapping[str, Collector], health: Health) -> None:
+        self.statuses: list[CollectorStatus] = []
+        self._collectors = collectors
+        self._health = health
+        self._errors: dict[str, Exception] = {}
+
+    def prepare(self, plan: Plan) -> None:
+        """Let the collectors get ready."""
+        for name, collector in self._collectors.items():
+            try:
+                collector.prepare(plan)
+            except Exception as error:  # noqa: BLE001 - as in collect
+                self._errors[name] = error
+
+    def observe(self, table: Table, counter: TableCounter, plan: Plan) -> Mapping[str, Observer]:
+        """Return what the collectors have look at the rows of a table."""
+        observers = {}
+        for name, collector in self._collectors.items():
+            try:
+                observer = collector.observe(table, counter, plan)
+            except Exception as error:  # noqa: BLE001 - as in collect
+                self._errors[name] = error
+                continue
+            if observer is not None:
+                observers[name] = IsolatedObserver(observer)
+        return observers
+
+    def collect(self, seen: Pass) -> dict[str, Samples]:
+        """Return the samples of all collectors; of one that failed there are none."""
+        samples: dict[str, Samples] = {}
+        for name, collector in self._collectors.items():
+            started = time.monotonic()
+            failure = self._errors.get(name)
+            try:
+                found = collector.collect(seen) if failure is None else {}
+                _check_declared(collector, found)
+                samples.update(found)
+            except Exception as error:  # noqa: BLE001 - the one place where a collector's failure ends
+                failure = error
+            message = self._health.log_change("collector", name, failure)
+            self.statuses.append(CollectorStatus(name, time.monotonic() - started, message))
+        return samples
+
+
+def _check_declared(collector: Collector, found: Mapping[str, Samples]) -> None:
+    undeclared = found.keys() - {metric.name for metric in collector.metrics}
+    if undeclared:
+        raise CollectorError(f"metrics that are not declared: {', '.join(sorted(undeclared))}")
