@@ -49,7 +49,7 @@ def age_told(daemon: Daemon) -> float:
 
 @pytest.mark.parametrize("procfs", [Procfs, TextOnly])
 def test_age_of_a_leak(namespace: Namespace, procfs: type[Procfs]) -> None:
-    """It grows, survives a reload, ends with the socket, and begins anew with the next of the same ports."""
+    """It grows, survives a reload, ends with the socket, and starts again with the next of the same ports."""
     settings = Settings(ages=Ages(stuck_after_seconds=1e-6))
     with leaking(namespace.command()) as leaker, inside(namespace.path):
         sampler = make_sampler(settings, procfs())
@@ -61,6 +61,7 @@ def test_age_of_a_leak(namespace: Namespace, procfs: type[Procfs]) -> None:
         assert 0 < (age_of(grown) or 0) < time.monotonic() - before
         assert count_stuck(grown) == 1
         leaker.tell("drop")
+        sampler.take_snapshot()
         leaker.tell(f"leak {LEAKED_FROM}")
         renewed = sampler.take_snapshot()
         assert age_of(renewed) == 0 == count_stuck(renewed)

@@ -30,7 +30,9 @@ def test_close_wait_is_traced(namespace: Namespace) -> None:
             assert holder.stdout is not None
             assert holder.stdout.readline()
             with inside(namespace.path):
-                blocks = [cast("InetRows", rows) for _, rows in walk_tables([TABLES["tcp6"]], time.monotonic() + 10)]
+                blocks = [
+                    cast("InetRows", rows) for _, rows in walk_tables([TABLES["tcp6"]], time.monotonic() + 10)
+                ]
             files = [os.stat(entry.path).st_ino for entry in os.scandir(f"/proc/{holder.pid}/fd")]
             cgroup_id = cgroup.stat().st_ino
     found = [(rows, place) for rows in blocks for place in find_places(rows.states, states.CLOSE_WAIT)]

@@ -49,5 +49,5 @@ def without_forgery(counted: Counted) -> Counted:
     tally[states.LISTEN] -= 1
     return Counted(
         Totals(totals.listed - totals.malformed - 1, minisockets=totals.minisockets),
-        TableCount({PORTLESS: tuple(tally)}),
+        TableCount({PORTLESS: tuple(tally)}, listening=frozenset()),
     )
