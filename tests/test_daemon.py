@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -179,22 +178,6 @@ def test_a_wrong_procfs_ends_it_with_2(root: str) -> None:
     assert run.returncode == 2
     assert run.stderr.startswith(f"netstat-exporter: --path.procfs: {root}: not a procfs")
     assert run.stderr.count("\n") == 1
-
-
-def test_an_address_that_cannot_be_had_ends_it_with_2() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        expected = {
-            address: f"{address}: Address already in use",
-            "192.0.2.1:9068": "192.0.2.1:9068: Cannot assign requested address",
-            "9068": "'9068' is not :PORT, HOST:PORT or [IPV6]:PORT",
-            "::1:9068": "'::1:9068' is not :PORT, HOST:PORT or [IPV6]:PORT",
-            "[127.0.0.1:9068": "'[127.0.0.1:9068' is not :PORT, HOST:PORT or [IPV6]:PORT",
-            ":99999": "':99999' is not :PORT, HOST:PORT or [IPV6]:PORT",
-        }
-        for word, cause in expected.items():
-            run = run_once(f"--web.listen-address={word}")
-            assert (run.returncode, run.stderr) == (2, f"netstat-exporter: --web.listen-address: {cause}\n")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,10 @@
 """What a snapshot has is on the page, line for line, and nothing else is."""
 
 import asyncio
+import gzip
+import math
+import time
+import zlib
 from types import MappingProxyType
 
 import pytest
@@ -8,8 +12,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from exporter.sampling.snapshot import ListenerKey, QueueKey, Snapshot, SocketKey, SockstatKey, TableStatus
-from exporter.serving.metrics import FAMILIES, OWN_FAMILIES, ExporterCollector, ReloadStatus, Status
-from exporter.serving.page import Page, Pages, encode_text
+from exporter.serving.messages import Answer
+from exporter.serving.metrics import FAMILIES, OWN_FAMILIES, OwnCollector, ReloadStatus, Status
+from exporter.serving.page import Pages, Taken, encode_text
 from tests.support.daemon import Labels, parse_page
 
 HTTPS = SocketKey("tcp", "ipv4", "established", "inbound", "443", 'a "quoted\\" name\n')
@@ -33,7 +38,13 @@ UDP = TableStatus(
     malformed_rows_total=0,
     repeated_rows_total=0,
 )
-STATUS = Status(ReloadStatus(successful=True, success_at_seconds=1.5), requests_rejected=7)
+STATUS = Status(
+    ReloadStatus(successful=True, success_at_seconds=1.5),
+    connections_rejected={"limit": 6},
+    requests_rejected={"busy": 7},
+    log_lines_lost=8,
+    snapshot_age_seconds=9.5,
+)
 
 
 def make_snapshot(sockets: dict[SocketKey, int]) -> Snapshot:
@@ -106,7 +117,10 @@ def test_page_has_exactly_what_the_snapshot_has() -> None:
             sample("netstat_exporter_last_pass_timestamp_seconds", 1000.25),
             sample("netstat_exporter_config_last_reload_successful", 1),
             sample("netstat_exporter_config_last_reload_success_timestamp_seconds", 1.5),
-            sample("netstat_exporter_http_requests_rejected_total", 7),
+            sample("netstat_exporter_snapshot_age_seconds", 9.5),
+            sample("netstat_exporter_http_connections_rejected_total", 6, reason="limit"),
+            sample("netstat_exporter_http_requests_rejected_total", 7, reason="busy"),
+            sample("netstat_exporter_log_lines_lost_total", 8),
         ]
     )
     found = parse_page(encode_text(SNAPSHOT, STATUS).decode())
@@ -134,68 +148,132 @@ def test_every_help_is_a_sentence() -> None:
 
 
 class Site:
-    """A site whose snapshot can be set, and that counts how often its page is collected."""
+    """A site whose snapshot can be set, and that is asked for its own status at every scrape."""
 
-    def __init__(self) -> None:
-        self.snapshot: Snapshot | None = None
-        self.collected = 0
+    def __init__(self, cpu_budget: float = math.inf) -> None:
+        self.taken: Taken | None = None
+        self.age_seconds: float | None = None
         self.failure: Exception | None = None
-        registry = CollectorRegistry()
-        registry.register(ExporterCollector(lambda: self.snapshot, self.status))
-        self.collected = 0
-        self.pages = Pages(registry, lambda: (self.snapshot,))
+        own = CollectorRegistry()
+        own.register(OwnCollector(self.status))
+        self.pages = Pages(lambda: self.taken, own, self.show_age, lambda: cpu_budget)
+
+    def take(self, snapshot: Snapshot, age_seconds: float = 0) -> None:
+        """Have a snapshot that was taken so long ago."""
+        self.taken = Taken(snapshot, time.monotonic() - age_seconds)
+
+    def show_age(self, age_seconds: float | None) -> None:
+        """Have the status show an age."""
+        self.age_seconds = age_seconds
 
     def status(self) -> Status:
-        """Stand for the exporter's own status, of which every page asks once."""
-        self.collected += 1
+        """Stand for the exporter's own status."""
         if self.failure:
             raise self.failure
-        return STATUS
+        return Status(STATUS.reload, snapshot_age_seconds=self.age_seconds)
 
-    def get(self, *asked: tuple[str, str]) -> list[Page]:
+    def get(self, *asked: tuple[str, str]) -> list[Answer]:
         """Get pages, all at the same time."""
 
-        async def get_all() -> list[Page]:
+        async def get_all() -> list[Answer]:
             return await asyncio.gather(*(self.pages.get(accept, encoding) for accept, encoding in asked))
 
         return asyncio.run(get_all())
 
 
-def test_requests_at_one_time_share_one_encoding_and_a_new_snapshot_gets_a_new_one() -> None:
+def read(answer: Answer) -> str:
+    """Return the text of a page."""
+    body = b"".join(answer.parts)
+    return (gzip.decompress(body) if "Content-Encoding" in answer.headers else body).decode()
+
+
+def age(answer: Answer) -> float:
+    """Return the age of the snapshot on a page."""
+    return parse_page(read(answer))["netstat_exporter_snapshot_age_seconds", frozenset()]
+
+
+def test_a_snapshot_is_encoded_once_for_everybody_and_a_new_one_again() -> None:
+    """Whoever asks gets the very same bytes of it, not a copy; so it is for each format."""
     site = Site()
-    site.snapshot = SNAPSHOT
+    site.take(SNAPSHOT)
 
     async def scrape() -> None:
         pages = await asyncio.gather(*(site.pages.get("", "") for _ in range(50)))
-        assert len({id(page) for page in pages}) == 1
-        assert site.collected == 1
-        await site.pages.get("", "gzip")
-        await site.pages.get("application/openmetrics-text", "")
-        assert site.collected == 3
-        site.snapshot = make_snapshot({})
-        assert b"631" not in (await site.pages.get("", "")).body
-        assert site.collected == 4
+        assert len({id(page.parts[0]) for page in pages}) == 1
+        for asked in (("", "gzip"), ("application/openmetrics-text", "")):
+            first, second = [await site.pages.get(*asked) for _ in range(2)]
+            assert first.parts[-2] is second.parts[-2]
+            assert first.parts[-2] is not pages[0].parts[0]
+        site.take(make_snapshot({}))
+        assert "631" not in read(await site.pages.get("", ""))
 
     asyncio.run(scrape())
 
 
+def test_the_age_of_the_snapshot_is_that_of_the_moment() -> None:
+    """It grows from scrape to scrape, though the page of the snapshot is encoded once."""
+    site = Site()
+    site.take(SNAPSHOT, age_seconds=100)
+
+    async def scrape() -> None:
+        first = age(await site.pages.get("", ""))
+        assert first >= 100
+        await asyncio.sleep(0.01)
+        assert first + 0.01 <= age(await site.pages.get("", "")) < first + 100
+
+    asyncio.run(scrape())
+
+
+def test_encoding_keeps_to_the_cpu_budget() -> None:
+    """Until it may be done again, the page is that of the snapshot before, and its age says so."""
+    site = Site(cpu_budget=1e-9)
+    site.take(SNAPSHOT, age_seconds=100)
+
+    async def scrape() -> None:
+        assert "631" in read(await site.pages.get("", ""))
+        site.take(make_snapshot({}))
+        later = await site.pages.get("", "")
+        assert "631" in read(later)
+        assert age(later) >= 100
+
+    asyncio.run(scrape())
+
+
+def test_gzip_holds_the_same_page() -> None:
+    """It is put together from two parts, and is one stream to whoever unzips it."""
+    site = Site()
+    site.take(SNAPSHOT)
+    plain, zipped = site.get(("", ""), ("", "gzip"))
+    assert drop_age(read(plain)) == drop_age(read(zipped))
+    unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    assert unzip.decompress(b"".join(zipped.parts)).decode() == read(zipped)
+    assert unzip.eof
+    assert unzip.unused_data == b""
+
+
+def drop_age(text: str) -> list[str]:
+    """Return the lines of a page but for the age of its snapshot."""
+    return [line for line in text.splitlines() if not line.startswith("netstat_exporter_snapshot_age")]
+
+
 def test_before_the_first_snapshot_a_page_has_what_the_exporter_says_of_itself() -> None:
     (page,) = Site().get(("", ""))
-    names = {name for name, _ in parse_page(page.body.decode())}
+    names = {name for name, _ in parse_page(read(page))}
     assert "netstat_exporter_build_info" in names
     assert "netstat_sockets" not in names
 
 
 def test_openmetrics_is_given_to_whom_it_is_wanted() -> None:
     site = Site()
-    site.snapshot = SNAPSHOT
+    site.take(SNAPSHOT)
     prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
     (page,) = site.get((prometheus, ""))
     assert page.headers["Content-Type"].startswith(
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
     )
-    families = {family.name for family in parse_openmetrics(page.body.decode())}  # type: ignore[no-untyped-call]
+    families = {family.name for family in parse_openmetrics(read(page))}  # type: ignore[no-untyped-call]
     assert {"netstat_sockets", "netstat_exporter_passes"} <= families
+    assert read(page).count("# EOF\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -213,7 +291,7 @@ def test_openmetrics_is_given_to_whom_it_is_wanted() -> None:
 def test_whatever_is_accepted_there_is_a_page(accept: str) -> None:
     (page,) = Site().get((accept, ""))
     assert page.headers["Content-Type"].split(";")[0] in {"text/plain", "application/openmetrics-text"}
-    assert page.body
+    assert read(page)
 
 
 def test_a_page_that_cannot_be_encoded_is_tried_again() -> None:
@@ -224,6 +302,6 @@ def test_a_page_that_cannot_be_encoded_is_tried_again() -> None:
         with pytest.raises(MemoryError):
             await site.pages.get("", "")
         site.failure = None
-        assert (await site.pages.get("", "")).body
+        assert read(await site.pages.get("", ""))
 
     asyncio.run(scrape())
