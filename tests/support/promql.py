@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 import promql_parser
 
-from exporter.serving.metrics import FAMILIES, OWN_FAMILIES
+from exporter.sampling.sampler import METRICS
+from exporter.serving.metrics import OWN_METRICS
 
 _OF_PROMETHEUS: Final = {
     "up": (),
@@ -17,11 +18,9 @@ _OF_PROMETHEUS: Final = {
     "process_resident_memory_bytes": (),
 }
 TARGET_LABELS: Final = {"job", "instance"}
-CONTRACT: Final[dict[str, tuple[str, ...]]] = (
-    _OF_PROMETHEUS
-    | {family.name: family.labels for family in FAMILIES}
-    | {family.name: family.labels for family in OWN_FAMILIES}
-)
+CONTRACT: Final[dict[str, tuple[str, ...]]] = _OF_PROMETHEUS | {
+    metric.name: metric.labels for metric in (*METRICS, *OWN_METRICS)
+}
 
 
 class Selector(NamedTuple):
