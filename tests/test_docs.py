@@ -58,3 +58,13 @@ def test_every_flag_is_in_the_readme(capsys: pytest.CaptureFixture[str]) -> None
         parse_flags(["--help"])
     flags = set(re.findall(r"--[a-z][a-z.-]+", capsys.readouterr().out)) - {"--help"}
     assert flags == set(re.findall(r"(?<=`)--[a-z][a-z.-]+", (ROOT / "README.md").read_text()))
+
+
+def test_contributing_leads_to_every_module() -> None:
+    """Of the folders where most changes are made; and each file it names is there."""
+    named = set(re.findall(r"`([a-z_/]+\.py)`", (ROOT / "CONTRIBUTING.md").read_text()))
+    folders = [ROOT / "exporter" / folder for folder in ("kernel", "sampling", "config")]
+    modules = {module.name for folder in folders for module in folder.rglob("*.py")} - {"__init__.py"}
+    assert modules <= {name.rpartition("/")[2] for name in named}
+    paths = {name for name in named if "/" in name and not name.startswith("tests/")}
+    assert [name for name in paths if not (ROOT / "exporter" / name).exists()] == []
