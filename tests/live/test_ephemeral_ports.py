@@ -40,7 +40,9 @@ class Host:
     def serve(self, port: int) -> socket.socket:
         """Listen at a port on every address, outside the ephemeral range."""
         if port not in self._servers:
-            server = socket.create_server(("", port), backlog=4 * PORTS)
+            server = socket.create_server(
+                ("", port), family=socket.AF_INET6, backlog=4 * PORTS, dualstack_ipv6=True
+            )
             self._servers[port] = self._held.enter_context(server)
         return self._servers[port]
 
@@ -50,7 +52,8 @@ class Host:
 
     def connect(self, address: str, port: int = POSTGRES, *, source: str = "", mapped: bool = False) -> None:
         """Open a connection whose port the kernel chooses last, even where a source address is given."""
-        client = self.hold(socket.socket(socket.AF_INET6 if mapped else socket.AF_INET))
+        is_ipv6 = mapped or ":" in address
+        client = self.hold(socket.socket(socket.AF_INET6 if is_ipv6 else socket.AF_INET))
         if source:
             client.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
             client.bind((source, 0))
@@ -117,7 +120,7 @@ def exhaust(host: Host, metric: str, take: Callable[[], None], ports: int = PORT
 
 
 @pytest.mark.parametrize("port", [POSTGRES, UNNAMED])
-@pytest.mark.parametrize("address", [LOOPBACK, THERE])
+@pytest.mark.parametrize("address", [LOOPBACK, THERE, "::1"])
 def test_connections_to_one_destination(host: Host, address: str, port: int) -> None:
     """With or without a name, on the loopback and off it; another destination still has all ports."""
     host.serve(port)
@@ -196,6 +199,15 @@ def test_bind_to_what_connections_have(host: Host) -> None:
     for _ in range(PORTS - 10):
         host.connect(THERE, source=HERE)
     exhaust(host, BOUND, lambda: host.bind(HERE), 10)
+
+
+def test_bind_to_what_time_wait_has(host: Host) -> None:
+    """It is taken for bind() even where connect() would use it again."""
+    set_sysctl(host.namespace, "tcp_tw_reuse", 1)
+    host.serve(POSTGRES)
+    for _ in range(PORTS - 10):
+        host.leave_time_wait(THERE)
+    exhaust(host, BOUND, lambda: host.bind(THERE), 10)
 
 
 def test_udp(host: Host) -> None:

@@ -111,7 +111,8 @@ def test_where_netlink_is_denied_procfs_takes_its_place(namespace: Namespace, tm
 def test_counts_ages_and_owners_are_of_one_instant(namespace: Namespace, source: str) -> None:
     """However many sockets are leaked and dropped meanwhile, those of one page agree to the socket."""
     settings = Settings(source=source, ages=Ages(stuck_after_seconds=0.0))
-    done, agreed = Event(), set()
+    done = Event()
+    agreed: set[float] = set()
     with leaking(namespace.command()) as leaker, inside(namespace.path), ThreadPoolExecutor() as pool:
         sampler = make_sampler(settings)
         churning = pool.submit(leak_and_drop, leaker, done)
