@@ -26,15 +26,22 @@ SIZING = ROOT / "docs" / "sizing.md"
 MARKED = re.compile(r"(?<=<!-- sizes -->\n).*(?=<!-- /sizes -->)", re.DOTALL)
 FIRST_TCP, FIRST_UDP = 21000, 22000
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
-MOST_SERIES = 700
+MOST_SERIES = 550
 PASSES = 3
 
 
 class Size(NamedTuple):
-    """How many services there are, each at IPv4 and at IPv6."""
+    """How many services there are, each with a socket for IPv4 and one for IPv6, or with one for both."""
 
     tcp: int
     udp: int
+    dual_stack: bool
+
+    @property
+    def title(self) -> str:
+        """The head of its column."""
+        sockets = "one socket" if self.dual_stack else "two sockets"
+        return f"{self.tcp} TCP and {self.udp} UDP, {sockets} each"
 
 
 class Page(NamedTuple):
@@ -44,32 +51,40 @@ class Page(NamedTuple):
     size_bytes: int
 
 
-SIZES = (Size(20, 10), Size(70, 30))
+SIZES = tuple(Size(tcp, udp, dual) for tcp, udp in ((20, 10), (70, 30)) for dual in (True, False))
 ITSELF = "the exporter itself"
 
 
 @contextmanager
 def serving(size: Size, server: Namespace, client: Namespace) -> Iterator[None]:
-    """Let every TCP service have a connection from another host over each family, and UDP's none."""
+    """Let every socket of TCP have a connection from another host, and those of UDP none."""
     with ExitStack() as held:
-        addresses = dict(zip(FAMILIES, SERVER_ADDRESSES, strict=True))
-        for family, address in addresses.items():
+        for family in FAMILIES[size.dual_stack :]:
             with inside(server.path):
-                listeners = [
-                    held.enter_context(socket.create_server(("", FIRST_TCP + number), family=family))
-                    for number in range(size.tcp)
-                ]
+                listeners = [held.enter_context(listen(number, family, size)) for number in range(size.tcp)]
                 for number in range(size.udp):
-                    waiter = held.enter_context(socket.socket(family, socket.SOCK_DGRAM))
-                    if family == socket.AF_INET6:
-                        waiter.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                    waiter.bind(("", FIRST_UDP + number))
+                    held.enter_context(receive(number, family, size))
+            address = SERVER_ADDRESSES[FAMILIES.index(family)]
             with inside(client.path):
                 for number in range(size.tcp):
                     held.enter_context(socket.create_connection((address, FIRST_TCP + number)))
             for listener in listeners:
                 held.enter_context(listener.accept()[0])
         yield
+
+
+def listen(number: int, family: socket.AddressFamily, size: Size) -> socket.socket:
+    """Return the listener of a service."""
+    return socket.create_server(("", FIRST_TCP + number), family=family, dualstack_ipv6=size.dual_stack)
+
+
+def receive(number: int, family: socket.AddressFamily, size: Size) -> socket.socket:
+    """Return the UDP socket of a service."""
+    receiver = socket.socket(family, socket.SOCK_DGRAM)
+    if family == socket.AF_INET6:
+        receiver.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not size.dual_stack)
+    receiver.bind(("", FIRST_UDP + number))
+    return receiver
 
 
 def measure(size: Size) -> Page:
@@ -89,8 +104,7 @@ def measure(size: Size) -> Page:
 
 def render(pages: Mapping[Size, Page]) -> Iterator[str]:
     """Yield the lines of the table."""
-    heads = [f"{size.tcp} TCP and {size.udp} UDP" for size in pages]
-    yield f"| series of | {' | '.join(heads)} | switch |"
+    yield f"| series of | {' | '.join(size.title for size in pages)} | switch |"
     yield f"|---|{'---|' * len(pages)}---|"
     for name in (*COLLECTORS, ITSELF):
         numbers = " | ".join(str(page.series[name]) for page in pages.values())
