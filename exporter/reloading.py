@@ -33,7 +33,7 @@ class Reloader:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await outcome
         except TimeoutError:
-            raise ReloadError("the configuration takes long to read; the old one still holds") from None
+            raise ReloadError("the configuration takes long to read, keeping the old one") from None
 
     async def run(self) -> None:
         """Read whenever it is wanted."""

@@ -34,7 +34,7 @@ EVERYONE = {
     "node_exporter tcpstat",
     "collectd tcpconns",
 }
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

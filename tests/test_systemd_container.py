@@ -15,7 +15,7 @@ from tests.support.live.sockets import held_sockets
 from tests.support.patience import wait_until
 from tests.support.requirements import require, require_command, require_root
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 UNIT = "netstat-exporter.service"
 DROP_IN = f"/etc/systemd/system/{UNIT}.d/test.conf"
@@ -218,7 +218,7 @@ def test_the_journal_knows_how_grave_a_line_is(service: Machine) -> None:
     service.path(CONFIG).write_text("tables: udp\n")
     service.run("systemctl", "reload", UNIT)
     pid = show(service, "MainPID")
-    wait_until(lambda: "the old one still holds" in errors_of(service, pid))
+    wait_until(lambda: "keeping the old one" in errors_of(service, pid))
     assert "msg=started" not in errors_of(service, pid)
 
 

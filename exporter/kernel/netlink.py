@@ -16,13 +16,13 @@ Source: Documentation/userspace-api/netlink/intro.rst, ``netlink_dump`` in net/n
 ``sock_diag_rcv_msg`` in net/core/sock_diag.c.
 """
 
-import errno
 import os
 import re
 import socket
 import sys
 from collections.abc import Callable, Generator, Iterator
 from enum import Enum
+from errno import EACCES, EAFNOSUPPORT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, EPROTONOSUPPORT, errorcode
 from functools import lru_cache
 from struct import Struct
 from time import monotonic
@@ -39,10 +39,9 @@ SOCK_DIAG_BY_FAMILY: Final = 20
 _NLMSG_NOOP: Final = 1
 _NLMSG_ERROR: Final = 2
 _NLMSG_DONE: Final = 3
-_NLM_F_REQUEST: Final = 0x1
 _NLM_F_MULTI: Final = 0x2
 _NLM_F_DUMP_INTR: Final = 0x10
-_NLM_F_DUMP: Final = 0x300
+_DUMP_FLAGS: Final = 0x301  # NLM_F_REQUEST and NLM_F_DUMP
 _HEADER: Final = Struct("=IHHII")  # length, type, flags, sequence number, port
 _LENGTH_BYTES: Final = 4
 _PORT: Final = 12
@@ -54,17 +53,7 @@ _DATAGRAM_BYTES: Final = 1 << 15  # the kernel makes none larger
 _BUFFER_BYTES: Final = 1 << 16  # more of them at a time leave the processor's cache before they are split
 _MOST_LENGTHS: Final = 6
 
-_UNAVAILABLE: Final = frozenset(
-    {
-        errno.EACCES,
-        errno.EAFNOSUPPORT,
-        errno.EINVAL,
-        errno.ENOENT,
-        errno.EOPNOTSUPP,
-        errno.EPERM,
-        errno.EPROTONOSUPPORT,
-    }
-)
+_UNAVAILABLE: Final = frozenset({EACCES, EAFNOSUPPORT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, EPROTONOSUPPORT})
 
 
 class Reason(Enum):
@@ -101,10 +90,8 @@ class Question(NamedTuple):
 def dump(question: Question, deadline: float) -> Generator[list[Block], None, None]:
     """Ask for a dump, and yield what was received, some datagrams at a time.
 
-    ``deadline`` is on the monotonic clock. Within one list messages change places
-    only with those of another length.
-
-    Raises SockDiagError, while iterating.
+    ``deadline`` is on the monotonic clock. Within one list messages change places only with those of another
+    length. Raises SockDiagError, while iterating.
     """
     splitter = MessageSplitter(question.shortest, question.kind)
     kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
@@ -119,10 +106,7 @@ def dump(question: Question, deadline: float) -> Generator[list[Block], None, No
 
 
 def ask_twice_if_busy(ask: Callable[[], Answer]) -> Answer:
-    """Return the answer to one or more dumps, which are begun again once where that is of use at once.
-
-    Raises SockDiagError.
-    """
+    """Return the answer to one or more dumps, begun again once where that is of use; raises SockDiagError."""
     try:
         return ask()
     except SockDiagError as error:
@@ -133,8 +117,8 @@ def ask_twice_if_busy(ask: Callable[[], Answer]) -> Answer:
 
 def encode_request(question: Question) -> bytes:
     """Return the message that asks for a dump."""
-    length, flags = HEADER_BYTES + len(question.request), _NLM_F_REQUEST | _NLM_F_DUMP
-    return _HEADER.pack(length, question.kind, flags, SEQUENCE, _KERNEL) + question.request
+    length = HEADER_BYTES + len(question.request)
+    return _HEADER.pack(length, question.kind, _DUMP_FLAGS, SEQUENCE, _KERNEL) + question.request
 
 
 class MessageSplitter:
@@ -259,7 +243,7 @@ def _malformed(what: str) -> SockDiagError:
 
 
 def _explain(number: int) -> SockDiagError:
-    if number not in errno.errorcode:  # which os.strerror may not even be able to take
+    if number not in errorcode:  # which os.strerror may not even be able to take
         return _malformed(f"error number {number}")
     reason = Reason.UNAVAILABLE if number in _UNAVAILABLE else Reason.TRANSIENT
     return SockDiagError(reason, os.strerror(number))

@@ -25,6 +25,8 @@ BEING_TURNED_AWAY = 10  # of them at once, at most; without a limit there would 
 SCRAPES = 200
 SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[Daemon]:
