@@ -10,24 +10,25 @@ from pathlib import Path
 import pytest
 
 from exporter.flags import parse_flags
-from exporter.sampling.snapshot import Snapshot
-from exporter.serving.metrics import FAMILIES, OWN_FAMILIES, Family, Status
+from exporter.sampling.labels import Metric
+from exporter.sampling.sampler import METRICS
+from exporter.serving.metrics import OWN_METRICS
 from tests.support.daemon import ROOT
 
-EVERY_FAMILY: tuple[Family[Snapshot] | Family[Status], ...] = (*FAMILIES, *OWN_FAMILIES)
+EVERY_METRIC: tuple[Metric, ...] = (*METRICS, *OWN_METRICS)
 REFERENCE = ROOT / "docs" / "metrics.md"
 MARKED = re.compile(r"(?<=<!-- reference -->\n).*(?=<!-- /reference -->)", re.DOTALL)
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 def render_reference() -> Iterator[str]:
-    """Yield a line for each family of the page."""
+    """Yield a line for each metric of the page."""
     yield "| metric | type | labels | meaning |"
     yield "|---|---|---|---|"
-    for family in EVERY_FAMILY:
-        kind = "counter" if family.name.endswith("_total") else "gauge"
-        labels = " ".join(f"`{label}`" for label in family.labels)
-        yield f"| `{family.name}` | {kind} | {labels} | {family.help} |"
+    for metric in EVERY_METRIC:
+        kind = "counter" if metric.name.endswith("_total") else "gauge"
+        labels = " ".join(f"`{label}`" for label in metric.labels)
+        yield f"| `{metric.name}` | {kind} | {labels} | {metric.help} |"
 
 
 def test_reference_is_that_of_the_code(request: pytest.FixtureRequest) -> None:
@@ -41,7 +42,7 @@ def test_reference_is_that_of_the_code(request: pytest.FixtureRequest) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_metrics_named_in_a_document_exist(document: Path) -> None:
-    names = {family.name for family in EVERY_FAMILY}
+    names = {metric.name for metric in EVERY_METRIC}
     named = set(re.findall(r"\bnetstat_[a-z_]+[a-z]\b", document.read_text()))
     assert named <= names
 
@@ -57,3 +58,13 @@ def test_every_flag_is_in_the_readme(capsys: pytest.CaptureFixture[str]) -> None
         parse_flags(["--help"])
     flags = set(re.findall(r"--[a-z][a-z.-]+", capsys.readouterr().out)) - {"--help"}
     assert flags == set(re.findall(r"(?<=`)--[a-z][a-z.-]+", (ROOT / "README.md").read_text()))
+
+
+def test_contributing_leads_to_every_module() -> None:
+    """Of the folders where most changes are made; and each file it names is there."""
+    named = set(re.findall(r"`([a-z_/]+\.py)`", (ROOT / "CONTRIBUTING.md").read_text()))
+    folders = [ROOT / "exporter" / folder for folder in ("kernel", "sampling", "config")]
+    modules = {module.name for folder in folders for module in folder.rglob("*.py")} - {"__init__.py"}
+    assert modules <= {name.rpartition("/")[2] for name in named}
+    paths = {name for name in named if "/" in name and not name.startswith("tests/")}
+    assert [name for name in paths if not (ROOT / "exporter" / name).exists()] == []

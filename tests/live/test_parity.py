@@ -10,14 +10,13 @@ import pytest
 from exporter.kernel.netlink import Reason, SockDiagError
 from exporter.kernel.procnet import parse_table
 from exporter.kernel.rows import Listener
-from exporter.kernel.sockdiag import read_listeners, read_table
+from exporter.kernel.sockdiag import read_listeners, walk_tables
 from exporter.kernel.tables import TABLES
-from exporter.sampling.counting import TableCount
 from tests.support.live.connections import BACKLOG
 from tests.support.live.namespace import Namespace, inside
 from tests.support.live.scenarios import LISTENERS
 from tests.support.live.sockets import held_sockets
-from tests.support.twins import IN_SOCKDIAG, count_table, without_forgery
+from tests.support.twins import IN_SOCKDIAG, Counted, count_table, without_forgery
 
 pytestmark = pytest.mark.live
 
@@ -31,13 +30,14 @@ def everything(namespace: Namespace) -> Iterator[Namespace]:
         yield namespace
 
 
-def count_by_sockdiag(namespace: Namespace, table: str) -> TableCount:
+def count_by_sockdiag(namespace: Namespace, table: str) -> Counted:
     """Count a table by its dump."""
     with inside(namespace.path):
-        return count_table(table, read_table(TABLES[table], time.monotonic() + PATIENCE_SECONDS))
+        walk = walk_tables([TABLES[table]], time.monotonic() + PATIENCE_SECONDS)
+        return count_table(table, (rows for _, rows in walk))
 
 
-def count_by_procfs(namespace: Namespace, table: str) -> TableCount:
+def count_by_procfs(namespace: Namespace, table: str) -> Counted:
     """Count a table by its text."""
     text = namespace.read(f"/proc/self/net/{table}")
     return without_forgery(count_table(table, parse_table(TABLES[table], [text])))
@@ -69,7 +69,7 @@ def test_sockets_that_are_only_bound_are_not_listed(namespace: Namespace) -> Non
         assert holder.stdout is not None
         holder.stdout.readline()
         count = count_by_sockdiag(namespace, "tcp")
-    assert 0 == count.listed
+    assert 0 == count.totals.listed
 
 
 def test_listeners_alone(everything: Namespace) -> None:
@@ -80,24 +80,24 @@ def test_listeners_alone(everything: Namespace) -> None:
         assert sorted(how.port for how in LISTENERS if how.family == family) == sorted(
             listener.port for listener in listeners
         )
-        assert {BACKLOG} == {listener.accept_queue_limit for listener in listeners}
-        queues = count_by_procfs(everything, table).accept_queues
-        assert queues == count_queues(listeners)
+        assert {BACKLOG} == {listener.limit for listener in listeners}
+        queues = count_by_procfs(everything, table).sockets.accept_queues
+        assert count_queues(listeners) == {port: queue.waiting for port, queue in queues.items()}
 
 
 def count_queues(listeners: tuple[Listener, ...]) -> dict[int, int]:
     """Add up by port."""
     queues: dict[int, int] = {}
-    for port, waiting, _ in listeners:
-        queues[port] = queues.get(port, 0) + waiting
+    for each in listeners:
+        queues[each.port] = queues.get(each.port, 0) + each.waiting
     return queues
 
 
 def test_listeners_are_dumped_first(namespace: Namespace) -> None:
-    """No connection is in an earlier batch than a listener, in a table of many datagrams."""
+    """No connection is in an earlier block than a listener, in a table of many datagrams."""
     with held_sockets("many", namespace), inside(namespace.path):
-        batches = read_table(TABLES["tcp"], time.monotonic() + PATIENCE_SECONDS)
-        with_listeners = [bool(batch.listeners) for batch in batches if batch.listed]
+        walk = walk_tables([TABLES["tcp"]], time.monotonic() + PATIENCE_SECONDS)
+        with_listeners = [bool(rows.listeners) for _, rows in walk if rows.listed]
     assert len(with_listeners) > 5
     assert sorted(with_listeners, reverse=True) == with_listeners
     assert with_listeners[0]

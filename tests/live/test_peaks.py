@@ -2,16 +2,15 @@
 
 import socket
 from contextlib import ExitStack
-from dataclasses import replace
 
 import pytest
 
-from exporter.kernel.procfs import Procfs
-from exporter.sampling.sampler import Sampler
-from exporter.sampling.snapshot import Snapshot, SocketKey
+from exporter.config.settings import Settings
+from exporter.sampling.labels import SocketKey
+from exporter.sampling.snapshot import Snapshot
 from tests.support.live.connections import make_deaf, wait_until
 from tests.support.live.namespace import Namespace, inside
-from tests.support.sampling.watched import SETTINGS
+from tests.support.live.sampling import make_sampler
 
 pytestmark = pytest.mark.live
 
@@ -19,16 +18,16 @@ SO_DETACH_FILTER = 27
 ADDRESS = ("127.0.0.1", 631)
 
 
-def counts_of(snapshot: Snapshot, state: str) -> tuple[int, float]:
+def counts_of(snapshot: Snapshot, state: str) -> tuple[float, float]:
     """Return the newest count and the peak of a state, of the listener's side."""
     key = SocketKey("tcp", "ipv4", state, "inbound", "631", "ipp")
-    return snapshot.sockets[key], snapshot.measures["sockets_peak"][key]
+    return snapshot.samples["netstat_sockets"][key], snapshot.samples["netstat_sockets_peak"].get(key, 0)
 
 
 def test_burst_of_close_wait(namespace: Namespace) -> None:
     """Clients hang up, and a slow server notices only between two scrapes."""
     with inside(namespace.path), ExitStack() as held:
-        sampler = Sampler(Procfs(), replace(SETTINGS, tables=("tcp",)))
+        sampler = make_sampler(Settings(tables=("tcp",)))
         listener = held.enter_context(socket.create_server(ADDRESS))
         assert counts_of(sampler.take_snapshot(), "close_wait") == (0, 0)
         for clients in (30, 10):
@@ -43,7 +42,7 @@ def test_burst_of_close_wait(namespace: Namespace) -> None:
 def test_burst_of_syn_recv(namespace: Namespace) -> None:
     """Clients that do not hear the answer leave the listener waiting, until they do."""
     with inside(namespace.path), ExitStack() as held:
-        sampler = Sampler(Procfs(), replace(SETTINGS, tables=("tcp",)))
+        sampler = make_sampler(Settings(tables=("tcp",)))
         held.enter_context(socket.create_server(ADDRESS, backlog=64))
         clients = [held.enter_context(socket.socket()) for _ in range(20)]
         for client in clients:

@@ -1,21 +1,30 @@
 """Both of the kernel's interfaces give one page, and the exporter takes the better one by itself."""
 
+import re
 import sys
 from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from exporter.config.settings import Ages, Settings
 from exporter.kernel.tables import TABLES
-from exporter.sampling.sources import LARGE_ROWS
-from tests.support.daemon import Labels, parse_page, run_once, running_daemon
-from tests.support.live.namespace import Namespace
+from exporter.sampling.reading.sources import LARGE_ROWS
+from tests.support import requirements
+from tests.support.daemon import Labels, parse_page, run_once
+from tests.support.live.leaker import Leaker, leaking
+from tests.support.live.namespace import Namespace, inside
+from tests.support.live.outbound import Destination, outbound
+from tests.support.live.sampling import make_sampler
 from tests.support.live.sockets import held_sockets
 from tests.support.live.unix import FORGED
 
 pytestmark = pytest.mark.live
 
-THE_DAEMONS_LISTENER = 1
+SIZES_SEEN = 5
 WITHOUT_NETLINK = (sys.executable, "-m", "tests.support.without_netlink")
 Samples = dict[tuple[str, Labels], float]
 
@@ -41,6 +50,7 @@ def counts_of(page: Samples) -> Counter[tuple[str, Labels]]:
         "netstat_exporter_table_source_info",
         "netstat_exporter_build_info",
         "netstat_orphaned_sockets",
+        "netstat_tcp_sockets_allocated",
         "netstat_tcp_memory_bytes",
     )
     return Counter(
@@ -87,7 +97,7 @@ def test_limits_of_accept_queues_are_there_whatever_the_source(namespace: Namesp
 
 
 def test_where_netlink_is_denied_procfs_takes_its_place(namespace: Namespace, tmp_path: Path) -> None:
-    """It is said once for each table, and nothing but the limits that procfs lacks is missing."""
+    """Nothing but what depends on limits of accept queues, which procfs lacks, is missing."""
     with held_sockets("connections", namespace):
         denied = take_page(namespace, tmp_path, "netlink", *WITHOUT_NETLINK)
         allowed = take_page(namespace, tmp_path, "procfs")
@@ -97,21 +107,82 @@ def test_where_netlink_is_denied_procfs_takes_its_place(namespace: Namespace, tm
     assert counts_of(denied) - counts_of(allowed) == Counter()
 
 
-def test_a_table_that_grows_large_is_read_over_netlink(namespace: Namespace, tmp_path: Path) -> None:
-    """One line of the log says so of each table, as both are in one dump from then on."""
-    config = tmp_path / "config.yaml"
-    config.write_text("interval: 100ms\ncpu_budget: 1\n")
-    command = namespace.command()
-    with (
-        running_daemon(f"--config.file={config}", prefix=command, ready=False) as daemon,
-        held_sockets("many", namespace) as made,
-    ):
-        events = [daemon.wait_for("table is read by another source now") for _ in ("tcp", "tcp6")]
-        assert [("tcp", "netlink"), ("tcp6", "netlink")] == [
-            (event["table"], event["source"]) for event in events
-        ]
-        there = sum(one.sockets for one in made if one.table == "tcp") + THE_DAEMONS_LISTENER
-        assert LARGE_ROWS < int(str(events[0]["rows"])) <= there
-        code, log = daemon.stop()
-    assert code == 0
-    assert "another source" not in log
+@pytest.mark.parametrize("source", ["procfs", "netlink"])
+def test_counts_ages_and_owners_are_of_one_instant(namespace: Namespace, source: str) -> None:
+    """However many sockets are leaked and dropped meanwhile, those of one page agree to the socket."""
+    settings = Settings(source=source, ages=Ages(stuck_after_seconds=0.0))
+    done = Event()
+    agreed: set[float] = set()
+    with leaking(namespace.command()) as leaker, inside(namespace.path), ThreadPoolExecutor() as pool:
+        sampler = make_sampler(settings)
+        churning = pool.submit(leak_and_drop, leaker, done)
+        try:
+            while len(agreed) < SIZES_SEEN:
+                samples = sampler.take_snapshot().samples
+                counted = of_leaks(samples["netstat_sockets"])
+                assert of_leaks(samples["netstat_owner_sockets"]) == counted
+                assert of_leaks(samples["netstat_stuck_sockets"]) <= counted
+                agreed.add(counted)
+        finally:
+            done.set()
+        churning.result()
+
+
+def leak_and_drop(leaker: Leaker, done: Event) -> None:
+    """Leak some sockets and drop them, again and again."""
+    while not done.is_set():
+        for port in range(40000, 40040):
+            leaker.tell(f"leak {port}")
+        leaker.tell("drop")
+
+
+def of_leaks(samples: Mapping[tuple[str, ...], float]) -> float:
+    """Return how many sockets in CLOSE_WAIT there are."""
+    return sum(number for labels, number in samples.items() if "close_wait" in labels)
+
+
+@pytest.mark.parametrize("leaks", [0, 3])
+def test_procfs_opens_each_table_once_a_pass(namespace: Namespace, tmp_path: Path, leaks: int) -> None:
+    """So says strace, whether or not there is anything to track; listeners are asked for over netlink."""
+    strace = requirements.require_command("strace", "strace")
+    config, trace = tmp_path / "config.yaml", tmp_path / "trace"
+    config.write_text("source: procfs\n")
+    watch = [strace, "--follow-forks", "--trace=openat", f"--output={trace}"]
+    with leaking(namespace.command()) as leaker:
+        for port in range(leaks):
+            leaker.tell(f"leak {40000 + port}")
+        run = run_once("--once", f"--config.file={config}", prefix=[*namespace.command(), *watch])
+    assert run.returncode == 0, run.stderr
+    counted = Counter({key: int(value) for key, value in parse_page(run.stdout).items()})
+    assert sum(n for (name, labels), n in counted.items() if is_leak(name, labels)) == leaks
+    opened = Counter(re.findall(r'"/proc/[^"]*/net/(tcp6?|udp6?)", [^)]*\) = \d', trace.read_text()))
+    assert opened == {"tcp": 1, "tcp6": 1, "udp": 1, "udp6": 1}
+
+
+def is_leak(name: str, labels: Labels) -> bool:
+    """Tell whether a sample counts sockets in CLOSE_WAIT."""
+    return name == "netstat_sockets" and ("state", "close_wait") in labels
+
+
+def test_a_large_table_is_read_over_netlink_from_the_first_pass_on(namespace: Namespace) -> None:
+    """The kernel's own counters tell how large it is before it is read."""
+    with held_sockets("many", namespace), inside(namespace.path):
+        sampler = make_sampler(Settings(tables=("tcp", "tcp6")))
+        found = [{status.table: status.source for status in sampler.take_snapshot().tables} for _ in range(4)]
+    assert found == [{"tcp": "netlink", "tcp6": "netlink"}] * 4
+
+
+def test_a_table_that_grows_large_is_read_over_netlink(namespace: Namespace) -> None:
+    """While there are few sockets both sources are tried; ages go on whichever is used."""
+    with leaking(namespace.command()) as leaker, inside(namespace.path):
+        sampler = make_sampler(Settings(tables=("tcp",)))
+        leaker.tell("leak 40000")
+        small = [sampler.take_snapshot() for _ in range(3)]
+        with outbound(namespace, 5432, Destination("127.0.0.1", LARGE_ROWS)):
+            large = sampler.take_snapshot()
+    assert {snapshot.tables[0].source for snapshot in small} == {"procfs", "netlink"}
+    assert large.tables[0].source == "netlink"
+    assert large.tables[0].rows > LARGE_ROWS
+    assert small[0].tables[0].source != small[1].tables[0].source
+    ages = [max(each.samples["netstat_oldest_socket_age_seconds"].values()) for each in (*small, large)]
+    assert ages[0] < ages[1] < ages[2] < ages[3]

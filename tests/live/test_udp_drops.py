@@ -3,14 +3,13 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 
-from exporter.kernel.procfs import Procfs
+from exporter.config.settings import Settings
 from exporter.sampling.sampler import Sampler
 from tests.support.live.namespace import Namespace, inside
-from tests.support.sampling.watched import SETTINGS
+from tests.support.live.sampling import NAMES, make_sampler
 
 pytestmark = pytest.mark.live
 
@@ -22,8 +21,7 @@ LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 def sampler(namespace: Namespace, request: pytest.FixtureRequest) -> Iterator[Sampler]:
     """Sample the UDP sockets of a namespace, in which the test lives meanwhile."""
     with inside(namespace.path):
-        settings = replace(SETTINGS, source=request.param, tables=("udp", "udp6"), always=frozenset())
-        yield Sampler(Procfs(), settings)
+        yield make_sampler(Settings(source=request.param, tables=("udp", "udp6")))
 
 
 @contextmanager
@@ -52,7 +50,7 @@ def flood(receiver: socket.socket, datagrams: int) -> int:
 
 def drops_of(sampler: Sampler) -> dict[tuple[str, str], float]:
     """Return what a pass says that was dropped, by family and port."""
-    measured = sampler.take_snapshot().measures["udp_drops_total"]
+    measured = sampler.take_snapshot().samples["netstat_udp_drops_total"]
     return {(family, port): value for (_, family, port, _), value in measured.items() if value}
 
 
@@ -77,7 +75,7 @@ def test_what_was_dropped_before_is_not_counted(sampler: Sampler) -> None:
     """An earlier run may have counted it; and before the second look nothing is said."""
     with overflowing(NTP) as receiver:
         flood(receiver, 100)
-        assert sampler.take_snapshot().measures["udp_drops_total"] == {}
+        assert sampler.take_snapshot().samples["netstat_udp_drops_total"] == {}
         lost = flood(receiver, 20)
         assert drops_of(sampler) == {("ipv4", "123"): lost}
 
@@ -88,6 +86,6 @@ def test_sources_may_take_turns(sampler: Sampler) -> None:
     with overflowing(SYSLOG) as receiver:
         lost = 0
         for source in ("procfs", "netlink", "procfs", "netlink", "netlink"):
-            sampler.change_settings(replace(SETTINGS, source=source, tables=("udp",)))
+            sampler.change_settings(Settings(source=source, tables=("udp",)), NAMES)
             lost += flood(receiver, 40)
             assert drops_of(sampler) == {("ipv4", "514"): lost}

@@ -14,17 +14,22 @@ import os
 import sys
 import threading
 import time
-from dataclasses import replace
 
+from exporter.config.settings import Peaks, Ports, Settings
 from exporter.kernel.procfs import Procfs
 from exporter.sampling.sampler import Sampler
+from exporter.sampling.services.names import name_ports
 from tests.support.daemon import ROOT
-from tests.support.sampling.watched import SETTINGS
 
 COUNTED = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
 WARM_UP_PASSES = 20
 WINDOW_SECONDS = 0.1
-WATCHED = replace(SETTINGS, tables=("tcp", "tcp6", "udp", "raw6"), peak_window_seconds=WINDOW_SECONDS)
+SETTINGS = Settings(
+    tables=("tcp", "tcp6", "udp", "raw6"),
+    cpu_budget=1.0,
+    ports=Ports(always=(443,)),
+    peaks=Peaks(window_seconds=WINDOW_SECONDS),
+)
 
 
 class Mallinfo(ctypes.Structure):
@@ -57,7 +62,7 @@ def say_holdings(sampler: Sampler) -> None:
     gc.collect()  # it empties the interpreter's free lists, too
     assert sampler.snapshot is not None
     holdings = {
-        "sockets": sum(sampler.snapshot.sockets.values()),
+        "sockets": sum(sampler.snapshot.samples["netstat_sockets"].values()),
         "descriptors": len(os.listdir("/proc/self/fd")),
         "threads": threading.active_count(),
         "bytes": count_bytes(),
@@ -66,8 +71,8 @@ def say_holdings(sampler: Sampler) -> None:
 
 
 if __name__ == "__main__":
-    watching = Sampler(Procfs(str(ROOT / "tests" / "fixtures" / "proc")), WATCHED)
+    sampling = Sampler(Procfs(str(ROOT / "tests" / "fixtures" / "proc")), SETTINGS, name_ports({}, b""))
     for passes in (WARM_UP_PASSES, int(sys.argv[1])):
         for _ in range(passes):
-            watching.take_snapshot()
-        say_holdings(watching)
+            sampling.take_snapshot()
+        say_holdings(sampling)

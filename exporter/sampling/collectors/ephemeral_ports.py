@@ -7,6 +7,7 @@ one destination to another.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
@@ -46,7 +47,8 @@ class Look:
     """What a look at addresses found, when on the monotonic clock, and among how many sockets.
 
     ``crowded`` are the connections to each remote port that has many, ``sockets`` is the number of all that
-    this host opened. ``busiest`` is by family and remote port, ``bound`` by protocol.
+    this host opened. ``busiest`` is by family and remote port, ``bound`` by protocol. ``blocked`` ports are
+    none that connect() takes, whatever the destination.
     """
 
     taken_at: float
@@ -54,6 +56,7 @@ class Look:
     crowded: Mapping[int, int]
     busiest: Mapping[tuple[str, int], int] = field(default_factory=dict)
     bound: Mapping[str, int] = field(default_factory=dict)
+    blocked: int = 0
 
 
 class EphemeralPorts(Collector):
@@ -120,24 +123,29 @@ class EphemeralPorts(Collector):
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
         """Return how many ephemeral ports there are, and how many are taken."""
         ephemeral = seen.rules.ephemeral_ports
-        last = self._last = _count_opened(seen, max(1.0, CROWDED * ephemeral))
         usages = [
             (table, usage) for table, usage in seen.observers(self.name) if isinstance(usage, PortUsage)
         ]
+        held = [_find_held(seen, table) for table, _ in usages if table.protocol == "tcp"]
+        blocked = len(set().union(*(ports for found in held for ports in found.values())))
+        if self._look is not None and not usages:
+            blocked = self._look.blocked
+        last = self._last = _count_opened(seen, max(1.0, CROWDED * (ephemeral - blocked)))
         if usages or self._look is None:
             self._look = Look(
                 seen.now,
                 last.sockets,
                 last.crowded,
                 count_busiest(usage for table, usage in usages if table.protocol == "tcp"),
-                _count_bound(usages, seen),
+                _count_bound(usages, held),
+                blocked,
             )
         busiest: dict[tuple[str, ...], float] = {}
         for (family, port), taken in self._look.busiest.items():
             if port in last.crowded:
                 _, *labels = seen.series.label("tcp", port + OUTBOUND)
                 key = ListenerKey("tcp", family, *labels)
-                busiest[key] = max(busiest.get(key, 0), min(taken, last.crowded[port]))
+                busiest[key] = max(busiest.get(key, 0), min(taken, last.crowded[port]) + blocked)
         return {
             "netstat_ephemeral_ports": {(): ephemeral} if seen.rules.is_known else {},
             "netstat_ephemeral_ports_busiest_destination": busiest,
@@ -186,33 +194,25 @@ def _is_outdated(look: Look, last: Look, ephemeral: int, now: float) -> bool:
     return any(abs(after - before) > _CHANGE * min(before, left) for before, after in pairs)
 
 
-def _count_bound(usages: Sequence[tuple[Table, PortUsage]], seen: Pass) -> Mapping[str, int]:
-    """Return by protocol how many ports are taken at the busiest source address."""
-    taken: dict[str, list[TakenPorts]] = {}
+def _count_bound(usages: Sequence[tuple[Table, PortUsage]], held: Sequence[TakenPorts]) -> Mapping[str, int]:
+    """Return by protocol how many ports are taken at the busiest source address; TCP's are ``held``, too."""
+    taken: dict[str, list[TakenPorts]] = {"tcp": [*held]} if held else {}
     for table, usage in usages:
-        found = taken.setdefault(table.protocol, [])
-        found.append(usage.ports_by_address())
-        if table.protocol == "tcp":
-            found += [_listening(seen, table), _bound_only(seen, table)]
+        taken.setdefault(table.protocol, []).append(usage.ports_by_address())
     return {protocol: count_bound(found) for protocol, found in taken.items()}
 
 
-def _listening(seen: Pass, table: Table) -> TakenPorts:
-    is_ephemeral = seen.rules.is_ephemeral
-    ports = {port for port in seen.counts[table.name].listening if is_ephemeral[port]}
-    return {make_address(bytes(16), table.family): ports}
+def _find_held(seen: Pass, table: Table) -> TakenPorts:
+    """Return the ports of sockets that listen, or, as only netlink tells, are bound and nothing more.
 
-
-def _bound_only(seen: Pass, table: Table) -> TakenPorts:
-    """Return the ports of sockets that are bound and nothing more, which only netlink has."""
-    try:
-        bound = seen.reader.read_bound(table)
-    except READ_ERRORS:
-        return {}
+    What bind() took for a socket is nothing that connect() may take for another.
+    """
     is_ephemeral = seen.rules.is_ephemeral
-    taken: dict[Address, set[int]] = {}
-    for origin in bound:
-        if is_ephemeral[origin.local_port]:
-            address = make_address(origin.local_address, table.family)
-            taken.setdefault(address, set()).add(origin.local_port)
-    return taken
+    listening = {port for port in seen.counts[table.name].listening if is_ephemeral[port]}
+    held: dict[Address, set[int]] = {make_address(bytes(16), table.family): listening}
+    with suppress(*READ_ERRORS):  # then it is a lower bound
+        for origin in seen.reader.read_bound(table):
+            if is_ephemeral[origin.local_port]:
+                address = make_address(origin.local_address, table.family)
+                held.setdefault(address, set()).add(origin.local_port)
+    return held

@@ -4,6 +4,7 @@ The kernel says for nearly every socket in which cgroup its creator was, to anyb
 not, or the cgroup is everybody's, the process is looked for that holds the socket, which takes rights.
 """
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
@@ -156,5 +157,7 @@ def _key_of(series: SocketKey, owner: str) -> OwnerKey:
 
 
 def _lookup_seconds(settings: Settings) -> float:
+    if math.isinf(settings.cpu_budget):  # there is no later pass to go on in
+        return settings.timeout_seconds
     share = settings.interval_seconds * settings.cpu_budget * _SHARE_OF_BUDGET
     return min(share, _LONGEST_LOOKUP_SECONDS)

@@ -12,9 +12,10 @@ import time
 from pathlib import Path
 
 from exporter.kernel import tables
-from exporter.kernel.netlink import NETLINK_SOCK_DIAG, Cutter, encode_request, receive
-from exporter.kernel.sockdiag import question_of
+from exporter.kernel.inet_diag import ask_for
+from exporter.kernel.netlink import NETLINK_SOCK_DIAG, MessageSplitter, encode_request, receive
 from exporter.kernel.tables import Table
+from exporter.kernel.unix_diag import ask_for_unix
 from tests.support.live.namespace import ROOT, Namespace, inside, private_namespace
 from tests.support.live.sockets import held_sockets
 
@@ -56,15 +57,15 @@ def capture_sockdiag(namespace: Namespace, folder: Path) -> None:
 
 def receive_dump(table: Table) -> bytes:
     """Dump one table, and return all that is received."""
-    question = question_of(table)
-    cutter = Cutter(question.shortest)
+    question = ask_for_unix() if table.protocol == "unix" else ask_for(table)
+    splitter = MessageSplitter(question.shortest)
     buffer = memoryview(bytearray(1 << 16))
     received = b""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as channel:
         channel.send(encode_request(question))
-        while not cutter.done:
+        while not splitter.done:
             end = receive(channel, buffer, time.monotonic() + PATIENCE_SECONDS)
-            cutter.cut(buffer[:end])
+            splitter.split(buffer[:end])
             received += buffer[:end]
     return received
 

@@ -18,8 +18,8 @@ from itertools import chain
 
 from exporter.kernel.procfs import Procfs
 from exporter.kernel.procnet import parse_table
-from exporter.kernel.rows import Batch
-from exporter.kernel.sockdiag import read_table
+from exporter.kernel.rows import Rows
+from exporter.kernel.sockdiag import walk_tables
 from exporter.kernel.tables import TABLES
 
 STABLE = 2000
@@ -68,20 +68,20 @@ def churn_udp(done: threading.Event) -> None:
                 bound.bind(("127.0.0.1", 0))
 
 
-def dump_procfs(table: str) -> Iterator[Batch]:
+def dump_procfs(table: str) -> Iterator[Rows]:
     """Read a table's text."""
     return parse_table(TABLES[table], Procfs().read_blocks(table, FAR) or ())
 
 
-def dump_netlink(table: str) -> Iterator[Batch]:
+def dump_netlink(table: str) -> Iterator[Rows]:
     """Dump a table."""
-    return read_table(TABLES[table], time.monotonic() + 60)
+    return (rows for _, rows in walk_tables([TABLES[table]], time.monotonic() + 60))
 
 
-def count_errors(stable: set[Ends], batches: Iterable[Batch]) -> tuple[int, int]:
+def count_errors(stable: set[Ends], blocks: Iterable[Rows]) -> tuple[int, int]:
     """Return how many sockets that stay were missed, and how many repeated."""
-    rows = chain.from_iterable(batch.rows for batch in batches)
-    seen = Counter((local, remote) for local, remote, *_ in rows if (local, remote) in stable)
+    rows = chain.from_iterable(block.unpack() for block in blocks)
+    seen = Counter((local, remote) for _, local, remote, _ in rows if (local, remote) in stable)
     return len(stable) - len(seen), seen.total() - len(seen)
 
 

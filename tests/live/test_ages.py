@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from exporter.config.settings import Ages, Settings, Tracked
 from exporter.kernel.procfs import Procfs
-from exporter.sampling.sampler import Sampler
-from exporter.sampling.snapshot import Snapshot, SocketKey
-from exporter.sampling.stuck import OLDEST_AGE, STUCK_SOCKETS
+from exporter.sampling.labels import SocketKey
+from exporter.sampling.snapshot import Snapshot
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.live.leaker import leaking
 from tests.support.live.namespace import Namespace, inside
+from tests.support.live.sampling import NAMES, make_sampler
 from tests.support.patience import wait_until
-from tests.support.sampling.watched import SETTINGS
 
 pytestmark = pytest.mark.live
 
@@ -34,7 +34,12 @@ class TextOnly(Procfs):
 
 def age_of(snapshot: Snapshot) -> float | None:
     """Return the age of the oldest leak."""
-    return snapshot.measures[OLDEST_AGE].get(LEAK)
+    return snapshot.samples["netstat_oldest_socket_age_seconds"].get(LEAK)
+
+
+def count_stuck(snapshot: Snapshot) -> float:
+    """Return how many leaks are stuck."""
+    return snapshot.samples["netstat_stuck_sockets"][LEAK]
 
 
 def age_told(daemon: Daemon) -> float:
@@ -44,26 +49,27 @@ def age_told(daemon: Daemon) -> float:
 
 @pytest.mark.parametrize("procfs", [Procfs, TextOnly])
 def test_age_of_a_leak(namespace: Namespace, procfs: type[Procfs]) -> None:
-    """It grows, survives a reload, ends with the socket, and begins anew with the next of the same ports."""
-    settings = replace(SETTINGS, stuck_after_seconds=1e-6)
+    """It grows, survives a reload, ends with the socket, and starts again with the next of the same ports."""
+    settings = Settings(ages=Ages(stuck_after_seconds=1e-6))
     with leaking(namespace.command()) as leaker, inside(namespace.path):
-        sampler = Sampler(procfs(), settings)
+        sampler = make_sampler(settings, procfs())
         leaker.tell(f"leak {LEAKED_FROM}")
         before = time.monotonic()
         assert age_of(sampler.take_snapshot()) == 0
-        sampler.change_settings(replace(settings, tables=("tcp", "tcp6"), stuck_limit=7))
+        sampler.change_settings(replace(settings, tables=("tcp", "tcp6"), tracked=Tracked(limit=7)), NAMES)
         grown = sampler.take_snapshot()
         assert 0 < (age_of(grown) or 0) < time.monotonic() - before
-        assert grown.measures[STUCK_SOCKETS][LEAK] == 1
+        assert count_stuck(grown) == 1
         leaker.tell("drop")
+        sampler.take_snapshot()
         leaker.tell(f"leak {LEAKED_FROM}")
         renewed = sampler.take_snapshot()
-        assert age_of(renewed) == 0 == renewed.measures[STUCK_SOCKETS][LEAK]
+        assert age_of(renewed) == 0 == count_stuck(renewed)
         leaker.tell(f"leak {LEAKED_FROM + 1}")
-        assert sampler.take_snapshot().measures[STUCK_SOCKETS][LEAK] == 1
+        assert count_stuck(sampler.take_snapshot()) == 1
         leaker.tell("drop")
         gone = sampler.take_snapshot()
-        assert age_of(gone) == 0 == gone.measures[STUCK_SOCKETS][LEAK]
+        assert age_of(gone) == 0 == count_stuck(gone)
 
 
 def test_age_survives_a_reload_of_the_daemon(namespace: Namespace, tmp_path: Path) -> None:

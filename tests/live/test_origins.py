@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 import time
+from typing import cast
 
 import pytest
 
 from exporter.kernel import states
-from exporter.kernel.sockdetails import read_details
+from exporter.kernel.rows import InetRows, find_places
+from exporter.kernel.sockdiag import walk_tables
 from exporter.kernel.tables import TABLES
 from tests.support.live.cgroup import enter, made_cgroup
 from tests.support.live.namespace import ROOT, Namespace, inside
@@ -28,10 +30,15 @@ def test_close_wait_is_traced(namespace: Namespace) -> None:
             assert holder.stdout is not None
             assert holder.stdout.readline()
             with inside(namespace.path):
-                details = list(read_details(TABLES["tcp6"], {states.CLOSE_WAIT}, time.monotonic() + 10))
+                blocks = [
+                    cast("InetRows", rows) for _, rows in walk_tables([TABLES["tcp6"]], time.monotonic() + 10)
+                ]
             files = [os.stat(entry.path).st_ino for entry in os.scandir(f"/proc/{holder.pid}/fd")]
             cgroup_id = cgroup.stat().st_ino
-    (detail,) = details
-    assert (IPP, states.CLOSE_WAIT) == (detail.remote_port, detail.state)
-    assert detail.inode in files
-    assert cgroup_id == detail.cgroup_id
+    found = [(rows, place) for rows in blocks for place in find_places(rows.states, states.CLOSE_WAIT)]
+    ((rows, place),) = found
+    ((local, remote, _),) = rows.tracked([place])
+    (origin,) = rows.origins([place])
+    assert (IPP, local) == (remote, origin.local_port)
+    assert origin.inode in files
+    assert cgroup_id == origin.cgroup_id
