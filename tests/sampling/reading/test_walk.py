@@ -1,4 +1,4 @@
-"""Whatever becomes of a table is a value: a count, an absence or an error, in time, by one source or the other."""
+"""Whatever becomes of a table is a value: seen, absent or an error, in time, by either source."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
