@@ -203,10 +203,10 @@ def test_pipe_costs_neither_threads_nor_files(sampler: Sampler, tree: ProcfsTree
     for name in ("udp", "sockstat", "netstat"):
         tree.make_fifo(name)
     sampler.take_snapshot()
-    threads, files = threading.active_count(), open_files()
+    threads, files = set(threading.enumerate()), open_files()
     for _ in range(200):
         sampler.take_snapshot()
-    assert (threads, files) == (threading.active_count(), open_files())
+    assert (set(), files) == (set(threading.enumerate()) - threads, open_files())
 
 
 @pytest.fixture
@@ -222,12 +222,12 @@ def test_hanging_table_costs_one_thread(tree: ProcfsTree, logs: Logs) -> None:
         settings = replace(SETTINGS, timeout_seconds=2)  # only once waited for, and enough for the others
         sampler = Sampler(procfs, settings, NAMES)
         sampler.take_snapshot()
-        threads = threading.active_count()
+        threads = set(threading.enumerate())
         for limit in range(1, 200):
             snapshot = sampler.take_snapshot()
             assert failed(snapshot, "table") == {"udp"}
             assert sockets_of(snapshot, "tcp")
-            assert threading.active_count() == threads
+            assert not set(threading.enumerate()) - threads
             sampler.change_settings(
                 replace(settings, ports=replace(settings.ports, limit=1 + limit % 2)), NAMES
             )
