@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+JOBS ?= 2
 PREFIX ?= /opt
 UNITS := /etc/systemd/system
 
@@ -12,7 +13,7 @@ run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metr
 	@$(BIN)/python -m exporter $(ARGS)
 
 test: $(VENV)/.dev  ## every test that can run here; says what it could not run, and why
-	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.dev  ## lint, types, rooms, dependencies, spelling
 	$(BIN)/ruff check .
@@ -62,12 +63,13 @@ clean:
 	rm -rf $(VENV) .ci/tmp build dist htmlcov .coverage
 
 $(VENV)/.run: pyproject.toml
-	@echo 'setting up $(VENV) ...' >&2
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "netstat-exporter needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --editable .
+	@echo 'setting up $(VENV) with what it runs with: some seconds ...' >&2
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --editable . >&2
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(BIN)/pip install --quiet --editable '.[dev]'
-	touch $@
+	@echo 'adding to $(VENV) what it is tested with: a minute or less ...' >&2
+	@$(BIN)/pip install --editable '.[dev]' >&2
+	@touch $@

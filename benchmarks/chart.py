@@ -2,22 +2,45 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
+from benchmarks.contenders import BARE_DUMP, COLLECTD, NODE_EXPORTER, PSUTIL, SHIPPED, SHIPPED_PROCFS, SS
 from benchmarks.results import Stage
 
 _WIDTH: Final = 940
 _HEIGHT: Final = 480
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 600, 30, 430
 _LABEL_HEIGHT: Final = 17
-_COLOURS: Final = {"bare": "#8c8c8c", "our": "#c0392b"}
-_OTHERS: Final = ("#2471a3", "#1e8449", "#7d3c98", "#b9770e", "#117a65", "#34495e")
+
 _HEAD: Final = (
     f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
     'font-family="sans-serif" font-size="13">\n'
     f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>'
 )
+
+
+class Style(NamedTuple):
+    """How a line is drawn: no two have one pattern of dashes, so that they differ in grey, too."""
+
+    colour: str
+    width: float
+    dashes: str
+
+
+LINES: Final = MappingProxyType(
+    {
+        SHIPPED: Style("#b03020", 3.5, "none"),
+        SHIPPED_PROCFS: Style("#b03020", 2.5, "10 5"),
+        PSUTIL: Style("#777777", 1.5, "2 4"),
+        SS: Style("#1f4e79", 1.5, "14 4 2 4"),
+        NODE_EXPORTER: Style("#1e6b3a", 1.5, "6 3"),
+        COLLECTD: Style("#5b3a8c", 1.5, "3 2"),
+        BARE_DUMP: Style("#9a9a9a", 1.5, "none"),
+    }
+)
+"""What is drawn: more lines would hide each other."""
 
 Point = tuple[float, float]
 
@@ -52,7 +75,7 @@ def _collect(stages: Iterable[Stage]) -> Mapping[str, Sequence[Point]]:
     lines: dict[str, list[Point]] = {}
     for stage in stages:
         for name, cost in stage.costs.items():
-            if cost.cpu_ms:
+            if cost.cpu_ms and name in LINES:
                 lines.setdefault(name, []).append((stage.size, cost.median_ms))
     return lines
 
@@ -77,14 +100,13 @@ def _draw_grid(across: Axis, up: Axis) -> Iterator[str]:
 
 
 def _draw_lines(lines: Mapping[str, Sequence[Point]], across: Axis, up: Axis) -> Iterator[str]:
-    others = iter(_OTHERS * len(lines))
     previous_y = -math.inf
     for name, line in sorted(lines.items(), key=lambda item: -item[1][-1][1]):
-        colour = _COLOURS.get(name.split()[0]) or next(others)
+        colour, thickness, dashes = LINES[name]
         places = [(across.place(size), up.place(cpu_ms)) for size, cpu_ms in line]
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-        width = 3 if name.startswith("our") else 1.5
-        yield f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
+        stroke = f'stroke="{colour}" stroke-width="{thickness}" stroke-dasharray="{dashes}"'
+        yield f'<path class="line" d="M{path}" fill="none" {stroke}/>'
         yield from (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places)
         x, y = places[-1]
         previous_y = max(y, previous_y + _LABEL_HEIGHT)  # labels must not lie on one another

@@ -17,17 +17,28 @@ PROCFS: Final = "procfs"
 NETLINK: Final = "netlink"
 AUTO: Final = "auto"
 
-BARE: Final = {PROCFS: "bare read", NETLINK: "bare dump", AUTO: "bare dump"}
+BARE_READ: Final = "bare read"
+BARE_DUMP: Final = "bare dump of one family"
+BARE_DUMPS: Final = "bare dump of each family"
+BARE_JOINT_DUMP: Final = "bare dump, both families at once"
+BARE: Final = {PROCFS: BARE_READ, NETLINK: BARE_DUMP, AUTO: BARE_DUMP}
 """What the kernel alone costs: that against which one who lists sockets by this source is held."""
 
-BARE_FAMILIES: Final = "bare dump, both families at once"
-COUNTS: Final = "our pass, netlink"
-EVERYTHING: Final = "our pass, everything on"
-NONE_WATCHED: Final = "our pass, everything on, none watched"
+SHIPPED: Final = "as shipped"
+SHIPPED_PROCFS: Final = "as shipped, procfs"
+SHIPPED_NETLINK: Final = "as shipped, netlink"
+SHIPPED_UNTRACKED: Final = "as shipped, none tracked"
+COUNTS: Final = "counts only, netlink"
+COUNTS_PROCFS: Final = "counts only, procfs"
+
 NODE_EXPORTER: Final = "node_exporter tcpstat"
 COLLECTD: Final = "collectd tcpconns"
-SS_TCP: Final = "ss -tan"
+SS: Final = "ss -tan"
+NETSTAT: Final = "netstat -tan"
+PSUTIL: Final = "psutil net_connections"
+PEERS: Final = (SS, NETSTAT, PSUTIL, NODE_EXPORTER, COLLECTD)
 
+TRACK_NOTHING_THERE: Final = "tracked: {states: [closing]}\n"
 _COUNTS_ONLY: Final = """
 ages: {enabled: false}
 owners: {enabled: false}
@@ -38,7 +49,6 @@ limits: {enabled: false}
 udp_drops: {enabled: false}
 peaks: {enabled: false}
 """
-_WATCH_NOTHING_THERE: Final = "tracked: {states: [closing]}"
 
 
 class Contender(NamedTuple):
@@ -54,57 +64,64 @@ class Contender(NamedTuple):
         return shutil.which(self.needs) is not None
 
 
-def contenders(protocol: str) -> Iterator[Contender]:
-    """Yield who can list the sockets of tcp or udp."""
-    yield from ours(protocol)
-    letter = protocol[0]
-    yield Contender(f"ss -{letter}an", NETLINK, "ss", lambda: running_command("ss", f"-{letter}an"))
-    yield Contender(
-        f"netstat -{letter}an", PROCFS, "netstat", lambda: running_command("netstat", f"-{letter}an")
-    )
-    yield Contender(
-        "psutil net_connections", PROCFS, sys.executable, lambda: running_worker("psutil", protocol)
-    )
-    if protocol == "tcp":
-        yield Contender(NODE_EXPORTER, NETLINK, "prometheus-node-exporter", running_node_exporter)
-        yield Contender(COLLECTD, NETLINK, "collectd", running_collectd)
+def tcp_contenders() -> Iterator[Contender]:
+    """Yield who can list TCP's sockets."""
+    yield from bare("tcp")
+    yield _worker(BARE_DUMPS, NETLINK, "dump", "tcp")
+    yield _worker(BARE_JOINT_DUMP, NETLINK, "dump-families", "tcp")
+    yield our_pass(SHIPPED, AUTO, "tcp")
+    yield our_pass(SHIPPED_UNTRACKED, AUTO, "tcp", TRACK_NOTHING_THERE)
+    yield our_pass(SHIPPED_PROCFS, PROCFS, "tcp")
+    yield our_pass(COUNTS, NETLINK, "tcp", _COUNTS_ONLY)
+    yield our_pass(COUNTS_PROCFS, PROCFS, "tcp", _COUNTS_ONLY)
+    yield Contender(SS, NETLINK, "ss", lambda: running_command("ss", "-tan"))
+    yield Contender(NETSTAT, PROCFS, "netstat", lambda: running_command("netstat", "-tan"))
+    yield _worker(PSUTIL, PROCFS, "psutil", "tcp")
+    yield Contender(NODE_EXPORTER, NETLINK, "prometheus-node-exporter", running_node_exporter)
+    yield Contender(COLLECTD, NETLINK, "collectd", running_collectd)
 
 
-def ours(protocol: str) -> Iterator[Contender]:
-    """Yield the kernel alone and our own pass: counts only, for each source, and at the default settings."""
-    yield Contender(BARE[PROCFS], PROCFS, sys.executable, lambda: running_worker("read", protocol))
-    yield Contender(BARE[NETLINK], NETLINK, sys.executable, lambda: running_worker("dump", protocol))
-    if protocol == "tcp":
-        yield Contender(
-            BARE_FAMILIES, NETLINK, sys.executable, lambda: running_worker("dump-families", protocol)
-        )
-    for source in BARE:
-        yield _our_pass(name_of_pass(source), source, protocol, f"source: {source}{_COUNTS_ONLY}")
-    yield _our_pass(EVERYTHING, AUTO, protocol)
+def udp_contenders() -> Iterator[Contender]:
+    """Yield who can list UDP's sockets, but over procfs, where the time grows with their square."""
+    yield _worker(BARE_DUMPS, NETLINK, "dump", "udp")
+    yield our_pass(SHIPPED, AUTO, "udp")
+    yield our_pass(COUNTS, NETLINK, "udp", _COUNTS_ONLY)
+    yield Contender("ss -uan", NETLINK, "ss", lambda: running_command("ss", "-uan"))
 
 
-def capabilities() -> Iterator[Contender]:
-    """Yield our own pass over all default tables, with and without what is measured beyond the counts."""
-    settings = {COUNTS: _COUNTS_ONLY, EVERYTHING: "", NONE_WATCHED: _WATCH_NOTHING_THERE}
-    for name, more in settings.items():
-        yield _our_pass(name, NETLINK, "default", f"source: netlink\n{more}")
+def idle_contenders() -> Iterator[Contender]:
+    """Yield the kernel alone and our pass over all default tables, by each source."""
+    yield from bare("default")
+    yield our_pass(SHIPPED, AUTO)
+    yield our_pass(SHIPPED_NETLINK, NETLINK)
+    yield our_pass(SHIPPED_PROCFS, PROCFS)
 
 
-def name_of_pass(source: str) -> str:
-    """Return what our pass by a setting of ``source`` is called."""
-    return f"our pass, {source}"
+def port_contenders() -> Iterator[Contender]:
+    """Yield our pass over all default tables."""
+    yield our_pass(SHIPPED, AUTO)
 
 
-def _our_pass(name: str, source: str, protocol: str, settings: str = "") -> Contender:
+def bare(tables: str) -> Iterator[Contender]:
+    """Yield what the kernel alone costs by each source."""
+    yield _worker(BARE_READ, PROCFS, "read", tables)
+    yield _worker(BARE_DUMP, NETLINK, "dump-one", tables)
+
+
+def our_pass(name: str, source: str, tables: str = "", settings: str = "") -> Contender:
     """Return a sampler of our own, at the default settings but for some."""
-    tables = {"tcp": "tables: [tcp, tcp6]", "udp": "tables: [udp, udp6]"}.get(protocol, "")
+    wanted = {"tcp": "tables: [tcp, tcp6]\n", "udp": "tables: [udp, udp6]\n"}.get(tables, "")
 
     @contextmanager
     def running_passes() -> Iterator[Probe]:
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
-            config.write(f"{settings}\n{tables}\ntimeout: 1h\n")
+            config.write(f"source: {source}\ntimeout: 1h\n{wanted}{settings}")
             config.flush()
-            with running_worker("pass", protocol, config.name) as probe:
+            with running_worker("pass", tables, config.name) as probe:
                 yield probe
 
     return Contender(name, source, sys.executable, running_passes)
+
+
+def _worker(name: str, source: str, work: str, tables: str) -> Contender:
+    return Contender(name, source, sys.executable, lambda: running_worker(work, tables))

@@ -18,7 +18,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Final
 
-from benchmarks.sockets import SERVICE_PORTS, divide
+from benchmarks.sockets import PER_UDP_HOLDER, SERVICE_PORTS, divide
 from tests.support.live.cgroup import enter, made_cgroup
 from tests.support.live.namespace import ROOT
 
@@ -31,7 +31,7 @@ SYSCTLS: Final = {
 PATIENCE_SECONDS: Final = 60
 _REFRESH_SECONDS: Final = 15
 _HOLDERS_AT_ONCE: Final = 4  # more take longer than what they leave in TIME_WAIT lasts
-_PER_HOLDER: Final = {"tcp": 20_000, "udp": 12_000}
+_PER_HOLDER: Final = {"tcp": 20_000, "udp": PER_UDP_HOLDER}
 
 _STATES: Final = {b"01": "established", b"05": "fin_wait2", b"06": "time_wait", b"08": "close_wait"}
 # Version and length, protocol, source and destination; the kernel fills in the rest. See raw(7).
@@ -47,9 +47,10 @@ class LoadError(Exception):
 
 
 class Load:
-    """The sockets of the namespace; they only ever become more."""
+    """The sockets of the namespace; they only ever become more. See ``sockets`` for their kinds."""
 
-    def __init__(self, close_wait_share: float, unit: Path) -> None:
+    def __init__(self, close_wait_share: float, ports: int, unit: Path) -> None:
+        self._kinds = {"tcp": close_wait_share, "udp": ports}
         self._close_wait_share = close_wait_share
         self._unit = unit
         self._holders: list[subprocess.Popen[str]] = []
@@ -105,7 +106,7 @@ class Load:
 
     def _start_holder(self, protocol: str, count: int) -> "subprocess.Popen[str]":
         number = len(self._holders) + 1
-        words = (protocol, str(number), str(count), str(self._close_wait_share))
+        words = (protocol, str(number), str(count), str(self._kinds[protocol]))
         command = [*enter(self._unit), sys.executable, "-m", "benchmarks.sockets", *words]
         pipe = subprocess.PIPE
         holder = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
@@ -116,13 +117,13 @@ class Load:
 
 
 @contextmanager
-def growing_load(close_wait_share: float) -> Iterator[Load]:
+def growing_load(close_wait_share: float = 0, ports: int = 0) -> Iterator[Load]:
     """Set the namespace up for many sockets, and end those that make them in the end."""
     for name, value in SYSCTLS.items():
         with open(f"/proc/sys/net/ipv4/{name}", "w", encoding="ascii") as setting:
             setting.write(str(value))
     with made_cgroup("load.service") as unit:
-        load = Load(close_wait_share, unit)
+        load = Load(close_wait_share, ports, unit)
         try:
             yield load
         finally:

@@ -1,28 +1,18 @@
-"""What was measured, and whether it is what we want."""
+"""What was measured."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Final, NamedTuple
 
-from benchmarks.contenders import (
-    BARE,
-    COUNTS,
-    EVERYTHING,
-    NETLINK,
-    NODE_EXPORTER,
-    NONE_WATCHED,
-    PROCFS,
-    SS_TCP,
-    name_of_pass,
-)
-from benchmarks.measure import percentile
+IDLE: Final = "idle"
+TCP: Final = "tcp"
+UDP: Final = "udp"
+PORTS: Final = "ports"
 
-FOLLOWED_SHARE: Final = 0.1
-"""The share of the sockets that is in a watched state where the cost of the capabilities is measured."""
+SHARES: Final = (0.0, 0.05, 0.25)
+"""The shares of TCP's sockets that are in CLOSE_WAIT."""
 
-_LARGE: Final = 100_000
-_LARGEST: Final = 1_000_000
-_SOCKETS: Final = {"capabilities": "tcp, a tenth in CLOSE_WAIT"}
+USUAL_SHARE: Final = SHARES[1]
 
 
 class Cost(NamedTuple):
@@ -46,14 +36,28 @@ class Answers(NamedTuple):
     resident_mb: float
 
 
-class Stage(NamedTuple):
-    """All that was measured with one number of sockets; ``found`` is what the kernel said was there."""
+class Start(NamedTuple):
+    """How a daemon began: seconds to its first snapshot, and the interval in force after its second."""
 
-    protocol: str
+    first_snapshot_seconds: float
+    interval_seconds: float
+
+
+class Stage(NamedTuple):
+    """All that was measured with one number of sockets; ``found`` is what the kernel said was there.
+
+    ``share`` of them was in CLOSE_WAIT; ``ports`` is how many remote ports they had, 0 where that is not
+    what matters.
+    """
+
+    kind: str
     size: int
     found: str
     costs: Mapping[str, Cost]
+    share: float = USUAL_SHARE
+    ports: int = 0
     answers: Answers | None = None
+    start: Start | None = None
 
     def ratio(self, name: str, other: str) -> float | None:
         """Return how many times another's CPU time a contender takes; None where one was not measured.
@@ -65,67 +69,22 @@ class Stage(NamedTuple):
         ratios = [first / second for first, second in zip(*samples, strict=False) if second]
         return median(ratios) if ratios else None
 
-    @property
-    def megabytes_of_followed(self) -> float:
-        """The memory that it takes to follow sockets one by one, with all that this is needed for."""
-        return self.costs[EVERYTHING].peak_mb - self.costs[NONE_WATCHED].peak_mb
+    def median_ms(self, name: str) -> float | None:
+        """Return the CPU time of a contender; None where it was not measured."""
+        cost = self.costs.get(name)
+        return cost.median_ms if cost and cost.cpu_ms else None
 
 
-class Target(NamedTuple):
-    """Something we promise: the most that a number may be, and what it is, None where it was not measured."""
-
-    text: str
-    limit: float
-    unit: str
-    value: float | None
-
-    @property
-    def verdict(self) -> str:
-        """Whether it is reached."""
-        if self.value is None:
-            return "not measured"
-        return "reached" if self.value <= self.limit else "not reached"
+def find_stage(
+    stages: Iterable[Stage], kind: str, size: int, *, share: float = USUAL_SHARE, ports: int = 0
+) -> Stage | None:
+    """Return the stage of a kind with so many sockets; None where there is none."""
+    wanted = (kind, size, share, ports)
+    return next(
+        (stage for stage in stages if (stage.kind, stage.size, stage.share, stage.ports) == wanted), None
+    )
 
 
-def bytes_per_followed(stages: Sequence[Stage]) -> float | None:
-    """Return what each followed socket takes, by the growth between two numbers of them; None without two."""
-    found = [stage for stage in stages if stage.protocol == "capabilities"]
-    if len({stage.size for stage in found}) < 2:  # noqa: PLR2004
-        return None
-    few, many = found[0], found[-1]
-    followed = (many.size - few.size) * FOLLOWED_SHARE
-    return (many.megabytes_of_followed - few.megabytes_of_followed) * 1e6 / followed
-
-
-def targets(stages: Sequence[Stage]) -> Iterator[Target]:
-    """Yield the targets and how near they are."""
-    found = {(stage.protocol, stage.size): stage for stage in stages}
-    procfs, netlink = name_of_pass(PROCFS), name_of_pass(NETLINK)
-    for protocol, size, name, other, limit in (
-        ("tcp", _LARGE, procfs, BARE[PROCFS], 1.5),
-        ("tcp", _LARGE, netlink, BARE[NETLINK], 1.5),
-        ("tcp", _LARGE, netlink, NODE_EXPORTER, 0.6),
-        ("tcp", _LARGE, netlink, SS_TCP, 0.5),
-        ("tcp", _LARGEST, netlink, BARE[NETLINK], 1.5),
-        ("udp", _LARGE, netlink, BARE[NETLINK], 2.0),
-        ("capabilities", _LARGE, EVERYTHING, COUNTS, 1.6),
-        ("capabilities", _LARGE, NONE_WATCHED, COUNTS, 1.05),
-    ):
-        stage = found.get((protocol, size))
-        text = f"{name}, over {other}, {size:,} {_SOCKETS.get(protocol, protocol)}"
-        yield Target(text, limit, "x", stage.ratio(name, other) if stage else None)
-    yield Target("memory per socket that is followed", 300, "bytes", bytes_per_followed(stages))
-    daemons = {stage.size: stage.answers for stage in stages if stage.answers}
-    smallest = daemons[min(daemons)].resident_mb if daemons else 0.0
-    for size, limit_mb in ((_LARGE, 10), (_LARGEST, 20)):
-        grown = daemons[size].resident_mb - smallest if size in daemons else None
-        yield Target(f"growth of the daemon up to {size:,} sockets, none followed", limit_mb, "MB", grown)
-    most_mb = max((answers.resident_mb for answers in daemons.values()), default=None)
-    yield Target("resident memory of the daemon", 60, "MB", most_mb)
-    slowest = max((percentile(answers.milliseconds, 0.99) for answers in daemons.values()), default=None)
-    yield Target("99 of 100 answers to GET /metrics", 50, "ms", slowest)
-    for stage in stages:
-        if stage.protocol == "idle":
-            for name in sorted({procfs, netlink} & stage.costs.keys()):
-                text = f"{name}, {stage.size:,} sockets, all default tables"
-                yield Target(text, 5, "ms", stage.costs[name].median_ms)
+def growing(stages: Iterable[Stage]) -> Sequence[Stage]:
+    """Return the stages in which TCP's sockets became more and more."""
+    return [stage for stage in stages if stage.kind == TCP and stage.share == USUAL_SHARE]

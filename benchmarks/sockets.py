@@ -1,9 +1,11 @@
 """Make many sockets in the network namespace that this runs in, and hold them until standard input ends.
 
-    python -m benchmarks.sockets tcp|udp NUMBER COUNT CLOSE_WAIT
+    python -m benchmarks.sockets tcp NUMBER COUNT CLOSE_WAIT
+    python -m benchmarks.sockets udp NUMBER COUNT PORTS
 
 ``NUMBER`` tells this process from others of its kind: its addresses are those of 127.NUMBER.0.0/16.
-``CLOSE_WAIT`` is the share of TCP's sockets in that state.
+``CLOSE_WAIT`` is the share of TCP's sockets in that state. ``PORTS`` is how many remote ports UDP's sockets
+have: they are connected to one after the other, all of them; with 0, half are, to our service ports.
 """
 
 import resource
@@ -18,6 +20,10 @@ from exporter.kernel.states import FIN_WAIT2
 SERVICE_PORTS: Final = (80, 443, 3306, 5432, 6379, 8080, 9090, 27017)
 _BACKLOG: Final = 64
 _POLL_SECONDS: Final = 0.001
+PER_UDP_HOLDER: Final = 12_000
+_SERVER_PORT: Final = 10_000  # the first local port of UDP, outside the ephemeral range ...
+_CLIENT_PORT: Final = 40_000  # ... and inside, as of those who only connect
+_REMOTE_PORT: Final = 1001
 _PER_ADDRESS: Final = 4000  # well below the ports that the kernel chooses from for one destination
 
 Connection = tuple[socket.socket, socket.socket]
@@ -66,14 +72,16 @@ def wait_for_fin_wait2(client: socket.socket) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def make_udp(number: int, count: int) -> list[socket.socket]:
-    """Make UDP sockets, half of them connected."""
+def make_udp(number: int, count: int, ports: int) -> list[socket.socket]:
+    """Make UDP sockets, connected to so many remote ports; with 0, half are, to our service ports."""
     kept: list[socket.socket] = []
     for i in range(count):
         address, port = divmod(i, _PER_ADDRESS)
         end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        end.bind((f"127.{number}.{address}.1", 10_000 + port))
-        if i % 2:
+        end.bind((f"127.{number}.{address}.1", port + (_CLIENT_PORT if ports else _SERVER_PORT)))
+        if ports:
+            end.connect(("127.0.0.1", _REMOTE_PORT + ((number - 1) * PER_UDP_HOLDER + i) % ports))
+        elif i % 2:
             end.connect(("127.0.0.1", SERVICE_PORTS[i // 2 % len(SERVICE_PORTS)]))
         kept.append(end)
     return kept
@@ -91,14 +99,14 @@ def _connect(number: int, kept: list[socket.socket]) -> Iterator[Connection]:
             yield client, listener.accept()[0]
 
 
-def main(protocol: str, number: str, count: str, close_wait_share: str) -> None:
+def main(protocol: str, number: str, count: str, kind: str) -> None:
     """Make the sockets, say so, and hold them."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if protocol == "tcp":
-        kept = make_tcp(int(number), int(count), float(close_wait_share))
+        kept = make_tcp(int(number), int(count), float(kind))
     else:
-        kept = make_udp(int(number), int(count))
+        kept = make_udp(int(number), int(count), int(kind))
     print("made", flush=True)
     sys.stdin.read()
     del kept

@@ -1,8 +1,17 @@
-"""Run the exporter: ``python -m exporter`` and the command ``netstat-exporter``."""
+"""Start the exporter: signals first, as the rest takes a moment to import."""
 
 import sys
 
-from exporter.cli import main
+from exporter.early import heed_signals
+
+
+def main() -> int:
+    """Run the exporter and return its exit code."""
+    heed_signals(sys.argv[1:])
+    from exporter.cli import main as run  # noqa: PLC0415 - see above
+
+    return run()
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from exporter import __version__
+from exporter import __version__, notify
 from exporter.config.loader import ConfigError, load
 from exporter.config.settings import Settings
 from exporter.daemon import EXIT_FAILED, EXIT_OK, Daemon
@@ -25,13 +25,15 @@ from exporter.logs import configure_logging
 from exporter.sampling.sampler import NEED_MORE_PASSES, Sampler
 from exporter.sampling.services.names import PortNames, name_ports
 from exporter.serving.activation import take_listeners
+from exporter.serving.addresses import ServerError
 from exporter.serving.metrics import ReloadStatus, Status
 from exporter.serving.page import encode_text
-from exporter.serving.server import Listener, ServerError, bind, format_address
+from exporter.web_config import WebConfigError, load_web_config
 
 EXIT_USAGE: Final = 2
 
 _STANDARD_OUTPUT: Final = 1
+_RETRY_SECONDS: Final = 1.0
 _LARGEST_SERVICES_BYTES: Final = 4 << 20
 
 log = structlog.get_logger()
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settings = dataclasses.replace(load_settings(flags), cpu_budget=math.inf)
             return print_once(Sampler(Procfs(flags.path_procfs), settings, load_names(flags, settings)))
         return run_daemon(flags)
-    except ConfigError as error:
+    except (ConfigError, WebConfigError) as error:
         return _refuse(*error.problems)
     except ProcfsError as error:
         return _refuse(f"netstat-exporter: --path.procfs: {error}")
@@ -59,11 +61,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def check_config(flags: Flags) -> int:
-    """Say that the configuration file is right; raises ConfigError."""
-    if flags.config_file is None:
-        return _refuse("netstat-exporter: --config.check: there is nothing to check without --config.file")
-    load(flags.config_file)
-    return _print(f"{flags.config_file}: ok\n".encode())
+    """Say which configuration files are right; raises ConfigError and WebConfigError."""
+    checks = ((flags.config_file, load), (flags.web_config_file, load_web_config))
+    given = [(path, check) for path, check in checks if path is not None]
+    if not given:
+        return _refuse(
+            "netstat-exporter: --config.check: there is nothing to check "
+            "without --config.file or --web.config.file"
+        )
+    for path, check in given:
+        check(path)
+    return _print("".join(f"{path}: ok\n" for path, _ in given).encode())
 
 
 def print_once(sampler: Sampler) -> int:
@@ -81,25 +89,60 @@ def run_daemon(flags: Flags) -> int:
 
     Raises ConfigError, ProcfsError and ServerError.
     """
-    procfs = Procfs(flags.path_procfs)
+    procfs = wait_for_procfs(flags.path_procfs)
     settings = load_settings(flags)
-    addresses = flags.web_listen_address or [DEFAULT_ADDRESS]
-    listeners = take_listeners() if flags.web_systemd_socket else bind(addresses)
+    listeners, addresses = [], flags.web_listen_address or [DEFAULT_ADDRESS]
+    if flags.web_systemd_socket:
+        listeners, addresses = take_listeners(), []
+    web = load_web_config(flags.web_config_file) if flags.web_config_file else None
     sampler = Sampler(procfs, settings, load_names(flags, settings))
 
-    def reload() -> None:
+    def reload() -> Settings:
         changed = load_settings(flags)
         sampler.change_settings(changed, load_names(flags, changed))
+        return changed
 
-    daemon = Daemon(flags, sampler, reload)
-    return asyncio.run(daemon.run(listeners, lambda: _tell_start(flags, settings, procfs, listeners)))
+    daemon = Daemon(flags, sampler, settings, reload, web)
+    return asyncio.run(
+        daemon.run(listeners, addresses, lambda opened: _tell_start(flags, settings, procfs, opened))
+    )
 
 
-def _tell_start(flags: Flags, settings: Settings, procfs: Procfs, listeners: Sequence[Listener]) -> None:
+def wait_for_procfs(root: str) -> Procfs:
+    """Return a procfs as soon as it is mounted: until then, its mount point is an empty directory.
+
+    Raises ProcfsError.
+    """
+    is_told = False
+    while True:
+        try:
+            procfs = Procfs(root)
+        except ProcfsError as error:
+            if not _is_empty_directory(root):
+                raise
+            if not is_told:
+                log.warning("waiting for the procfs to be mounted", problem=str(error))
+                is_told = True
+            notify.notify("READY=1", f"STATUS=Waiting for a procfs at {root}.", "WATCHDOG=1")
+            time.sleep(_RETRY_SECONDS)
+        else:
+            if is_told:
+                log.info("the procfs is mounted", procfs=root)
+            return procfs
+
+
+def _is_empty_directory(path: str) -> bool:
+    try:
+        return not os.listdir(path)
+    except OSError:
+        return False
+
+
+def _tell_start(flags: Flags, settings: Settings, procfs: Procfs, addresses: Sequence[str]) -> None:
     log.info(
         "started",
         version=__version__,
-        addresses=", ".join(format_address(listener) for listener in listeners),
+        addresses=", ".join(addresses),
         config_file=flags.config_file,
         procfs=procfs.net_directory,
         source=settings.source,

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import gc
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,68 +15,148 @@ import structlog
 
 from exporter import notify
 from exporter.config.loader import ConfigError
+from exporter.config.settings import Settings
+from exporter.early import was_reload_wanted
 from exporter.flags import Flags
+from exporter.logs import count_lost_lines
+from exporter.reloading import Reloader
 from exporter.sampling.sampler import Sampler
 from exporter.sampling.snapshot import Snapshot
-from exporter.serving.app import ReloadError, Site, create_app
+from exporter.serving.addresses import NotYetError, bind, format_address
+from exporter.serving.admission import Admission
+from exporter.serving.app import App, ReloadError, Site
 from exporter.serving.metrics import ReloadStatus
-from exporter.serving.server import Listener, serve
+from exporter.serving.page import Taken
+from exporter.serving.security import OPEN, Security
+from exporter.serving.server import Server, count_room
+from exporter.threads import run_in_thread
+from exporter.web_config import WebConfig
+from exporter.web_watch import WebWatch
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
+
+_RETRY_SECONDS: Final = 1.0
+_FIRST_TRY_SECONDS: Final = 1.0  # then what runs is told, and sockets are counted, whoever is waited for
 
 log = structlog.get_logger()
 
 
 class Daemon:
-    """Takes and serves snapshots; ``reload`` applies the configuration again, or raises ConfigError."""
+    """Takes and serves snapshots.
 
-    def __init__(self, flags: Flags, sampler: Sampler, reload: Callable[[], None]) -> None:
+    ``reload`` has a configuration hold that is read again, and returns it, or raises ConfigError.
+    """
+
+    def __init__(
+        self,
+        flags: Flags,
+        sampler: Sampler,
+        settings: Settings,
+        reload: Callable[[], Settings],
+        web: WebConfig | None,
+    ) -> None:
         self._flags = flags
+        self._web = web
+        self._security = Security(web.settings if web else OPEN)
         self._sampler = sampler
-        self._read_settings = reload
+        self._settings = settings
+        self._reload = reload
+        self._taken: Taken | None = None
         self._reload_status = ReloadStatus(successful=True, success_at_seconds=time.time())
-        self._reload_wanted = asyncio.Event()
-        self._reloading = asyncio.Lock()
+        self._reloader = Reloader(self._read_settings)
+        self._waiting: dict[str, str] = {}
         self._stop = asyncio.Event()
         self._exit_code = EXIT_OK
 
-    async def run(self, listeners: Sequence[Listener], tell_start: Callable[[], None]) -> int:
-        """Work until a signal stops it, and return the exit code; signals are heeded by ``tell_start``."""
+    async def run(
+        self,
+        listeners: Sequence[socket.socket],
+        addresses: Sequence[str],
+        tell_start: Callable[[Sequence[str]], None],
+    ) -> int:
+        """Work until a signal stops it, and return the exit code.
+
+        It listens on ``listeners``, and on addresses as soon as they are there. Raises ServerError when one
+        of them cannot be had.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
-        loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
-        tell_start()
+        loop.add_signal_handler(signal.SIGHUP, self._reloader.want)
+        if was_reload_wanted():
+            self._reloader.want()
         sampling = threading.Thread(target=self._sample, args=(loop,), name="sampler", daemon=True)
-        app = create_app(
-            Site(
-                snapshot=lambda: self._sampler.snapshot,
-                configured=self._flags.config_file is not None,
-                reload_status=lambda: self._reload_status,
-                healthy=lambda: sampling.is_alive() and not self._sampler.is_overdue(),
-                reload=self._reload if self._flags.web_enable_lifecycle else None,
-                telemetry_path=self._flags.web_telemetry_path,
-                max_requests=self._flags.web_max_requests,
-            )
-        )
+        admission = Admission(count_room())
+        app = App(self._describe_site(sampling), self._security, admission.rejections)
+        server = Server(app.respond, self._security, admission)
+        server.listen(listeners)
+        opening = [loop.create_task(self._open(server, address)) for address in addresses]
+        await self._try_first(opening)
+        tell_start(server.addresses())
         gc.collect()
         gc.freeze()  # what is here now stays: no collection need look at it again
         sampling.start()
-        reloading = loop.create_task(self._reload_when_wanted())
-        await serve(app, listeners, self._stop)
-        reloading.cancel()
+        if self._web:
+            watch = WebWatch(self._web, self._security, lambda: self._call(loop, server.hang_up))
+            threading.Thread(target=watch.run, name="web-config", daemon=True).start()
+        reloading = loop.create_task(self._reloader.run())
+        await self._stop.wait()
+        for task in (reloading, *opening):
+            task.cancel()
+        await server.stop()
         self._sampler.stop()
         log.info("stopped")
         return self._exit_code
 
+    def _describe_site(self, sampling: threading.Thread) -> Site:
+        return Site(
+            newest=lambda: self._taken,
+            configured=self._flags.config_file is not None,
+            reload_status=lambda: self._reload_status,
+            healthy=lambda: sampling.is_alive() and not self._sampler.is_overdue(),
+            reload=self._reloader.reload if self._flags.web_enable_lifecycle else None,
+            telemetry_path=self._flags.web_telemetry_path,
+            max_requests=self._flags.web_max_requests,
+            cpu_budget=lambda: self._settings.cpu_budget,
+            log_lines_lost=count_lost_lines,
+        )
+
+    async def _try_first(self, opening: Sequence["asyncio.Task[None]"]) -> None:
+        """Wait a moment for the addresses; raises ServerError when one of them cannot be had."""
+        if not opening:
+            return
+        done, _ = await asyncio.wait(opening, timeout=_FIRST_TRY_SECONDS)
+        for task in done:
+            task.result()
+
+    async def _open(self, server: Server, address: str) -> None:
+        """Listen on an address as soon as it is there; raises ServerError."""
+        while True:
+            try:
+                listening = await run_in_thread(bind, address)
+            except NotYetError as error:
+                if address not in self._waiting:
+                    log.warning("waiting for the address to listen on", problem=str(error))
+                self._waiting[address] = str(error)
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                break
+        server.listen([listening])
+        if self._waiting.pop(address, None):
+            log.info("listening", address=format_address(listening))
+
     def _sample(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            self._sampler.run(lambda snapshot: self._call(loop, self._report, snapshot))
+            self._sampler.run(lambda snapshot: self._take(loop, snapshot))
         except BaseException:
             self._exit_code = EXIT_FAILED
             log.exception("sampler thread crashed, exiting")
             self._call(loop, self._end)
+
+    def _take(self, loop: asyncio.AbstractEventLoop, snapshot: Snapshot) -> None:
+        self._taken = Taken(snapshot, time.monotonic())
+        self._call(loop, self._report, snapshot)
 
     @staticmethod
     def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: object) -> None:
@@ -84,33 +165,20 @@ class Daemon:
 
     def _report(self, snapshot: Snapshot) -> None:
         """Report a pass from the event loop, so that the watchdog knows of both that they live."""
-        notify.report_pass(
-            snapshot,
-            snapshot.interval_seconds + self._sampler.longest_pass_seconds,
-            reload_successful=self._reload_status.successful,
-        )
+        problems = [f"Waiting for {problem}." for problem in self._waiting.values()]
+        if not self._reload_status.successful:
+            problems.append("The configuration was wrong at the last reload, the old one is in force.")
+        next_within_seconds = snapshot.interval_seconds + self._sampler.longest_pass_seconds
+        notify.report_pass(snapshot, next_within_seconds, problems)
 
     def _end(self) -> None:
         notify.notify("STOPPING=1")
         self._stop.set()
 
-    async def _reload_when_wanted(self) -> None:
-        """Reload at a signal; signals that come meanwhile are one more."""
-        while True:
-            await self._reload_wanted.wait()
-            self._reload_wanted.clear()
-            with contextlib.suppress(ReloadError):
-                await self._reload()
-
-    async def _reload(self) -> None:
-        """Read the configuration again; one reload follows the other. Raises ReloadError."""
-        async with self._reloading:
-            with notify.reloading():
-                await asyncio.to_thread(self._apply_settings)
-
-    def _apply_settings(self) -> None:
+    def _read_settings(self) -> None:
+        """Read the configuration again; raises ReloadError."""
         try:
-            self._read_settings()
+            settings = self._reload()
         except Exception as error:
             self._reload_status = dataclasses.replace(self._reload_status, successful=False)
             if not isinstance(error, ConfigError):
@@ -119,5 +187,6 @@ class Daemon:
             for problem in error.problems:
                 log.error("configuration is wrong, keeping the old one", problem=problem)  # noqa: TRY400
             raise ReloadError(str(error)) from error
+        self._settings = settings
         self._reload_status = ReloadStatus(successful=True, success_at_seconds=time.time())
         log.info("configuration reloaded", config_file=self._flags.config_file)

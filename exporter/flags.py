@@ -16,6 +16,7 @@ class Flags(argparse.Namespace):
 
     config_file: str | None
     config_check: bool
+    web_config_file: str | None
     web_listen_address: list[str] | None
     web_systemd_socket: bool
     web_telemetry_path: str
@@ -67,7 +68,12 @@ def _number_of_requests(word: str) -> int:
 _MOST_REQUESTS: Final = 10_000
 _FLAGS: Final[dict[str, dict[str, object]]] = {
     "--config.file": {"metavar": "FILE", "help": "what to watch, as YAML; without it the defaults hold"},
-    "--config.check": {"action": "store_true", "help": "check the configuration file and exit, with 0 or 2"},
+    "--config.check": {"action": "store_true", "help": "check the configuration files and exit, with 0 or 2"},
+    "--web.config.file": {
+        "metavar": "FILE",
+        "help": "TLS, client certificates, users and headers, as YAML in exporter-toolkit's format; "
+        "read again when it changes",
+    },
     "--web.listen-address": {
         "metavar": "ADDRESS",
         "action": "append",

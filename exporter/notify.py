@@ -8,7 +8,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from exporter.sampling.snapshot import Snapshot
@@ -27,7 +27,7 @@ def notify(*assignments: str) -> None:
         sender.sendto("\n".join(assignments).encode(), address)
 
 
-def report_pass(snapshot: Snapshot, next_within_seconds: float, *, reload_successful: bool) -> None:
+def report_pass(snapshot: Snapshot, next_within_seconds: float, problems: Sequence[str]) -> None:
     """Tell what a pass found and feed the watchdog; the first pass is what makes the daemon ready."""
     read = sum(not table.error for table in snapshot.tables)
     sockets = sum(table.rows for table in snapshot.tables)
@@ -35,8 +35,7 @@ def report_pass(snapshot: Snapshot, next_within_seconds: float, *, reload_succes
         f"STATUS=Sockets: {sockets}. Tables: {read} of {len(snapshot.tables)}, "
         f"read in {snapshot.duration_seconds:.3f} s, again in {snapshot.interval_seconds:.3g} s."
     )
-    if not reload_successful:
-        status += " The configuration was wrong at the last reload, the old one is in force."
+    status = " ".join([status, *problems])
     first = ["READY=1"] if snapshot.number == 1 else []
     notify(*first, status, *_feed_watchdog(next_within_seconds))
 

@@ -5,12 +5,17 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from benchmarks.bench import CLOSE_WAIT_SHARE
-from benchmarks.sockets import divide
+from benchmarks.chart import LINES
+from benchmarks.contenders import PEERS as PEERS_OF_TCP
+from benchmarks.contenders import SHIPPED, SHIPPED_UNTRACKED
+from benchmarks.results import SHARES, Cost, Stage, Start
+from benchmarks.sockets import divide, make_udp
+from benchmarks.targets import bytes_per_tracked, targets
 from tests.support import requirements
 from tests.support.daemon import ROOT
 
@@ -22,19 +27,23 @@ PEERS = {
 }
 EVERYONE = {
     "bare read",
-    "bare dump",
+    "bare dump of one family",
+    "bare dump of each family",
     "bare dump, both families at once",
-    "our pass, procfs",
-    "our pass, netlink",
-    "our pass, auto",
-    "our pass, everything on",
+    "as shipped",
+    "as shipped, none tracked",
+    "as shipped, procfs",
+    "counts only, netlink",
+    "counts only, procfs",
     "ss -tan",
     "netstat -tan",
     "psutil net_connections",
     "node_exporter tcpstat",
     "collectd tcpconns",
 }
-pytestmark = pytest.mark.live
+GROWN = "## 400 TCP sockets, 5% in CLOSE_WAIT"
+JUDGED = {"reached", "not reached"}
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
@@ -44,62 +53,121 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for peer, package in PEERS.items():
         requirements.require_command(peer, package)
     path = tmp_path_factory.mktemp("report") / "benchmarks.md"
-    sizes = ("--tcp", "200", "--udp", "200", "--capabilities", "100", "200", "--rounds", "2")
+    sizes = ("--headline", "400", "--tcp", "200", "--udp", "200", "--ports", "60", "--rounds", "1")
     command = (sys.executable, "-m", "benchmarks.bench", *sizes, "--require-all", "--output", str(path))
     subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
     return path
 
 
 def test_every_contender_is_measured(report: Path) -> None:
-    """Each has CPU time, a ratio to the kernel's, and memory; ours is seen at every kind of socket."""
-    rows = {row[0]: row for row in table(report, "## 200 TCP sockets")[1:]}
+    """Each has CPU time, a ratio to the kernel's, and memory."""
+    rows = {row[0]: row for row in table(report, GROWN)[1:]}
     assert EVERYONE == rows.keys()
     for _, _, cpu_ms, _, ratio, peak_mb, samples in rows.values():
         assert float(cpu_ms) > 0
         assert float(ratio.removesuffix(" x")) > 0
         assert float(peak_mb) > 0
-        assert samples == "2"
-    assert "our pass, procfs" in {row[0] for row in table(report, "## 200 UDP sockets")}
+        assert samples == "1"
+    assert "1.00 x" == rows["bare dump of one family"][4] == rows["bare read"][4]
+
+
+def test_headline_puts_all_beside_the_pass_as_shipped(report: Path) -> None:
+    """Each has CPU time at every share in CLOSE_WAIT, and a ratio to ours; those that need less are named."""
+    heading = "## The pass as shipped: 400 TCP sockets"
+    rows = {row[0]: row for row in table(report, heading)[1:]}
+    assert EVERYONE == rows.keys()
+    assert all(float(cpu_ms) > 0 for row in rows.values() for cpu_ms in row[2:5])
+    assert "1.00 x" == rows["as shipped"][5]
+    said = section(report, heading).partition("need less CPU than we do: ")[2].partition("; less memory")[0]
+    for peer in PEERS_OF_TCP:
+        assert (peer in said) == (float(rows[peer][5].removesuffix(" x")) < 1)
 
 
 def test_the_sockets_asked_for_were_there(report: Path) -> None:
     """They are counted by the kernel twice: in its table and in its own counters."""
-    tcp, udp = (numbers(report, f"## 200 {protocol} sockets") for protocol in ("TCP", "UDP"))
-    assert all(count <= tcp[state] for state, count in divide(200, CLOSE_WAIT_SHARE)._asdict().items())
-    assert 100 <= tcp["inuse"] <= 110
-    assert 100 <= tcp["tw"] <= 110
-    assert 200 == udp["inuse"]
+    for share in SHARES:
+        tcp = numbers(report, f"## 400 TCP sockets, {share:.0%} in CLOSE_WAIT")
+        shares = divide(400, share)
+        assert all(count <= tcp[state] for state, count in shares._asdict().items())
+        assert int(400 * share) == shares.close_wait
+        assert 200 <= tcp["inuse"] <= 210
+        assert 200 <= tcp["tw"] <= 210
+    assert 200 == numbers(report, "## 200 UDP sockets")["inuse"]
 
 
-def test_capabilities_are_measured(report: Path) -> None:
-    """Passes with more than counts stand beside those without, and a tenth of the sockets is followed."""
-    heading = "## What the capabilities cost, all default tables: 200 TCP sockets"
-    rows = {row[0]: float(row[4].removesuffix(" x")) for row in table(report, heading)[1:]}
-    assert 3 == len(rows)
-    assert 1 == rows["our pass, netlink"] < rows["our pass, everything on"]
-    assert 20 == numbers(report, heading)["close_wait"]
+def test_many_remote_ports_are_measured(report: Path) -> None:
+    """There are as many sockets with few remote ports as with many."""
+    for ports in (30, 60):
+        heading = f"## 60 UDP sockets, connected to {ports} remote ports"
+        assert 60 == numbers(report, heading)["inuse"]
+        assert ["as shipped"] == [row[0] for row in table(report, heading)[1:]]
+    assert verdicts(report)["as shipped, most remote ports over fewest"] in JUDGED
+
+
+def test_udp_sockets_have_as_many_remote_ports_as_asked_for() -> None:
+    """So do those of several processes together."""
+    kept = [make_udp(number, 50, 70) for number in (1, 2)]
+    ports = {end.getpeername()[1] for ends in kept for end in ends}
+    for end in chain.from_iterable(kept):
+        end.close()
+    assert 50 < len(ports) <= 70
 
 
 def test_the_daemon_answered(report: Path) -> None:
     """Hundreds of requests were made while it took passes."""
-    (_, (sockets, requests, *milliseconds, resident_mb)) = table(report, "## Answers of the daemon")
-    assert "200" == sockets
-    assert int(requests) >= 300
-    assert sorted(map(float, milliseconds)) == [float(each) for each in milliseconds]
-    assert 10 < float(resident_mb) < 100
+    _, *rows = table(report, "## Answers of the daemon")
+    assert ["200", "400"] == [row[0] for row in rows]
+    for _, requests, *milliseconds, resident_mb in rows:
+        assert int(requests) >= 300
+        assert sorted(map(float, milliseconds)) == [float(each) for each in milliseconds]
+        assert 10 < float(resident_mb) < 100
 
 
 def test_targets_are_judged(report: Path) -> None:
     """What was measured is reached or not; what was not measured says so."""
-    verdicts = {row[0]: row[3] for row in table(report, "## Targets")[1:]}
-    assert verdicts["resident memory of the daemon"] in {"reached", "not reached"}
-    assert "not measured" == verdicts["our pass, procfs, over bare read, 100,000 tcp"]
+    found = verdicts(report)
+    assert found["resident memory of the daemon, 300 sockets, all default tables"] in JUDGED
+    assert found["as shipped, 300 sockets, all default tables"] in JUDGED
+    assert found["memory of a tracked socket"] in JUDGED
+    shipped = "as shipped, over bare dump of one family, 100,000 tcp, 5% in CLOSE_WAIT"
+    assert "not measured" == found[shipped]
 
 
-def test_chart_names_everyone(report: Path) -> None:
-    """Every line of the chart is labelled."""
+def test_memory_of_a_tracked_socket_is_its_growth() -> None:
+    """What those have that track nothing is no part of it, nor what is there with few sockets."""
+    peaks = {1_000: (30.0, 30.0), 101_000: (40.5, 40.0)}
+    stages = [
+        Stage("tcp", size, "", {SHIPPED: cost(tracking), SHIPPED_UNTRACKED: cost(not_tracking)})
+        for size, (tracking, not_tracking) in peaks.items()
+    ]
+    assert pytest.approx(100) == bytes_per_tracked(stages)
+    assert bytes_per_tracked(stages[:1]) is None
+
+
+def test_start_is_judged() -> None:
+    """The first snapshot of a million sockets, and the interval then, are held against their limits."""
+    stage = Stage("tcp", 1_000_000, "", {}, start=Start(3.9, 31))
+    found = {target.text.partition(",")[0]: target.verdict for target in targets([stage])}
+    assert "reached" == found["first snapshot"]
+    assert "not reached" == found["interval in force then"]
+
+
+def test_lines_of_the_chart_are_labelled_and_differ_in_grey(report: Path) -> None:
+    """Each has its name at its end, and dashes or a width of its own."""
     chart = report.with_suffix(".svg").read_text()
-    assert all(name in chart for name in EVERYONE)
+    assert all(f">{name}, " in chart for name in LINES)
+    strokes = re.findall(r'class="line".* stroke-width="(.*?)" stroke-dasharray="(.*?)"', chart)
+    assert len(LINES) == len(set(strokes)) == len(strokes)
+
+
+def cost(peak_mb: float) -> Cost:
+    """Return what a contender spent."""
+    return Cost("netlink", (1.0,), peak_mb, "")
+
+
+def verdicts(report: Path) -> dict[str, str]:
+    """Return the targets, and whether they are reached."""
+    return {row[0]: row[3] for row in table(report, "## Targets")[1:]}
 
 
 def section(report: Path, heading: str) -> str:

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,13 +57,13 @@ def test_reload_takes_a_good_file_and_keeps_the_old_one_for_a_bad_one(daemon: Da
     assert port_names(daemon) == {"first"}
     config.write_text("interval: 100ms\ncpu_budget: 1\nports: {names: {9: second}, always: [9]}\n")
     daemon.process.send_signal(signal.SIGHUP)
-    daemon.wait_for("configuration read again")
+    daemon.wait_for("configuration reloaded")
     wait_until(lambda: port_names(daemon) == {"second"})
     good_at = daemon.samples()[RELOADED_AT]
 
     config.write_text("interval: 100ms\nports: {names: {9: third}, always: [0]}\n")
     daemon.process.send_signal(signal.SIGHUP)
-    event = daemon.wait_for("the configuration is wrong; the old one still holds")
+    event = daemon.wait_for("configuration is wrong, keeping the old one")
     assert event["problem"] == f"{config}:2:37: ports.always: '0' is not a number from 1 to 65535"
     wait_until(lambda: daemon.samples()[RELOADED] == 0)
     assert daemon.samples()[RELOADED_AT] == good_at
@@ -83,18 +82,18 @@ def test_landing_page_says_how_the_last_reading_of_the_file_went(daemon: Daemon,
     assert "<dd>read</dd>" in daemon.ask("/").body.decode()
     config.write_text("interval: never\n")
     assert daemon.ask("/-/reload", "POST").status == 500
-    assert "<dd>wrong at the last reload: the old one holds</dd>" in daemon.ask("/").body.decode()
+    assert "<dd>wrong at the last reload, the old one is in force</dd>" in daemon.ask("/").body.decode()
 
 
 def test_a_storm_of_signals_collapses(daemon: Daemon) -> None:
     """A hundred SIGHUP are answered, by fewer readings, and the daemon goes on."""
     for _ in range(100):
         daemon.process.send_signal(signal.SIGHUP)
-    daemon.wait_for("configuration read again")
+    daemon.wait_for("configuration reloaded")
     assert daemon.ask().status == 200
     code, log = daemon.stop()
     assert code == 0
-    assert log.count("configuration read again") < 50
+    assert log.count("configuration reloaded") < 50
 
 
 def test_signals_are_heeded_from_the_first_line_on(config: Path) -> None:
@@ -102,7 +101,7 @@ def test_signals_are_heeded_from_the_first_line_on(config: Path) -> None:
     for _ in range(5):
         with running_daemon(f"--config.file={config}", ready=False) as daemon:
             daemon.process.send_signal(signal.SIGHUP)
-            daemon.wait_for("configuration read again")
+            daemon.wait_for("configuration reloaded")
             code, _ = daemon.stop()
             assert code == 0
 
@@ -179,22 +178,6 @@ def test_a_wrong_procfs_ends_it_with_2(root: str) -> None:
     assert run.returncode == 2
     assert run.stderr.startswith(f"netstat-exporter: --path.procfs: {root}: not a procfs")
     assert run.stderr.count("\n") == 1
-
-
-def test_an_address_that_cannot_be_had_ends_it_with_2() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        expected = {
-            address: f"{address}: Address already in use",
-            "192.0.2.1:9068": "192.0.2.1:9068: Cannot assign requested address",
-            "9068": "'9068' is not :PORT, HOST:PORT or [IPV6]:PORT",
-            "::1:9068": "'::1:9068' is not :PORT, HOST:PORT or [IPV6]:PORT",
-            "[127.0.0.1:9068": "'[127.0.0.1:9068' is not :PORT, HOST:PORT or [IPV6]:PORT",
-            ":99999": "':99999' is not :PORT, HOST:PORT or [IPV6]:PORT",
-        }
-        for word, cause in expected.items():
-            run = run_once(f"--web.listen-address={word}")
-            assert (run.returncode, run.stderr) == (2, f"netstat-exporter: --web.listen-address: {cause}\n")
 
 
 @pytest.mark.parametrize(

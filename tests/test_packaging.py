@@ -10,12 +10,18 @@ import pytest
 
 from tests.support.daemon import ROOT
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the sdist, and the wheel from it."""
     folder = tmp_path_factory.mktemp("dist")
-    subprocess.run([sys.executable, "-m", "build", "--outdir", folder, ROOT], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT],
+        check=True,
+        capture_output=True,
+    )
     return folder
 
 
@@ -43,9 +49,10 @@ def test_sdist_has_what_its_tests_need(distributions: Path) -> None:
 
 def test_installed_command_runs(distributions: Path, tmp_path: Path) -> None:
     (wheel,) = distributions.glob("netstat_exporter-*.whl")
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     binaries = tmp_path / "venv" / "bin"
-    subprocess.run([binaries / "pip", "install", "--quiet", wheel], check=True, capture_output=True)
+    pip = [sys.executable, "-m", "pip", f"--python={binaries / 'python'}"]
+    subprocess.run([*pip, "install", "--quiet", wheel], check=True, capture_output=True)
     run = subprocess.run(
         [binaries / "netstat-exporter", "--once"], cwd="/", capture_output=True, text=True, check=True
     )

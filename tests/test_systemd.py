@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from exporter.flags import parse_flags
+from exporter.serving.admission import MOST_CONNECTIONS
 from tests.support.daemon import ROOT
 from tests.support.requirements import require_command
 
@@ -54,6 +55,24 @@ def test_the_service_sees_the_sockets_of_the_host() -> None:
     settings = read_unit("netstat-exporter.service")["Service"]
     assert "AF_NETLINK" in settings["RestrictAddressFamilies"].split()
     assert not {"PrivateNetwork", "NetworkNamespacePath", "ProcSubset"} & set(settings)
+
+
+def test_what_it_takes_of_the_host_is_bounded_and_it_is_always_started_again() -> None:
+    unit = read_unit("netstat-exporter.service")
+    assert unit["Unit"]["StartLimitIntervalSec"] == "0"
+    assert unit["Service"]["RestartSec"] == "2s"
+    assert {"MemoryMax", "TasksMax"} <= set(unit["Service"])
+    assert int(unit["Service"]["LimitNOFILE"]) >= 2 * MOST_CONNECTIONS
+
+
+def test_the_examples_of_who_may_reach_it_are_settings_that_systemd_knows(tmp_path: Path) -> None:
+    """They stand in comments, to be put into a drop-in."""
+    text = (UNITS / "netstat-exporter.service").read_text()
+    assert text.count("\n#IPAddress") == text.count("\n#SocketBind") == 2
+    text = text.replace("\n#IPAddress", "\nIPAddress").replace("\n#SocketBind", "\nSocketBind")
+    file = tmp_path / "netstat-exporter.service"
+    file.write_text(text.replace("/opt/netstat-exporter/bin/netstat-exporter", sys.executable))
+    assert analyze("verify", "--man=no", str(file)) == ""
 
 
 def test_privileges_are_those_of_the_drop_in_alone() -> None:

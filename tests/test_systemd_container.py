@@ -15,7 +15,7 @@ from tests.support.live.sockets import held_sockets
 from tests.support.patience import wait_until
 from tests.support.requirements import require, require_command, require_root
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 UNIT = "netstat-exporter.service"
 DROP_IN = f"/etc/systemd/system/{UNIT}.d/test.conf"
@@ -168,6 +168,74 @@ def test_systemd_listens_and_a_scrape_starts_the_daemon(service: Machine) -> Non
         assert scrape(service)
     finally:
         service.run("systemctl", "stop", socket_unit, UNIT)
+
+
+def test_a_start_does_not_hang_on_an_address_that_comes_later(service: Machine) -> None:
+    """The status says what is waited for; other addresses are served meanwhile."""
+    service.path("/etc/default/netstat-exporter").write_text(
+        f'ARGS="--web.listen-address=192.0.2.1:{PORT} --web.listen-address=127.0.0.1:{PORT}"\n'
+    )
+    service.run("systemctl", "restart", UNIT)
+    assert show(service, "ActiveState") == "active"
+    wait_until(lambda: "Waiting for 192.0.2.1:9068: Cannot assign" in show(service, "StatusText"))
+    assert scrape(service)
+    service.network.run("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
+    fetch = FETCH.replace("localhost", "192.0.2.1")
+    wait_until(lambda: is_answered(service, fetch))
+    wait_until(lambda: "Waiting" not in show(service, "StatusText"))
+    assert show(service, "NRestarts") == "0"
+    service.network.run("ip", "address", "delete", "192.0.2.1/32", "dev", "lo")
+
+
+def is_answered(machine: Machine, fetch: str) -> bool:
+    """Tell whether a scrape gets a page."""
+    try:
+        return bool(machine.network.run(sys.executable, "-c", fetch))
+    except CalledProcessError:
+        return False
+
+
+def test_it_is_started_again_however_often_it_fails(service: Machine) -> None:
+    """More often, and faster, than systemd's own limit allows."""
+    change_unit(service, "RestartSec=0")
+    for number in range(8):
+        running = show(service, "MainPID")
+        service.run("kill", "-KILL", running)
+        wait_until(lambda: show(service, "MainPID") not in {running, "0"})  # noqa: B023 - it is called at once
+        assert show(service, "NRestarts") == str(number + 1)
+    wait_until(lambda: is_answered(service, FETCH))
+
+
+def test_a_signal_at_any_moment_of_the_start_is_no_failure(service: Machine) -> None:
+    for _ in range(5):
+        service.run("systemctl", "restart", "--no-block", UNIT)
+        service.run("systemctl", "stop", UNIT)
+        assert show(service, "Result") == "success"
+    service.run("systemctl", "start", UNIT)
+
+
+def test_the_journal_knows_how_grave_a_line_is(service: Machine) -> None:
+    service.path(CONFIG).write_text("tables: udp\n")
+    service.run("systemctl", "reload", UNIT)
+    pid = show(service, "MainPID")
+    wait_until(lambda: "keeping the old one" in errors_of(service, pid))
+    assert "msg=started" not in errors_of(service, pid)
+
+
+def errors_of(machine: Machine, pid: str) -> str:
+    """Return the lines of a process that the journal takes for errors."""
+    machine.run("journalctl", "--sync")
+    return machine.run("journalctl", "--output=cat", "--priority=err", f"_PID={pid}")
+
+
+def test_it_keeps_within_its_memory_and_tasks(service: Machine) -> None:
+    """With room to spare, as the unit says."""
+    for _ in range(50):
+        assert scrape(service)
+    with open(service.path(f"/proc/{show(service, 'MainPID')}/status")) as file:
+        status = dict(line.split(":", 1) for line in file)
+    assert int(status["Threads"]) <= int(show(service, "TasksMax")) / 8
+    assert int(status["VmRSS"].split()[0]) << 10 <= 40 << 20 <= int(show(service, "MemoryMax")) / 4
 
 
 def test_only_a_drop_in_opens_the_processes_of_others(service: Machine) -> None:

@@ -69,6 +69,7 @@ _PORTS: Final = Struct(">20xHH")
 _COOKIE: Final = Struct("=60xQ")  # on a big-endian machine its halves change places, which tells as much
 _DESTINATION: Final = range(24, 56)
 _ENDS: Final = range(20, 56)  # both ports and both addresses
+_ENDS_PORTS: Final = Struct(">HH32x")
 _EXPIRES: Final = Struct("=68xI")
 _QUEUES: Final = Struct("=II")
 _LISTENER_QUEUES: Final = Struct("=72xII")
@@ -176,9 +177,10 @@ class DiagRows:
     def tracked(self, places: Iterable[int]) -> Iterator[Tracked]:
         """Return what to know the sockets at some places by."""
         data, length = self._data, self._length
-        ports, first, end = _PORTS.unpack_from, _ENDS.start, _ENDS.stop
         starts = (place * length for place in places)
-        return ((*ports(data, at), identify(data[at + first : at + end])) for at in starts)
+        ends = [data[start + _ENDS.start : start + _ENDS.stop] for start in starts]
+        ports = _ENDS_PORTS.iter_unpack(b"".join(ends))
+        return ((local, remote, identify(each)) for (local, remote), each in zip(ports, ends, strict=True))
 
     def origins(self, places: Iterable[int]) -> Iterator[Origin]:
         """Return who is behind the sockets at some places."""

@@ -16,13 +16,12 @@ Source: Documentation/userspace-api/netlink/intro.rst, ``netlink_dump`` in net/n
 ``sock_diag_rcv_msg`` in net/core/sock_diag.c.
 """
 
-import errno
 import os
 import re
 import socket
-import sys
 from collections.abc import Callable, Generator, Iterator
 from enum import Enum
+from errno import EACCES, EAFNOSUPPORT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, EPROTONOSUPPORT, errorcode
 from functools import lru_cache
 from struct import Struct
 from time import monotonic
@@ -39,12 +38,10 @@ SOCK_DIAG_BY_FAMILY: Final = 20
 _NLMSG_NOOP: Final = 1
 _NLMSG_ERROR: Final = 2
 _NLMSG_DONE: Final = 3
-_NLM_F_REQUEST: Final = 0x1
 _NLM_F_MULTI: Final = 0x2
 _NLM_F_DUMP_INTR: Final = 0x10
-_NLM_F_DUMP: Final = 0x300
+_DUMP_FLAGS: Final = 0x301  # NLM_F_REQUEST and NLM_F_DUMP
 _HEADER: Final = Struct("=IHHII")  # length, type, flags, sequence number, port
-_LENGTH_BYTES: Final = 4
 _PORT: Final = 12
 _ERROR_NUMBER: Final = Struct("=i")
 _TIMEVAL: Final = Struct("@ll")
@@ -53,18 +50,9 @@ _KERNEL: Final = 0
 _DATAGRAM_BYTES: Final = 1 << 15  # the kernel makes none larger
 _BUFFER_BYTES: Final = 1 << 16  # more of them at a time leave the processor's cache before they are split
 _MOST_LENGTHS: Final = 6
+_FIRST_MESSAGES: Final = 16
 
-_UNAVAILABLE: Final = frozenset(
-    {
-        errno.EACCES,
-        errno.EAFNOSUPPORT,
-        errno.EINVAL,
-        errno.ENOENT,
-        errno.EOPNOTSUPP,
-        errno.EPERM,
-        errno.EPROTONOSUPPORT,
-    }
-)
+_UNAVAILABLE: Final = frozenset({EACCES, EAFNOSUPPORT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, EPROTONOSUPPORT})
 
 
 class Reason(Enum):
@@ -101,10 +89,8 @@ class Question(NamedTuple):
 def dump(question: Question, deadline: float) -> Generator[list[Block], None, None]:
     """Ask for a dump, and yield what was received, some datagrams at a time.
 
-    ``deadline`` is on the monotonic clock. Within one list messages change places
-    only with those of another length.
-
-    Raises SockDiagError, while iterating.
+    ``deadline`` is on the monotonic clock. Within one list messages change places only with those of another
+    length. Raises SockDiagError, while iterating.
     """
     splitter = MessageSplitter(question.shortest, question.kind)
     kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
@@ -119,10 +105,7 @@ def dump(question: Question, deadline: float) -> Generator[list[Block], None, No
 
 
 def ask_twice_if_busy(ask: Callable[[], Answer]) -> Answer:
-    """Return the answer to one or more dumps, which are begun again once where that is of use at once.
-
-    Raises SockDiagError.
-    """
+    """Return the answer to one or more dumps, begun again once where that is of use; raises SockDiagError."""
     try:
         return ask()
     except SockDiagError as error:
@@ -133,43 +116,46 @@ def ask_twice_if_busy(ask: Callable[[], Answer]) -> Answer:
 
 def encode_request(question: Question) -> bytes:
     """Return the message that asks for a dump."""
-    length, flags = HEADER_BYTES + len(question.request), _NLM_F_REQUEST | _NLM_F_DUMP
-    return _HEADER.pack(length, question.kind, flags, SEQUENCE, _KERNEL) + question.request
+    length = HEADER_BYTES + len(question.request)
+    return _HEADER.pack(length, question.kind, _DUMP_FLAGS, SEQUENCE, _KERNEL) + question.request
 
 
 class MessageSplitter:
     """Splits what was received into blocks, until it is ``done``.
 
-    It learns the lengths of messages from those that it has split one by one, and splits the next ones in
-    C. If there are too many different lengths to learn, all that follows one of the others is split one by
-    one.
+    It learns the lengths of messages from the first few, and from those that it had to split one by one, and
+    splits all others in C. If there are too many different lengths to learn, all that follows one of the
+    others is split one by one.
     """
 
     def __init__(self, shortest: int, kind: int = SOCK_DIAG_BY_FAMILY) -> None:
         self.done = False
         self._shortest = shortest
         self._kind = kind
-        self._lengths: tuple[int, ...] = (shortest,)
-        self._header = _HEADER.pack(0, kind, _NLM_F_MULTI, SEQUENCE, 0)[_LENGTH_BYTES:_PORT]
+        self._lengths: tuple[int, ...] = ()
 
     def split(self, data: memoryview) -> list[Block]:
         """Return the messages in one or more whole datagrams; raises SockDiagError."""
-        *runs, rest = zip(*_runs_of(self._lengths).findall(data), strict=True)
-        blocks = [Block(b"".join(run), length) for length, run in zip(self._lengths, runs, strict=True)]
-        if not all(map(self._has_expected_headers, blocks)):
+        if not self._lengths:
+            self._lengths = self._peek_lengths(data)
+        if not self._lengths:
             return self._split_singly(data)
+        *runs, rest = zip(*_runs_of(self._kind, self._lengths).findall(data), strict=True)
+        blocks = [Block(b"".join(run), length) for length, run in zip(self._lengths, runs, strict=True)]
         if any(rest):
             blocks += self._split_singly(memoryview(b"".join(rest)))
         return [block for block in blocks if block.data]
 
-    def _has_expected_headers(self, block: Block) -> bool:
-        """Tell whether all messages answer what was asked; the pattern checks their length only."""
-        data, length = block
-        number = len(data) // length
-        return all(
-            data[column::length].count(byte) == number
-            for column, byte in enumerate(self._header, start=_LENGTH_BYTES)
-        )
+    def _peek_lengths(self, data: memoryview) -> tuple[int, ...]:
+        """Return the lengths of the first messages, up to one that is no answer to what was asked."""
+        lengths: list[int] = []
+        while len(data) >= HEADER_BYTES and len(lengths) < _FIRST_MESSAGES:
+            length, kind, _, sequence, _ = _HEADER.unpack_from(data)
+            if kind != self._kind or sequence != SEQUENCE or not self._shortest <= length <= len(data):
+                break
+            lengths.append(length)
+            data = data[length:]
+        return tuple(dict.fromkeys(length for length in lengths if not length % 4))[:_MOST_LENGTHS]
 
     def _split_singly(self, data: memoryview) -> list[Block]:
         messages: dict[int, list[bytes]] = {}
@@ -209,14 +195,15 @@ class MessageSplitter:
 
 
 @lru_cache(maxsize=16)
-def _runs_of(lengths: tuple[int, ...]) -> re.Pattern[bytes]:
+def _runs_of(kind: int, lengths: tuple[int, ...]) -> re.Pattern[bytes]:
     """Match messages that follow each other, a group for each of the lengths, and last what no group matches.
 
-    That is all that is behind a message of another length, or behind what is no message.
+    That is all that is behind a message of another length, or behind what is no answer to what was asked.
     """
-    starts = [re.escape(length.to_bytes(_LENGTH_BYTES, sys.byteorder)) for length in lengths]
+    headers = [_HEADER.pack(length, kind, _NLM_F_MULTI, SEQUENCE, 0)[:_PORT] for length in lengths]
     messages = [
-        b"%b.{%d}+" % (start, length - _LENGTH_BYTES) for start, length in zip(starts, lengths, strict=True)
+        b"%b.{%d}" % (re.escape(header), length - _PORT)
+        for header, length in zip(headers, lengths, strict=True)
     ]
     runs = b"".join(b"((?:%b)*+)" % message for message in messages)
     return re.compile(b"%b(?:(?=%b)|(.*+))" % (runs, b"|".join(messages)), re.DOTALL)
@@ -259,7 +246,7 @@ def _malformed(what: str) -> SockDiagError:
 
 
 def _explain(number: int) -> SockDiagError:
-    if number not in errno.errorcode:  # which os.strerror may not even be able to take
+    if number not in errorcode:  # which os.strerror may not even be able to take
         return _malformed(f"error number {number}")
     reason = Reason.UNAVAILABLE if number in _UNAVAILABLE else Reason.TRANSIENT
     return SockDiagError(reason, os.strerror(number))

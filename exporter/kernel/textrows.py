@@ -24,7 +24,6 @@ from exporter.kernel.rows import (
 
 _QUEUE_BITS: Final = 32
 _WORD_BYTES: Final = 4
-_PORTS: Final = Struct(">HH")
 _MILLISECONDS_PER_TICK: Final = 10  # USER_HZ is 100 wherever Linux runs
 _INODE_WORD: Final = 4  # behind tr: when, retrnsmt, uid, timeout, inode
 _NOT_LISTEN: Final = bytes(code != states.LISTEN for code in range(256))
@@ -33,7 +32,7 @@ _DECIMAL: Final = re.compile(rb"[0-9]{1,20}")
 
 _DROPPING: Final = re.compile(
     rb"^ *[0-9]+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]{2} [0-9A-F:]+ [0-9A-F:]+ [0-9A-F]+"
-    rb" +[0-9]+ +[0-9]+ ([0-9]+) [0-9]+ \S+ ([1-9][0-9]*) *$",
+    rb" +[0-9]+ +[0-9]+ ([0-9]{1,20}) [0-9]+ \S+ ([1-9][0-9]{0,19}) *$",
     re.MULTILINE,
 )
 
@@ -52,7 +51,9 @@ class Layout:
         # address.
         self.row = Struct(f">B{address_bytes - 1}xH{behind - 2}xHxQx")
         self.ports = Struct(f">{address_bytes}xH{address_bytes}xH10x")
-        self.addresses = Struct(f"{address_bytes}s2x{address_bytes}s12x")
+        words, padding = address_bytes // _WORD_BYTES, ADDRESS_BYTES - address_bytes
+        self.addresses = Struct(f"={words}I2x{words}I")  # printed in words of the machine's byte order
+        self.ends = Struct(f">HH{words}I{padding}x{words}I{padding}x")
 
 
 class TextRows:
@@ -94,11 +95,12 @@ class TextRows:
 
     def tracked(self, places: Iterable[int]) -> Iterator[Tracked]:
         """Return what to know the sockets at some places by."""
+        layout, data = self._layout, self._data
         for place in places:
-            start = place * self._layout.size
-            ports = self._layout.ports.unpack_from(self._data, start)
-            local, remote = self._layout.addresses.unpack_from(self._data, start)
-            yield (*ports, identify(_PORTS.pack(*ports) + order_address(local) + order_address(remote)))
+            start = place * layout.size
+            ports = layout.ports.unpack_from(data, start)
+            addresses = layout.addresses.unpack_from(data, start)
+            yield (*ports, identify(layout.ends.pack(*ports, *addresses)))
 
     def origins(self, places: Iterable[int]) -> Iterator[Origin]:
         """Return who is behind the sockets at some places."""

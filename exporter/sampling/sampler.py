@@ -61,6 +61,7 @@ class Sampler:
         self._health = Health()
         self._sources: Mapping[str, str] = {}
         self._interval_seconds = settings.interval_seconds
+        self._affordable_seconds = 0.0
         self._changed = Event()
         self._stopped = Event()
         self._due = math.inf
@@ -238,11 +239,12 @@ class Sampler:
         """
         sources = {name: reading.source for name, reading in readings.items()}
         settings = self._settings
-        wanted = self._interval_seconds
         if sources == self._sources:
-            wanted = cpu_seconds / settings.cpu_budget
+            self._affordable_seconds = cpu_seconds / settings.cpu_budget
         self._sources = sources
-        self._interval_seconds = max(settings.interval_seconds, min(wanted, settings.max_interval_seconds))
+        self._interval_seconds = max(
+            settings.interval_seconds, min(self._affordable_seconds, settings.max_interval_seconds)
+        )
 
 
 def read_ephemeral_ports(procfs: Procfs) -> tuple[range | None, tuple[range, ...]]:

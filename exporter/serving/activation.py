@@ -4,13 +4,13 @@ import os
 import socket
 from typing import Final
 
-from exporter.serving.server import Listener, ServerError, adopt
+from exporter.serving.addresses import ServerError
 
 _FIRST_DESCRIPTOR: Final = 3
 
 
-def take_listeners() -> list[Listener]:
-    """Return a listener for each socket that was handed to this process, and to no child of it.
+def take_listeners() -> list[socket.socket]:
+    """Return each socket that was handed to this process, and to no child of it.
 
     Raises ServerError.
     """
@@ -18,7 +18,7 @@ def take_listeners() -> list[Listener]:
     os.environ.pop("LISTEN_FDNAMES", None)
     if process != str(os.getpid()) or not count.isdecimal() or not int(count):
         raise ServerError("there is no such socket: a socket unit of systemd has to start this command")
-    return adopt([_take(_FIRST_DESCRIPTOR + number) for number in range(int(count))])
+    return [_take(_FIRST_DESCRIPTOR + number) for number in range(int(count))]
 
 
 def _take(descriptor: int) -> socket.socket:
@@ -32,4 +32,5 @@ def _take(descriptor: int) -> socket.socket:
         raise ServerError(
             f"descriptor {descriptor}: no listening TCP socket; see systemd.socket(5), Accept=no"
         )
+    taken.setblocking(False)  # noqa: FBT003 - the standard library names no keyword
     return taken

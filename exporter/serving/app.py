@@ -1,30 +1,39 @@
-"""Answer HTTP requests: the metrics, a landing page, health and reload."""
+"""Answer requests: the metrics, a landing page, health and reload."""
 
-import asyncio
+import dataclasses
+import ipaddress
+import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from prometheus_client import CollectorRegistry, ProcessCollector
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.sampling.snapshot import Snapshot
+from exporter.serving.access import Passwords
+from exporter.serving.admission import Rejections
 from exporter.serving.landing import describe_configuration, render_landing_page
-from exporter.serving.metrics import ExporterCollector, ReloadStatus, Status
-from exporter.serving.page import Pages
+from exporter.serving.messages import Answer, Request, say
+from exporter.serving.metrics import OwnCollector, ReloadStatus, Status
+from exporter.serving.page import Pages, Taken
+from exporter.serving.parsing import PROBES
+from exporter.serving.security import Security
 
-_SECURITY_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-_RETRY_AFTER_SECONDS: Final = "1"
-_UNGATED: Final = frozenset({"/-/healthy", "/-/ready"})  # a crowd of scrapers is no ill health
-_ANSWER_SECONDS: Final = 10
+_HTML: Final = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+}
+_RETRY_AFTER: Final = {"Retry-After": "1"}
+_READING: Final = ("GET", "HEAD")
+_CHANGING: Final = ("POST", "PUT")
+_OF_BROWSERS: Final = ("origin", "referer", "sec-fetch-site")
 
 log = structlog.get_logger()
+
+Respond = Callable[[Request], Awaitable[Answer]]
 
 
 class ReloadError(Exception):
@@ -36,78 +45,83 @@ class Site:
     """What the application serves and calls.
 
     ``configured`` tells whether there is a configuration file. ``reload`` reads it again; None where POST
-    /-/reload is not enabled. It raises ReloadError.
+    /-/reload is not enabled. It raises ReloadError. ``cpu_budget`` is the share of a core that encoding takes
+    at most.
     """
 
-    snapshot: Callable[[], Snapshot | None]
+    newest: Callable[[], Taken | None]
     configured: bool
     reload_status: Callable[[], ReloadStatus]
     healthy: Callable[[], bool]
     reload: Callable[[], Awaitable[None]] | None
     telemetry_path: str
     max_requests: int
+    cpu_budget: Callable[[], float]
+    log_lines_lost: Callable[[], int]
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The newest snapshot."""
+        taken = self.newest()
+        return taken and taken.snapshot
 
 
-def create_app(site: Site) -> ASGIApp:
-    """Return the ASGI application that serves a site."""
-    rejections = _Rejections()
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(
-        ExporterCollector(site.snapshot, lambda: Status(site.reload_status(), rejections.number)),
-    )
-    ProcessCollector(registry=registry)
-    routes = _Routes(site, Pages(registry, lambda: (site.snapshot(), site.reload_status())))
-    app = Starlette(
-        routes=[
-            Route(site.telemetry_path, routes.metrics),
-            Route("/", routes.landing_page),
-            Route("/-/healthy", routes.healthy),
-            Route("/-/ready", routes.ready),
-            Route("/-/reload", routes.reload, methods=["POST", "PUT"]),
-        ],
-    )
-    app.router.redirect_slashes = False
-    return _Gate(app, site.max_requests, rejections)
+class App:
+    """Serves a site, at most ``max_requests`` requests at once, and half as many of one client."""
 
-
-@dataclass(slots=True)
-class _Rejections:
-    number: int = 0
-
-
-class _Gate:
-    """Lets so many requests in at once, and turns the rest away before they cost anything."""
-
-    def __init__(self, app: ASGIApp, max_requests: int, rejections: _Rejections) -> None:
-        self._app = app
-        self._free = max_requests
-        self._rejections = rejections
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in _UNGATED:
-            await self._app(scope, receive, send)
-        elif self._free == 0:
-            self._rejections.number += 1
-            refusal = PlainTextResponse("busy\n", 503, {"Retry-After": _RETRY_AFTER_SECONDS})
-            await refusal(scope, receive, send)
-        else:
-            self._free -= 1
-            try:
-                async with asyncio.timeout(_ANSWER_SECONDS):
-                    await self._app(scope, receive, send)
-            except TimeoutError:
-                log.debug("a client did not read its answer in time")
-            finally:
-                self._free += 1
-
-
-class _Routes:
-    def __init__(self, site: Site, pages: Pages) -> None:
+    def __init__(self, site: Site, security: Security, rejections: Rejections) -> None:
         self._site = site
-        self._pages = pages
+        self._security = security
+        self._passwords = Passwords()
+        self._rejections = rejections
+        self._under_way = Counter[bytes]()
+        self._most = site.max_requests
+        self._most_of_one = max(1, site.max_requests // 2)  # the rest is for others
+        self._age_seconds: float | None = None
         self._encoding_fails = False
+        own = CollectorRegistry(auto_describe=False)
+        own.register(OwnCollector(self._describe))
+        ProcessCollector(registry=own)
+        self._pages = Pages(site.newest, own, self._show_age, site.cpu_budget)
+        self._routes: Mapping[str, tuple[tuple[str, ...], Respond]] = {
+            site.telemetry_path: (_READING, self._metrics),
+            "/": (_READING, self._landing_page),
+            "/-/healthy": (_READING, self._healthy),
+            "/-/ready": (_READING, self._ready),
+            "/-/reload": (_CHANGING, self._reload),
+        }
 
-    async def metrics(self, request: Request) -> Response:
+    async def respond(self, request: Request) -> Answer:
+        """Answer a request of whoever may ask."""
+        settings = self._security.settings
+        if self._security.is_broken:
+            return say(500, "the web configuration is wrong; the log says why", rejected="misconfigured")
+        refusal = await self._passwords.refuse(settings.users, request) if settings.users else None
+        answer = refusal or await self._route(request)
+        if settings.headers:
+            return dataclasses.replace(answer, headers={**answer.headers, **settings.headers})
+        return answer
+
+    async def _route(self, request: Request) -> Answer:
+        methods, respond = self._routes.get(request.path, ((), None))
+        if respond is None:
+            return say(404, "no such page")
+        if request.method not in methods:
+            return say(405, f"{' or '.join(methods)} only", {"Allow": ", ".join(methods)})
+        # A crowd of scrapers is no ill health, and a reload that hangs keeps no scraper out.
+        if request.path in PROBES or respond == self._reload:
+            return await respond(request)
+        if self._under_way.total() >= self._most or self._under_way[request.peer] >= self._most_of_one:
+            return say(503, "busy", _RETRY_AFTER, rejected="busy")
+        self._under_way[request.peer] += 1
+        try:
+            return await respond(request)
+        finally:
+            self._under_way[request.peer] -= 1
+            if not self._under_way[request.peer]:
+                del self._under_way[request.peer]
+
+    async def _metrics(self, request: Request) -> Answer:
         headers = request.headers
         try:
             page = await self._pages.get(headers.get("accept", ""), headers.get("accept-encoding", ""))
@@ -115,31 +129,68 @@ class _Routes:
             if not self._encoding_fails:
                 log.exception("the page cannot be encoded")
             self._encoding_fails = True
-            return PlainTextResponse("the page cannot be encoded; the log says why\n", 503)
+            return say(503, "the page cannot be encoded; the log says why")
         self._encoding_fails = False
-        return Response(page.body, headers=page.headers)
+        return page
 
-    async def landing_page(self, _: Request) -> Response:
+    async def _landing_page(self, _: Request) -> Answer:
         site = self._site
         configuration = describe_configuration(site.reload_status(), configured=site.configured)
-        page = render_landing_page(site.snapshot(), configuration, site.telemetry_path, time.time())
-        return HTMLResponse(page, headers={"Content-Security-Policy": _SECURITY_POLICY})
+        page = render_landing_page(site.snapshot, configuration, site.telemetry_path, time.time())
+        return Answer(200, [page.encode()], _HTML)
 
-    async def healthy(self, _: Request) -> Response:
+    async def _healthy(self, _: Request) -> Answer:
         if self._site.healthy():
-            return PlainTextResponse("netstat-exporter is healthy\n")
-        return PlainTextResponse("no snapshots are taken any more\n", 503)
+            return say(200, "netstat-exporter is healthy")
+        return say(503, "no snapshots are taken any more")
 
-    async def ready(self, _: Request) -> Response:
-        if self._site.snapshot():
-            return PlainTextResponse("netstat-exporter is ready\n")
-        return PlainTextResponse("the first snapshot is under way\n", 503)
+    async def _ready(self, _: Request) -> Answer:
+        if self._site.newest():
+            return say(200, "netstat-exporter is ready")
+        return say(503, "the first snapshot is under way")
 
-    async def reload(self, _: Request) -> Response:
+    async def _reload(self, request: Request) -> Answer:
+        if is_from_a_page(request):
+            text = "not for a browser's page; ask by address, without Origin and Referer"
+            return say(403, text, rejected="foreign_origin")
         if self._site.reload is None:
-            return PlainTextResponse("not enabled: start with --web.enable-lifecycle\n", 403)
+            return say(403, "not enabled: start with --web.enable-lifecycle")
         try:
             await self._site.reload()
         except ReloadError as error:
-            return PlainTextResponse(f"{error}\n", 500)
-        return PlainTextResponse("reloaded\n")
+            return say(500, str(error))
+        return say(200, "reloaded")
+
+    def _describe(self) -> Status:
+        return Status(
+            self._site.reload_status(),
+            connections_rejected=self._rejections.connections,
+            requests_rejected=self._rejections.requests,
+            log_lines_lost=self._site.log_lines_lost(),
+            snapshot_age_seconds=self._age_seconds,
+        )
+
+    def _show_age(self, age_seconds: float | None) -> None:
+        self._age_seconds = age_seconds
+
+
+def is_from_a_page(request: Request) -> bool:
+    """Tell whether a browser may have sent this for a page of anybody's.
+
+    Browsers say so in a header. Old ones do not where they take the page and us for one site, because a name
+    of the page's owner leads here; so a name with a dot has to be that of this host.
+    """
+    if any(name in request.headers for name in _OF_BROWSERS):
+        return True
+    host = request.headers.get("host", "").lower()
+    host = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    own = socket.gethostname().lower()
+    return not (_is_address(host) or "." not in host or host == own or host.startswith(f"{own}."))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

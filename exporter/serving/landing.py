@@ -25,7 +25,7 @@ def render_landing_page(snapshot: Snapshot | None, configuration: str, path: str
 def describe_configuration(reload: ReloadStatus, *, configured: bool) -> str:
     """Return how the last reading of the configuration went, where there is one to be read."""
     if not reload.successful:
-        return "wrong at the last reload: the old one holds"
+        return "wrong at the last reload, the old one is in force"
     return "read" if configured else "no file is given: the defaults hold"
 
 

@@ -3,8 +3,8 @@
 import contextlib
 import json
 import platform
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Final
 
@@ -31,7 +31,10 @@ class Status:
     """What there is to say of the exporter itself at one moment."""
 
     reload: ReloadStatus
-    requests_rejected: int = 0
+    connections_rejected: Mapping[str, int] = field(default_factory=dict)
+    requests_rejected: Mapping[str, int] = field(default_factory=dict)
+    log_lines_lost: int = 0
+    snapshot_age_seconds: float | None = None
 
 
 def _find_revision() -> str:
@@ -72,26 +75,53 @@ OWN_METRICS: Final = (
         lambda status: {(): status.reload.success_at_seconds},
     ),
     OwnMetric(
-        "netstat_exporter_http_requests_rejected_total",
-        "Requests answered with 503 because as many as --web.max-requests were under way.",
+        "netstat_exporter_snapshot_age_seconds",
+        "Time since the snapshot on this page was taken, on the monotonic clock.",
         (),
-        lambda status: {(): status.requests_rejected},
+        lambda status: {} if status.snapshot_age_seconds is None else {(): status.snapshot_age_seconds},
+    ),
+    OwnMetric(
+        "netstat_exporter_http_connections_rejected_total",
+        "Connections closed without an answer to a request, by reason.",
+        ("reason",),
+        lambda status: {(reason,): number for reason, number in status.connections_rejected.items()},
+    ),
+    OwnMetric(
+        "netstat_exporter_http_requests_rejected_total",
+        "Requests refused, by reason; busy means that as many as --web.max-requests were under way.",
+        ("reason",),
+        lambda status: {(reason,): number for reason, number in status.requests_rejected.items()},
+    ),
+    OwnMetric(
+        "netstat_exporter_log_lines_lost_total",
+        "Log lines dropped because standard error did not take them in time.",
+        (),
+        lambda status: {(): status.log_lines_lost},
     ),
 )
 """What the exporter says of itself, from the first moment on."""
 
 
-class ExporterCollector(Collector):
-    """Collects the newest snapshot, once there is one, and the exporter's own status."""
+class SnapshotCollector(Collector):
+    """Collects what a snapshot has, once there is one."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot | None], status: Callable[[], Status]) -> None:
+    def __init__(self, snapshot: Callable[[], Snapshot | None]) -> None:
         self._snapshot = snapshot
+
+    def collect(self) -> Iterator[Family]:
+        """Yield every metric of a snapshot, its series sorted."""
+        if snapshot := self._snapshot():
+            yield from (_fill(metric, snapshot.samples.get(metric.name, {})) for metric in METRICS)
+
+
+class OwnCollector(Collector):
+    """Collects what the exporter says of itself."""
+
+    def __init__(self, status: Callable[[], Status]) -> None:
         self._status = status
 
     def collect(self) -> Iterator[Family]:
-        """Yield every metric, its series sorted."""
-        if snapshot := self._snapshot():
-            yield from (_fill(metric, snapshot.samples.get(metric.name, {})) for metric in METRICS)
+        """Yield every metric of the status."""
         status = self._status()
         yield from (_fill(metric, metric.samples(status)) for metric in OWN_METRICS)
 

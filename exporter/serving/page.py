@@ -1,76 +1,136 @@
-"""Encode the metrics page: at most once per snapshot and format, off the event loop."""
+"""Encode the metrics page: what a snapshot has once per snapshot and format, what changes at each scrape.
+
+A page is two parts. The first, all of the sockets, is encoded off the event loop when it is first asked for,
+and is the same bytes for everybody until there is another snapshot. The second is what the exporter says of
+itself, such as the age of that snapshot, and is small. Both make one gzip stream without compressing the
+first part twice: deflate allows a stream to be put together from parts that refer to nothing before them,
+see RFC 1951.
+"""
 
 import asyncio
-import gzip
+import struct
+import time
+import zlib
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder, gzip_accepted
+from prometheus_client.exposition import choose_encoder
 
 from exporter.sampling.snapshot import Snapshot
-from exporter.serving.metrics import ExporterCollector, Status
+from exporter.serving.messages import Answer
+from exporter.serving.metrics import OwnCollector, SnapshotCollector, Status
+from exporter.serving.negotiation import accepts_gzip, prefers_openmetrics
+from exporter.threads import run_in_thread
 
 # Whatever versions and escapings a client lists, it gets one of two: our names need nothing newer.
 _OPENMETRICS: Final = choose_encoder("application/openmetrics-text;version=1.0.0")
 _TEXT: Final = choose_encoder("text/plain;version=0.0.4")
+_END_OF_OPENMETRICS: Final = b"# EOF\n"
 _GZIP_LEVEL: Final = 1  # a page of labels shrinks to a tenth already
+_GZIP_HEAD: Final = b"\x1f\x8b\x08\0\0\0\0\0\x04\xff"  # deflate, no name, no time; RFC 1952
+
+
+class Taken(NamedTuple):
+    """A snapshot, and when it was taken, on the monotonic clock."""
+
+    snapshot: Snapshot
+    at_seconds: float
+
+
+class _Part(NamedTuple):
+    """The first part of a page, as it is sent, and what the end of gzip has to tell of it."""
+
+    taken: Taken | None
+    body: bytes
+    size: int
+    checksum: int
 
 
 def encode_text(snapshot: Snapshot, status: Status) -> bytes:
     """Return a page of a snapshot as Prometheus text, without the metrics of the process."""
     registry = CollectorRegistry()
-    registry.register(ExporterCollector(lambda: snapshot, lambda: status))
+    registry.register(SnapshotCollector(lambda: snapshot))
+    registry.register(OwnCollector(lambda: status))
     encode, _ = _TEXT
     return encode(registry)
-
-
-class Page(NamedTuple):
-    """An encoded page and the headers that say how."""
-
-    body: bytes
-    headers: dict[str, str]
 
 
 class Pages:
     """The metrics page, in whichever format is asked for.
 
-    ``state`` returns what a page is made of: it is encoded again when one of these is another object.
+    ``newest`` returns the newest snapshot, ``own`` has what is collected at each scrape, given the age of the
+    snapshot on the page by ``show_age``. To encode takes at most ``cpu_budget`` of one core: until it may be
+    done again, the page is that of the snapshot before.
     """
 
-    def __init__(self, registry: CollectorRegistry, state: Callable[[], tuple[object, ...]]) -> None:
-        self._registry = registry
-        self._state = state
-        self._encoded_from: tuple[object, ...] = ()
-        self._pages: dict[tuple[bool, bool], asyncio.Future[Page]] = {}
+    def __init__(
+        self,
+        newest: Callable[[], Taken | None],
+        own: CollectorRegistry,
+        show_age: Callable[[float | None], None],
+        cpu_budget: Callable[[], float],
+    ) -> None:
+        self._newest = newest
+        self._own = own
+        self._show_age = show_age
+        self._cpu_budget = cpu_budget
+        self._not_before_seconds = 0.0
+        self._shown: Taken | None = None
+        self._parts: dict[tuple[bool, bool], asyncio.Future[_Part]] = {}
 
-    async def get(self, accept: str, accept_encoding: str) -> Page:
+    async def get(self, accept: str, accept_encoding: str) -> Answer:
         """Return the page as a client's headers ask for it; requests at the same time share one encoding."""
-        state = self._state()
-        if list(map(id, state)) != list(map(id, self._encoded_from)):
-            self._encoded_from, self._pages = state, {}
-        variant = _prefers_openmetrics(accept), gzip_accepted(accept_encoding)
-        if variant not in self._pages or self._pages[variant].cancelled():
-            self._pages[variant] = asyncio.ensure_future(asyncio.to_thread(self._encode, *variant))
-        page = self._pages[variant]
+        as_openmetrics, zipped = prefers_openmetrics(accept), accepts_gzip(accept_encoding)
+        part = await self._get_part(as_openmetrics, zipped)
+        end = self._encode_end(part.taken, as_openmetrics)
+        _, content_type = _OPENMETRICS if as_openmetrics else _TEXT
+        headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
+        if not zipped:
+            return Answer(200, [part.body, end], headers)
+        trailer = struct.pack("<II", zlib.crc32(end, part.checksum), (part.size + len(end)) & 0xFFFFFFFF)
+        zipped_end = _deflate(end, zlib.Z_FINISH) + trailer
+        return Answer(200, [_GZIP_HEAD, part.body, zipped_end], {**headers, "Content-Encoding": "gzip"})
+
+    async def _get_part(self, as_openmetrics: bool, zipped: bool) -> _Part:  # noqa: FBT001
+        newest = self._newest()
+        may_encode = self._shown is None or time.monotonic() >= self._not_before_seconds
+        if newest is not self._shown and may_encode:
+            self._shown, self._parts = newest, {}
+        variant = as_openmetrics, zipped
+        if variant not in self._parts or self._parts[variant].cancelled():
+            self._parts[variant] = asyncio.ensure_future(self._make_part(self._shown, *variant))
+        part = self._parts[variant]
         try:
-            return await asyncio.shield(page)
+            return await asyncio.shield(part)
         except Exception:
-            self._pages.pop(variant, None)
+            self._parts.pop(variant, None)
             raise
 
-    def _encode(self, as_openmetrics: bool, zipped: bool) -> Page:  # noqa: FBT001
-        encode, content_type = _OPENMETRICS if as_openmetrics else _TEXT
-        body = encode(self._registry)
-        headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
-        if zipped:
-            return Page(gzip.compress(body, _GZIP_LEVEL, mtime=0), {**headers, "Content-Encoding": "gzip"})
-        return Page(body, headers)
+    async def _make_part(self, taken: Taken | None, as_openmetrics: bool, zipped: bool) -> _Part:  # noqa: FBT001
+        part, cpu_seconds = await run_in_thread(_encode_part, taken, as_openmetrics, zipped)
+        start_seconds = max(time.monotonic(), self._not_before_seconds)
+        self._not_before_seconds = start_seconds + cpu_seconds / self._cpu_budget()
+        return part
+
+    def _encode_end(self, taken: Taken | None, as_openmetrics: bool) -> bytes:  # noqa: FBT001
+        self._show_age(time.monotonic() - taken.at_seconds if taken else None)
+        encode, _ = _OPENMETRICS if as_openmetrics else _TEXT
+        return encode(self._own)
 
 
-def _prefers_openmetrics(accept: str) -> bool:
-    try:
-        _, content_type = choose_encoder(accept)
-    except (TypeError, ValueError):  # prometheus_client on a version that is none
-        return False
-    return content_type.startswith("application/openmetrics-text")
+def _encode_part(taken: Taken | None, as_openmetrics: bool, zipped: bool) -> tuple[_Part, float]:  # noqa: FBT001
+    """Encode what a snapshot has, and say what CPU time it took."""
+    started = time.thread_time()
+    registry = CollectorRegistry()
+    registry.register(SnapshotCollector(lambda: taken and taken.snapshot))
+    encode, _ = _OPENMETRICS if as_openmetrics else _TEXT
+    text = encode(registry).removesuffix(_END_OF_OPENMETRICS)
+    body = _deflate(text, zlib.Z_FULL_FLUSH) if zipped else text
+    return _Part(taken, body, len(text), zlib.crc32(text)), time.thread_time() - started
+
+
+def _deflate(data: bytes, flush: int) -> bytes:
+    """Compress to a stretch of a deflate stream that begins and ends at a byte, and refers to no other."""
+    compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return compressor.compress(data) + compressor.flush(flush)

@@ -20,7 +20,7 @@ from tests.support.live.namespace import Namespace, inside
 from tests.support.patience import wait_until
 from tests.support.prometheus import running_prometheus
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 DIVISOR = 240
 CONFIG = "interval: 100ms\ncpu_budget: 1\nages: {stuck_after: 250ms}\n"

@@ -8,7 +8,7 @@ from tests.support import requirements
 from tests.support.e2e import host_limits
 from tests.support.live.own_kernel import run_in_own_kernel
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 LIMIT_SECONDS = 150
 

@@ -7,11 +7,12 @@ import sys
 
 import pytest
 
+from tests.support import requirements
 from tests.support.daemon import ROOT
 from tests.support.e2e.demo import INTERRUPTED
 from tests.support.e2e.story import tell_story
 
-pytestmark = [pytest.mark.live, pytest.mark.usefixtures("isolation")]
+pytestmark = [pytest.mark.live, pytest.mark.long, pytest.mark.usefixtures("isolation")]
 
 DIVISOR = 240
 
@@ -22,6 +23,8 @@ def test_alerts_tell_of_a_leak_until_it_is_mended() -> None:
 
 def test_nothing_is_left_of_an_interrupted_demo() -> None:
     """Ctrl-C is a SIGINT for all processes of the terminal."""
+    for package in ("prometheus", "prometheus-alertmanager"):
+        requirements.require_command(package, package)
     pipe = subprocess.PIPE
     command = [sys.executable, "-m", "tests.support.e2e.demo"]
     with subprocess.Popen(

@@ -1,5 +1,6 @@
 """Rows are what a naive reader of the table would find; what is no row is counted, and never raises."""
 
+import re
 import tracemalloc
 from collections.abc import Iterator
 
@@ -7,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.kernel import states
+from exporter.kernel import procnet, states
 from exporter.kernel.counters import parse_sockstat
 from exporter.kernel.procnet import ProcnetError, parse_table
-from exporter.kernel.rows import Listener
+from exporter.kernel.rows import Listener, Queues
 from exporter.kernel.tables import TABLES
 from tests.support.kernel.parsed import (
     GOOD,
@@ -31,6 +32,15 @@ from tests.support.procfs_tree import (
 )
 
 LONGEST_TABLE_LINES = 40
+
+
+def test_sample_in_the_description() -> None:
+    """What the row at the top of the module says is what is read of it."""
+    found = re.search(r"^    (0: .*) \.\.\.$", str(procnet.__doc__), re.MULTILINE)
+    assert found
+    (socket,) = parse("tcp", HEADER + found[1].encode() + b"\n").sockets
+    loopback = bytes([127, 0, 0, 1]).ljust(16, b"\0")
+    assert (states.CLOSE_WAIT, 8080, 50000, Queues(0, 1), loopback, loopback, 24362) == socket
 
 
 @pytest.mark.parametrize("table", INTERNET)
@@ -124,7 +134,7 @@ def test_greatest_values_are_kept_exactly() -> None:
     row = print_row("tcp", Printed(65535, 65535, 1, 2**32 - 1, 2**32 - 1, inode=2**64 - 1))
     row = row.replace(b"     0        0 ", b" 4294967295        0 ")
     assert b" 4294967295 " in row
-    assert [(65535, 65535, 1, 2**64 - 1)] == parse("tcp", HEADER + row).rows
+    assert [(1, 65535, 65535, Queues(2**32 - 1, 2**32 - 1))] == parse("tcp", HEADER + row).rows
 
 
 @pytest.mark.parametrize("state", ["00", "0C", "0D", "0E", "FF", "ZZ", "--"])
@@ -134,7 +144,7 @@ def test_unknown_state_is_counted_as_such(table: str, state: str) -> None:
     rows = [print_row(table, Printed(i, state=7, send=3, peer=i)) for i in (1, 2)]
     rows[1] = rows[1].replace(b" 07 ", f" {state} ".encode())
     parsed = parse(table, print_table(table) + b"".join(rows))
-    assert [(1, 0, 7, 3 << 32), (2, 0, states.UNKNOWN, 3 << 32)] == parsed.rows
+    assert [(states.UNKNOWN, 2, 0, Queues(3, 0)), (7, 1, 0, Queues(3, 0))] == parsed.rows
     assert parsed.malformed == 0
 
 
@@ -142,16 +152,16 @@ def test_unknown_state_is_counted_as_such(table: str, state: str) -> None:
 def test_state_that_only_tcp_has(table: str) -> None:
     """UDP's sockets do not listen, even where a row says so."""
     parsed = parse(table, print_table(table, [Printed(5, state=states.LISTEN, receive=2)]))
-    assert [(5, 0, states.UNKNOWN, 2)] == parsed.rows
+    assert [(states.UNKNOWN, 5, 0, Queues(0, 2))] == parsed.rows
     assert not parsed.listeners
 
 
 def test_listeners_come_apart() -> None:
     """Their receive queue counts connections, and procfs has no limit."""
-    content = print_table("tcp", [Printed(80, state=states.LISTEN, receive=3), Printed(80, 5)])
+    content = print_table("tcp", [Printed(80, state=states.LISTEN, receive=3, inode=7), Printed(80, 5)])
     (batch,) = parse_table(TABLES["tcp"], [content])
-    assert [Listener(80, 3, None)] == batch.listeners
-    assert [(80, 5, states.ESTABLISHED, 0)] == list(batch.rows)
+    assert [Listener(80, bytes(16), 3, None, 7, 0)] == batch.listeners
+    assert [(states.ESTABLISHED, 80, 5, 0)] == list(batch.unpack())
 
 
 def test_fin_wait2_of_both_kinds() -> None:
@@ -172,7 +182,9 @@ def peak_bytes(blocks: int) -> int:
     """Return how much memory it took at most to go through a table of so many blocks."""
     tracemalloc.start()
     try:
-        found = sum(sum(1 for _ in batch.rows) for batch in parse_table(TABLES["tcp"], print_blocks(blocks)))
+        found = sum(
+            sum(1 for _ in batch.unpack()) for batch in parse_table(TABLES["tcp"], print_blocks(blocks))
+        )
         assert 400 * blocks == found
         return tracemalloc.get_traced_memory()[1]
     finally:

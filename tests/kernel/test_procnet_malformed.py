@@ -1,7 +1,10 @@
 """What is no row is counted, costs no other row, and never raises."""
 
+from collections import Counter
+from collections.abc import Hashable, Iterable
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from exporter.kernel.procnet import ProcnetError
@@ -80,7 +83,33 @@ def test_damage_stays_in_its_row(table: str, damages: list[tuple[int, int]]) -> 
     alone = [parse(table, header, line) for line in split_lines(bytes(text))]
     together = parse(table, header, bytes(text))
     assert sorted(row for parsed in alone for row in parsed.rows) == together.rows
+    assert sorted(socket for parsed in alone for socket in parsed.sockets) == together.sockets
+    assert sorted(each for parsed in alone for each in parsed.dropping) == together.dropping
     assert sum(parsed.malformed for parsed in alone) == together.malformed
+    assert len(together.dropping) <= together.listed
+
+
+@pytest.mark.parametrize("table", ["tcp", "tcp6"])
+@given(line=st.integers(0, 1000), damages=damages)
+def test_damage_of_a_row_of_tcp(table: str, line: int, damages: list[tuple[int, int]]) -> None:
+    """All other sockets are the same, but where it came to look like one of them."""
+    header, *lines = split_lines(read_captured(table))
+    lines = lines[::4]
+    line %= len(lines)
+    damaged = bytearray(lines[line])
+    for place, byte in damages:
+        damaged[place % (len(damaged) - 1)] = byte
+    found = parse(table, header + b"".join([*lines[:line], bytes(damaged), *lines[line + 1 :]]))
+    others = parse(table, header + b"".join([*lines[:line], *lines[line + 1 :]]))
+    assume(not found.repeated)
+    assert not [*difference(others.sockets, found.sockets), *difference(others.listeners, found.listeners)]
+    added = found.listed - others.listed
+    assert added == len(found.rows) + found.malformed - len(others.rows) == 1 + damaged[:-1].count(b"\n")
+
+
+def difference(these: Iterable[Hashable], those: Iterable[Hashable]) -> list[Hashable]:
+    """Return what is among these more often than among those."""
+    return list((Counter(these) - Counter(those)).elements())
 
 
 junk = st.one_of(

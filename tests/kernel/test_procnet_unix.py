@@ -24,13 +24,13 @@ from tests.support.procfs_tree import (
 def test_unix_state(state: int, flags: int, expected: int) -> None:
     """Listening is a flag."""
     parsed = parse("unix", UNIX_HEADER + print_unix_row(state, flags))
-    assert [(0, 0, expected, 0)] == parsed.rows
+    assert [(expected, 0, 0, (0, 0))] == parsed.rows
 
 
 def test_captured_unix_table() -> None:
     """The line break in one name is a malformed row; what another name forges counts, as nothing tells it."""
     parsed = parse("unix", read_captured("unix"))
-    assert Counter({1: 6, 2: 3, 3: 11, states.LISTEN: 2}) == Counter(row[2] for row in parsed.rows)
+    assert Counter({1: 6, 2: 3, 3: 11, states.LISTEN: 2}) == Counter(row[0] for row in parsed.rows)
     assert parsed.malformed == 1
 
 

@@ -1,106 +1,149 @@
-"""Rows of sock_diag are those of procfs: two captures of the same sockets count the same."""
+"""Tables are walked as the kernel can best list them, and real sockets are in them."""
 
-from pathlib import Path
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import chain
 from socket import AF_INET, AF_INET6
-from struct import pack
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from exporter.kernel import sockdiag, states
-from exporter.kernel.netlink import Block, Cutter
-from exporter.kernel.procnet import parse_table
-from exporter.kernel.rows import Batch, Listener
-from exporter.kernel.sockdiag import parser_of, question_of
-from exporter.kernel.tables import TABLES
-from tests.support.kernel.messages import SHUTDOWN, inet, message
-from tests.support.twins import IN_SOCKDIAG, count_table, without_forgery
+from exporter.kernel.inet_diag import DiagRows
+from exporter.kernel.netlink import Block, Question, Reason, SockDiagError
+from exporter.kernel.rows import Listener, ListenerRows, Rows
+from exporter.kernel.sockdiag import read_bound, read_listeners, walk_tables
+from exporter.kernel.tables import TABLES, Table
+from tests.support.kernel.messages import inet
+from tests.support.kernel.parsed import check_rows, parse
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
-
-
-def parse(table: str, *messages: bytes) -> Batch:
-    """Parse messages as they arrive in one datagram."""
-    batch = parser_of(TABLES[table])(
-        Cutter(question_of(TABLES[table]).shortest).cut(memoryview(b"".join(messages)))
-    )
-    return batch._replace(rows=sorted(batch.rows))
+BOTH = [TABLES["tcp"], TABLES["tcp6"]]
+PATIENCE_SECONDS = 10
 
 
-@pytest.mark.parametrize("table", IN_SOCKDIAG)
-def test_recorded_dump_counts_as_its_twin(table: str) -> None:
-    """Every tally and total is the same; only the row that a unix socket's name forges is not in a dump."""
-    datagrams = (FIXTURES / f"sockdiag_{table}.bin").read_bytes()
-    cutter = Cutter(question_of(TABLES[table]).shortest)
-    diag = count_table(table, [parser_of(TABLES[table])(cutter.cut(memoryview(datagrams)))])
-    assert cutter.done
-    text = (FIXTURES / "proc" / "self" / "net" / table).read_bytes()
-    assert without_forgery(count_table(table, parse_table(TABLES[table], [text]))) == diag
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """Listen on loopback."""
+    with socket.create_server(("127.0.0.1", 0), backlog=7) as server:
+        yield server
 
 
-def test_fields_of_a_row() -> None:
-    """Ports are in network order, the queues in the machine's; what was received comes first in a message."""
-    assert [(1, 65534, 1, 0x01020304_05060708)] == parse(
-        "tcp", inet((1, 65534), 1, (0x05060708, 0x01020304), SHUTDOWN)
-    ).rows
+def inode_of(one: socket.socket) -> int:
+    """Return the inode by which the kernel knows a socket."""
+    return os.fstat(one.fileno()).st_ino
 
 
-def test_listeners_come_with_their_limit() -> None:
-    batch = parse("tcp", inet((80, 0), 10, (3, 128), SHUTDOWN), inet((80, 9), 1, attributes=SHUTDOWN))
-    assert Batch([Listener(80, 3, 128)], [(80, 9, 1, 0)], 2) == batch
+def walk(*names: str, want_drops: bool = False) -> list[tuple[str, Rows]]:
+    """Walk tables of this machine, as they are now."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    found = list(walk_tables([TABLES[name] for name in names], deadline, want_drops=want_drops))
+    for _, rows in found:
+        check_rows(rows)
+    return [(table.name, rows) for table, rows in found]
 
 
-@given(st.lists(st.tuples(st.integers(0, 255), st.sampled_from([b"", SHUTDOWN]))))
-def test_unknown_states_have_one_name(given_states: list[tuple[int, bytes]]) -> None:
-    """No row is lost for its state."""
-    for table in ("tcp", "udp"):
-        batch = parse(table, *(inet((1, 2), code, attributes=more) for code, more in given_states))
-        codes = sorted(code if code in TABLES[table].states else states.UNKNOWN for code, _ in given_states)
-        assert len(codes) == batch.listed
-        assert codes == sorted([row[2] for row in batch.rows] + [states.LISTEN] * len(batch.listeners))
+def has_socket(rows: Rows, one: socket.socket) -> bool:
+    """Tell whether a socket is among rows that do not listen."""
+    if not isinstance(rows, DiagRows):
+        return False
+    return inode_of(one) in {origin.inode for origin in rows.origins(range(len(rows.states)))}
 
 
-@pytest.mark.parametrize(
-    ("sockets", "minisockets"),
-    [
-        ([inet((1, 2), states.TIME_WAIT, timer=3)], 1),
-        ([inet((1, 2), states.SYN_RECV, timer=1)], 1),
-        ([inet((1, 2), states.SYN_RECV, attributes=SHUTDOWN, inode=256)], 0),
-        ([inet((1, 2), states.FIN_WAIT2, timer=3)], 1),
-        ([inet((1, 2), states.FIN_WAIT2, attributes=SHUTDOWN)], 0),
-        ([inet((1, 2), states.ESTABLISHED, attributes=SHUTDOWN, timer=3)], 0),
-    ],
-)
-def test_minisockets(sockets: list[bytes], minisockets: int) -> None:
-    """What has no full socket behind it is counted, beside others."""
-    others = [inet((3, 4), states.ESTABLISHED, attributes=SHUTDOWN), inet((5, 6), states.TIME_WAIT, timer=3)]
-    assert minisockets + 1 == parse("tcp", *others, *sockets).minisockets
+@pytest.mark.parametrize("names", [("tcp", "tcp6"), ("tcp",)])
+def test_walk_of_tcp(listener: socket.socket, names: tuple[str, ...]) -> None:
+    """Listeners come first, once, with their limits; connections follow in their tables."""
+    with socket.create_connection(listener.getsockname()) as client:
+        found = walk(*names)
+        assert {"tcp"} == {name for name, rows in found if has_socket(rows, client)}
+    kinds = [isinstance(rows, ListenerRows) for _, rows in found]
+    assert [True] * len(names) == kinds[: len(names)]
+    assert not any(kinds[len(names) :])
+    assert names == tuple(name for name, _ in found[: len(names)])
+    (ours,) = [one for one in found[0][1].listeners if one.inode == inode_of(listener)]
+    assert (listener.getsockname()[1], 7, 1) == (ours.port, ours.limit, ours.waiting)
 
 
-def unix(state: int, *attributes: bytes) -> bytes:
-    """Make a message of unix_diag."""
-    return message(pack("=BBBxIII", 1, 1, state, 7, 0, 0) + b"".join(attributes))
+def test_walk_of_tcp6_alone() -> None:
+    with socket.create_server(("::1", 0), family=AF_INET6) as server:
+        with socket.create_connection(server.getsockname()[:2]) as client:
+            found = walk("tcp6")
+            assert any(has_socket(rows, client) for _, rows in found)
+        assert {"tcp6"} == {name for name, _ in found}
+        assert any(one.inode == inode_of(server) for one in found[0][1].listeners)
 
 
-def test_unix_states() -> None:
-    """They are named as in procfs; what waits for accept is known by its listener alone."""
-    queues = pack("=HHII", 12, 4, 3, 128)
-    rows = parse("unix", unix(1), unix(7), unix(10, SHUTDOWN, queues), unix(10), unix(99)).rows
-    expected = [states.UNKNOWN, 1, 2, 2, 2, 3, states.LISTEN, states.LISTEN]
-    assert [(0, 0, code, 0) for code in expected] == rows
+@pytest.mark.parametrize("want_drops", [False, True])
+def test_walk_of_udp(*, want_drops: bool) -> None:
+    """What a socket dropped is known when it is asked for."""
+    with (
+        socket.socket(AF_INET, socket.SOCK_DGRAM) as receiver,
+        socket.socket(AF_INET, socket.SOCK_DGRAM) as sender,
+    ):
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        receiver.bind(("127.0.0.1", 0))
+        for _ in range(20):
+            sender.sendto(bytes(1000), receiver.getsockname())
+        found = walk("udp", "udp6", want_drops=want_drops)
+        assert {"udp"} == {name for name, rows in found if has_socket(rows, receiver)}
+        dropping = [each for _, rows in found if isinstance(rows, DiagRows) for each in rows.dropping()]
+        ours = {each.drops for each in dropping if each.inode == inode_of(receiver)}
+        assert ({drops_in_text(receiver)} if want_drops else set()) == ours
 
 
-@pytest.mark.parametrize("table", ["tcp", "udp", "unix"])
-@given(payload=st.binary(max_size=60), data=st.data())
-def test_any_message_is_a_row(table: str, payload: bytes, data: st.DataObject) -> None:
-    """Whatever is in it, and behind its fields."""
-    shortest = question_of(TABLES[table]).shortest
-    body = data.draw(st.binary(min_size=shortest - 16, max_size=shortest - 16))
-    whole = message(body + payload)
-    batch = parser_of(TABLES[table])([Block(whole * 2, len(whole))])
-    assert batch.listed == len(batch.listeners) + len(list(batch.rows))
-    assert batch.listed >= 2
+def drops_in_text(one: socket.socket) -> int:
+    """Return what a socket dropped by the text."""
+    with open("/proc/self/net/udp", "rb") as file:
+        found = parse("udp", file.read()).dropping
+    return next(each.drops for each in found if each.inode == inode_of(one))
+
+
+def test_walk_of_unix() -> None:
+    """Ours are there, more than fit in a datagram."""
+    with ExitStack() as stack:
+        for one in chain.from_iterable(socket.socketpair() for _ in range(500)):
+            stack.enter_context(one)
+        found = walk("unix")
+    assert 1000 <= sum(rows.states.count(3) for _, rows in found)
+    assert {("unix", 0)} == {(name, rows.malformed) for name, rows in found}
+
+
+def test_walk_of_raw_sockets_says_when_it_cannot() -> None:
+    """Where the kernel has no diag module for them, that never looks like no sockets."""
+    try:
+        assert {"raw"} >= {name for name, _ in walk("raw")}
+    except SockDiagError as error:
+        assert Reason.UNAVAILABLE == error.reason  # noqa: PT017 - either is right, by the kernel's build
+
+
+def test_listeners_alone(listener: socket.socket) -> None:
+    with socket.create_connection(listener.getsockname()):
+        found = read_listeners(TABLES["tcp"], time.monotonic() + PATIENCE_SECONDS)
+    (ours,) = [one for one in found if one.inode == inode_of(listener)]
+    host, port = listener.getsockname()
+    address = socket.inet_pton(AF_INET, host).ljust(16, b"\0")
+    assert Listener(port, address, 1, 7, inode_of(listener), ours.cgroup_id) == ours
+
+
+def test_bound_alone(listener: socket.socket) -> None:
+    """A kernel before 6.8 lists none; neither listeners nor connections are among them."""
+    with socket.socket() as bound, socket.create_connection(listener.getsockname()) as client:
+        bound.bind(("127.0.0.1", 0))
+        found = {
+            origin.inode: origin for origin in read_bound(TABLES["tcp"], time.monotonic() + PATIENCE_SECONDS)
+        }
+        assert found.keys().isdisjoint({inode_of(listener), inode_of(client)})
+        if ours := found.get(inode_of(bound)):
+            assert bound.getsockname()[1] == ours.local_port
+
+
+def test_sockets_that_are_only_bound_are_in_no_walk() -> None:
+    """Procfs does not list them, and sock_diag does when all states are asked for."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        assert not any(has_socket(rows, bound) for _, rows in walk("tcp", "tcp6"))
 
 
 def test_one_dump_of_both_families_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,10 +152,41 @@ def test_one_dump_of_both_families_is_told_apart(monkeypatch: pytest.MonkeyPatch
     mixed = [inet(ports, 1, family=family) for ports, family in fields]
     datagrams = [mixed, mixed[:1], mixed[1:2]]
     blocks = [[Block(b"".join(messages), len(messages[0]))] for messages in datagrams]
-    monkeypatch.setattr(sockdiag, "dump", lambda _, __: (each for each in blocks))
+    asked: list[Question] = []
+
+    def answer(question: Question, _: float) -> Iterator[list[Block]]:
+        asked.append(question)
+        listening = int.from_bytes(question.request[4:8], sys.byteorder) == 1 << states.LISTEN
+        yield from [] if listening else blocks
+
+    monkeypatch.setattr(sockdiag, "dump", answer)
     found: dict[str, list[int]] = {"tcp": [], "tcp6": []}
-    for table, batch in sockdiag.read_tables([TABLES["tcp"], TABLES["tcp6"]], 0.0):
-        rows = [row[0] for row in batch.rows]
-        assert batch.listed == len(rows)
-        found[table.name] += rows
+    for table, rows in walk_tables(BOTH, 0.0):
+        assert rows.listed == len(rows.states)
+        found[table.name] += [local for _, local, _, _ in rows.unpack()]
     assert {"tcp": [1, 5, 1], "tcp6": [3, 3]} == found
+    assert 3 == len(asked)
+
+
+@pytest.mark.parametrize("tables", [BOTH, BOTH[:1], [TABLES["udp"]], [TABLES["unix"]]])
+def test_walk_that_is_closed_closes_its_dump(tables: list[Table]) -> None:
+    """Also in the midst of the connections, which come after the listeners."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()),
+        socket.socket(type=socket.SOCK_DGRAM) as datagrams,
+    ):
+        datagrams.bind(("127.0.0.1", 0))
+        before = os.listdir("/proc/self/fd")
+        walking = walk_tables(tables, time.monotonic() + PATIENCE_SECONDS)
+        next(rows for _, rows in walking if not isinstance(rows, ListenerRows))
+        assert len(before) < len(os.listdir("/proc/self/fd"))
+        walking.close()
+        assert before == os.listdir("/proc/self/fd")
+
+
+@pytest.mark.parametrize("tables", [BOTH, BOTH[:1], [TABLES["udp"]], [TABLES["unix"]]])
+def test_walk_ends_at_its_deadline(tables: list[Table]) -> None:
+    with pytest.raises(SockDiagError) as caught:
+        list(walk_tables(tables, time.monotonic() - 1))
+    assert Reason.TIMEOUT == caught.value.reason

@@ -8,7 +8,7 @@ import pytest
 from tests.support.live.churn import DUMPS
 from tests.support.live.namespace import Namespace
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 # Of dumps under churn 8 in 584 missed a socket of UDP, and none in 424 one of TCP. See docs/benchmarks.md.
 # At that rate 4 in 60 are wrong in every hundredth run, 11 never; procfs is wrong in nearly all of UDP.

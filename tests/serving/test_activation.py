@@ -11,7 +11,7 @@ from http.client import HTTPConnection
 import pytest
 
 from exporter.serving.activation import take_listeners
-from exporter.serving.server import ServerError
+from exporter.serving.addresses import ServerError
 from tests.support.daemon import COMMAND, PATIENCE_SECONDS, ROOT, Daemon, run_once
 
 FLAG = "--web.systemd-socket"

@@ -1,58 +1,56 @@
 """What a snapshot has is on the page, line for line, and nothing else is."""
 
 import asyncio
+import gzip
+import math
+import time
+import zlib
 from types import MappingProxyType
 
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
-from exporter.sampling.snapshot import ListenerKey, QueueKey, Snapshot, SocketKey, SockstatKey, TableStatus
-from exporter.serving.metrics import FAMILIES, OWN_FAMILIES, ExporterCollector, ReloadStatus, Status
-from exporter.serving.page import Page, Pages, encode_text
+from exporter.sampling.labels import QueueKey, SocketKey
+from exporter.sampling.sampler import METRICS
+from exporter.sampling.snapshot import Snapshot
+from exporter.serving.messages import Answer
+from exporter.serving.metrics import OWN_METRICS, OwnCollector, ReloadStatus, Status
+from exporter.serving.page import Pages, Taken, encode_text
 from tests.support.daemon import Labels, parse_page
 
 HTTPS = SocketKey("tcp", "ipv4", "established", "inbound", "443", 'a "quoted\\" name\n')
 LEAK = SocketKey("tcp", "ipv6", "close_wait", "outbound", "631", "ipp")
 QUEUE = QueueKey("tcp", "ipv4", "inbound", "443", "https")
-TCP = TableStatus(
-    table="tcp",
-    source="procfs",
-    success=True,
-    duration_seconds=0.5,
-    rows=9,
-    malformed_rows_total=1,
-    repeated_rows_total=2,
+STATUS = Status(
+    ReloadStatus(successful=True, success_at_seconds=1.5),
+    connections_rejected={"limit": 6},
+    requests_rejected={"busy": 7},
+    log_lines_lost=8,
+    snapshot_age_seconds=9.5,
 )
-UDP = TableStatus(
-    table="udp",
-    source="procfs",
-    success=False,
-    duration_seconds=0.1,
-    rows=0,
-    malformed_rows_total=0,
-    repeated_rows_total=0,
-)
-STATUS = Status(ReloadStatus(successful=True, success_at_seconds=1.5), requests_rejected=7)
 
 
-def make_snapshot(sockets: dict[SocketKey, int]) -> Snapshot:
-    """Return a snapshot with every kind of value in it."""
+def make_snapshot(sockets: dict[tuple[str, ...], float], taken_at: float = 7.0) -> Snapshot:
+    """Return a snapshot with a gauge of whole numbers, one of others, a counter, and one without labels."""
     return Snapshot(
+        number=1,
         taken_at_seconds=1000.25,
-        sockets=MappingProxyType(sockets),
-        receive_queue_bytes=MappingProxyType({QUEUE: 2**63}),
-        send_queue_bytes=MappingProxyType({QUEUE: 0}),
-        accept_queue_length=MappingProxyType({ListenerKey("tcp", "ipv4", "443", "https"): 3}),
-        accept_queue_limit=MappingProxyType({ListenerKey("tcp", "ipv4", "443", "https"): 8}),
-        measures=MappingProxyType({}),
-        sockstat_difference=MappingProxyType({SockstatKey("tcp", "ipv4"): -2}),
-        tables=(TCP, UDP),
-        ports_folded=4,
-        pass_duration_seconds=0.75,
-        pass_cpu_seconds=0.25,
-        pass_interval_seconds=5.0,
-        passes_total=MappingProxyType({"success": 1, "partial": 2, "failure": 0}),
+        taken_at_monotonic=taken_at,
+        samples=MappingProxyType(
+            {
+                "netstat_sockets": sockets,
+                "netstat_receive_queue_bytes": {QUEUE: 2**63},
+                "netstat_exporter_malformed_rows_total": {("tcp",): 1, ("udp",): 0},
+                "netstat_exporter_table_success": {("tcp",): True, ("udp",): False},
+                "netstat_exporter_pass_duration_seconds": {(): 0.75},
+            }
+        ),
+        tables=(),
+        collectors=(),
+        duration_seconds=0.75,
+        cpu_seconds=0.25,
+        interval_seconds=5.0,
     )
 
 
@@ -65,48 +63,22 @@ def sample(name: str, value: float, **labels: str) -> tuple[tuple[str, Labels], 
 
 
 def test_page_has_exactly_what_the_snapshot_has() -> None:
-    queue = QUEUE._asdict()
     expected = dict(
         [
             sample("netstat_sockets", 12, **HTTPS._asdict()),
             sample("netstat_sockets", 1, **LEAK._asdict()),
-            sample("netstat_receive_queue_bytes", 2**63, **queue),
-            sample("netstat_send_queue_bytes", 0, **queue),
-            sample(
-                "netstat_accept_queue_length", 3, protocol="tcp", family="ipv4", port="443", port_name="https"
-            ),
-            sample(
-                "netstat_accept_queue_limit",
-                8,
-                protocol="tcp",
-                family="ipv4",
-                port="443",
-                port_name="https",
-            ),
-            sample("netstat_exporter_table_success", 1, table="tcp"),
-            sample("netstat_exporter_table_success", 0, table="udp"),
-            sample("netstat_exporter_table_duration_seconds", 0.5, table="tcp"),
-            sample("netstat_exporter_table_duration_seconds", 0.1, table="udp"),
-            sample("netstat_exporter_table_rows", 9, table="tcp"),
-            sample("netstat_exporter_table_rows", 0, table="udp"),
-            sample("netstat_exporter_table_source_info", 1, table="tcp", source="procfs"),
-            sample("netstat_exporter_table_source_info", 1, table="udp", source="procfs"),
+            sample("netstat_receive_queue_bytes", 2**63, **QUEUE._asdict()),
             sample("netstat_exporter_malformed_rows_total", 1, table="tcp"),
             sample("netstat_exporter_malformed_rows_total", 0, table="udp"),
-            sample("netstat_exporter_repeated_rows_total", 2, table="tcp"),
-            sample("netstat_exporter_repeated_rows_total", 0, table="udp"),
-            sample("netstat_exporter_sockstat_difference", -2, protocol="tcp", family="ipv4"),
-            sample("netstat_exporter_ports_folded", 4),
+            sample("netstat_exporter_table_success", 1, table="tcp"),
+            sample("netstat_exporter_table_success", 0, table="udp"),
             sample("netstat_exporter_pass_duration_seconds", 0.75),
-            sample("netstat_exporter_pass_cpu_seconds", 0.25),
-            sample("netstat_exporter_pass_interval_seconds", 5),
-            sample("netstat_exporter_passes_total", 1, result="success"),
-            sample("netstat_exporter_passes_total", 2, result="partial"),
-            sample("netstat_exporter_passes_total", 0, result="failure"),
-            sample("netstat_exporter_last_pass_timestamp_seconds", 1000.25),
             sample("netstat_exporter_config_last_reload_successful", 1),
             sample("netstat_exporter_config_last_reload_success_timestamp_seconds", 1.5),
-            sample("netstat_exporter_http_requests_rejected_total", 7),
+            sample("netstat_exporter_snapshot_age_seconds", 9.5),
+            sample("netstat_exporter_http_connections_rejected_total", 6, reason="limit"),
+            sample("netstat_exporter_http_requests_rejected_total", 7, reason="busy"),
+            sample("netstat_exporter_log_lines_lost_total", 8),
         ]
     )
     found = parse_page(encode_text(SNAPSHOT, STATUS).decode())
@@ -128,74 +100,138 @@ def test_series_come_in_one_order_whatever_the_snapshots_order() -> None:
 
 
 def test_every_help_is_a_sentence() -> None:
-    for text in [family.help for family in FAMILIES] + [family.help for family in OWN_FAMILIES]:
+    for text in [metric.help for metric in (*METRICS, *OWN_METRICS)]:
         assert text[0].isupper()
         assert text.endswith(".")
 
 
 class Site:
-    """A site whose snapshot can be set, and that counts how often its page is collected."""
+    """A site whose snapshot can be set, and that is asked for its own status at every scrape."""
 
-    def __init__(self) -> None:
-        self.snapshot: Snapshot | None = None
-        self.collected = 0
+    def __init__(self, cpu_budget: float = math.inf) -> None:
+        self.taken: Taken | None = None
+        self.age_seconds: float | None = None
         self.failure: Exception | None = None
-        registry = CollectorRegistry()
-        registry.register(ExporterCollector(lambda: self.snapshot, self.status))
-        self.collected = 0
-        self.pages = Pages(registry, lambda: (self.snapshot,))
+        own = CollectorRegistry()
+        own.register(OwnCollector(self.status))
+        self.pages = Pages(lambda: self.taken, own, self.show_age, lambda: cpu_budget)
+
+    def take(self, snapshot: Snapshot, age_seconds: float = 0) -> None:
+        """Have a snapshot that was taken so long ago."""
+        self.taken = Taken(snapshot, time.monotonic() - age_seconds)
+
+    def show_age(self, age_seconds: float | None) -> None:
+        """Have the status show an age."""
+        self.age_seconds = age_seconds
 
     def status(self) -> Status:
-        """Stand for the exporter's own status, of which every page asks once."""
-        self.collected += 1
+        """Stand for the exporter's own status."""
         if self.failure:
             raise self.failure
-        return STATUS
+        return Status(STATUS.reload, snapshot_age_seconds=self.age_seconds)
 
-    def get(self, *asked: tuple[str, str]) -> list[Page]:
+    def get(self, *asked: tuple[str, str]) -> list[Answer]:
         """Get pages, all at the same time."""
 
-        async def get_all() -> list[Page]:
+        async def get_all() -> list[Answer]:
             return await asyncio.gather(*(self.pages.get(accept, encoding) for accept, encoding in asked))
 
         return asyncio.run(get_all())
 
 
-def test_requests_at_one_time_share_one_encoding_and_a_new_snapshot_gets_a_new_one() -> None:
+def read(answer: Answer) -> str:
+    """Return the text of a page."""
+    body = b"".join(answer.parts)
+    return (gzip.decompress(body) if "Content-Encoding" in answer.headers else body).decode()
+
+
+def age(answer: Answer) -> float:
+    """Return the age of the snapshot on a page."""
+    return parse_page(read(answer))["netstat_exporter_snapshot_age_seconds", frozenset()]
+
+
+def test_a_snapshot_is_encoded_once_for_everybody_and_a_new_one_again() -> None:
+    """Whoever asks gets the very same bytes of it, not a copy; so it is for each format."""
     site = Site()
-    site.snapshot = SNAPSHOT
+    site.take(SNAPSHOT)
 
     async def scrape() -> None:
         pages = await asyncio.gather(*(site.pages.get("", "") for _ in range(50)))
-        assert len({id(page) for page in pages}) == 1
-        assert site.collected == 1
-        await site.pages.get("", "gzip")
-        await site.pages.get("application/openmetrics-text", "")
-        assert site.collected == 3
-        site.snapshot = make_snapshot({})
-        assert b"631" not in (await site.pages.get("", "")).body
-        assert site.collected == 4
+        assert len({id(page.parts[0]) for page in pages}) == 1
+        for asked in (("", "gzip"), ("application/openmetrics-text", "")):
+            first, second = [await site.pages.get(*asked) for _ in range(2)]
+            assert first.parts[-2] is second.parts[-2]
+            assert first.parts[-2] is not pages[0].parts[0]
+        site.take(make_snapshot({}))
+        assert "631" not in read(await site.pages.get("", ""))
 
     asyncio.run(scrape())
 
 
+def test_the_age_of_the_snapshot_is_that_of_the_moment() -> None:
+    """It grows from scrape to scrape, though the page of the snapshot is encoded once."""
+    site = Site()
+    site.take(SNAPSHOT, age_seconds=100)
+
+    async def scrape() -> None:
+        first = age(await site.pages.get("", ""))
+        assert first >= 100
+        await asyncio.sleep(0.01)
+        assert first + 0.01 <= age(await site.pages.get("", "")) < first + 100
+
+    asyncio.run(scrape())
+
+
+def test_encoding_keeps_to_the_cpu_budget() -> None:
+    """Until it may be done again, the page is that of the snapshot before, and its age says so."""
+    site = Site(cpu_budget=1e-9)
+    site.take(SNAPSHOT, age_seconds=100)
+
+    async def scrape() -> None:
+        assert "631" in read(await site.pages.get("", ""))
+        site.take(make_snapshot({}))
+        later = await site.pages.get("", "")
+        assert "631" in read(later)
+        assert age(later) >= 100
+
+    asyncio.run(scrape())
+
+
+def test_gzip_holds_the_same_page() -> None:
+    """It is put together from two parts, and is one stream to whoever unzips it."""
+    site = Site()
+    site.take(SNAPSHOT)
+    plain, zipped = site.get(("", ""), ("", "gzip"))
+    assert drop_age(read(plain)) == drop_age(read(zipped))
+    unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    assert unzip.decompress(b"".join(zipped.parts)).decode() == read(zipped)
+    assert unzip.eof
+    assert unzip.unused_data == b""
+
+
+def drop_age(text: str) -> list[str]:
+    """Return the lines of a page but for the age of its snapshot."""
+    return [line for line in text.splitlines() if not line.startswith("netstat_exporter_snapshot_age")]
+
+
 def test_before_the_first_snapshot_a_page_has_what_the_exporter_says_of_itself() -> None:
     (page,) = Site().get(("", ""))
-    names = {name for name, _ in parse_page(page.body.decode())}
+    names = {name for name, _ in parse_page(read(page))}
     assert "netstat_exporter_build_info" in names
     assert "netstat_sockets" not in names
 
 
 def test_openmetrics_is_given_to_whom_it_is_wanted() -> None:
     site = Site()
-    site.snapshot = SNAPSHOT
+    site.take(SNAPSHOT)
     prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
     (page,) = site.get((prometheus, ""))
     assert page.headers["Content-Type"].startswith(
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
     )
-    families = {family.name for family in parse_openmetrics(page.body.decode())}  # type: ignore[no-untyped-call]
+    families = {family.name for family in parse_openmetrics(read(page))}  # type: ignore[no-untyped-call]
     assert {"netstat_sockets", "netstat_exporter_passes"} <= families
+    assert read(page).count("# EOF\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -213,7 +249,7 @@ def test_openmetrics_is_given_to_whom_it_is_wanted() -> None:
 def test_whatever_is_accepted_there_is_a_page(accept: str) -> None:
     (page,) = Site().get((accept, ""))
     assert page.headers["Content-Type"].split(";")[0] in {"text/plain", "application/openmetrics-text"}
-    assert page.body
+    assert read(page)
 
 
 def test_a_page_that_cannot_be_encoded_is_tried_again() -> None:
@@ -224,6 +260,6 @@ def test_a_page_that_cannot_be_encoded_is_tried_again() -> None:
         with pytest.raises(MemoryError):
             await site.pages.get("", "")
         site.failure = None
-        assert (await site.pages.get("", "")).body
+        assert read(await site.pages.get("", ""))
 
     asyncio.run(scrape())

@@ -78,9 +78,11 @@ class Daemon:
 
 
 @contextmanager
-def running_daemon(*flags: str, prefix: Sequence[str] = (), ready: bool = True) -> Iterator[Daemon]:
+def running_daemon(
+    *flags: str, prefix: Sequence[str] = (), ready: bool = True, command: Sequence[str] = COMMAND
+) -> Iterator[Daemon]:
     """Run the daemon with these flags, behind ``prefix`` such as the entry into a namespace."""
-    command = [*prefix, *COMMAND, "--web.listen-address=127.0.0.1:0", "--log.format=json", *flags]
+    command = [*prefix, *command, "--web.listen-address=127.0.0.1:0", "--log.format=json", *flags]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
         daemon = Daemon(process, 0)

@@ -16,9 +16,9 @@ from exporter.kernel.processes import Holder, walk_holders
 from exporter.kernel.tables import TABLES
 from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import OTHER, Metric, OwnerKey, Samples, SocketKey, label_value
+from exporter.sampling.owner_names import name_owner
 from exporter.sampling.reading.lookup import IncrementalLookup
 from exporter.sampling.services.expiring import ExpiringSet
-from exporter.sampling.services.owner_names import name_owner
 from exporter.sampling.services.series import SERIES_KEPT_SECONDS, choose_largest
 from exporter.sampling.services.tracking import EVERY_CGROUP
 

@@ -19,12 +19,15 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from types import MappingProxyType
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple, TypeVar, cast
 
 from exporter.kernel import states
 from exporter.kernel.rows import ADDRESS_BYTES, InetRows, Listener, Origin, Rows, find_places
 from exporter.sampling.services.counting import TableCounter
+
+_Value = TypeVar("_Value")
 
 _NUMBERS: Final = {name: code for code, name in states.TCP.items()}
 _STATE_BITS: Final = 4
@@ -126,15 +129,16 @@ class TrackedTable:
             if (before := self._cohorts.get(key)) is not None:
                 before.sockets -= 1
             cohort.sockets += 1
-        self._cohorts.update(walk.followed)
-        self._inodes.update(walk.inodes)
+        self._cohorts = _merge(self._cohorts, walk.followed)
+        self._inodes = _merge(self._inodes, walk.inodes)
         self._unaccepted, self._named = walk.unaccepted, walk.named
         sighted = Counter[Cohort]()
-        for group, number in walk.groups.items():
+        groups = walk.groups
+        for group, number in groups.items():
             sighted[group.cohort] += number
         if len(self._cohorts) > sum(number for cohort, number in sighted.items() if cohort.sockets):
             self._forget_gone(walk.sighted, sighted)
-        return Tracked(walk.groups, walk.unnamed)
+        return Tracked(groups, walk.unnamed)
 
     def _forget_gone(self, keys: Iterable[int], sighted: Mapping[Cohort, int]) -> None:
         """Forget the sockets that were not sighted; only cohorts that have fewer now are looked through."""
@@ -145,6 +149,16 @@ class TrackedTable:
             self._inodes.pop(key, None)
         if len(gone) > len(self._cohorts):  # a dictionary does not shrink by itself
             self._cohorts, self._inodes = dict(self._cohorts), dict(self._inodes)
+
+
+def _merge(old: dict[int, _Value], new: dict[int, _Value]) -> dict[int, _Value]:
+    """Return both as one; the smaller is added to the larger, which is so never there twice."""
+    if len(new) <= len(old):
+        old.update(new)
+        return old
+    for key, value in old.items():
+        new.setdefault(key, value)
+    return new
 
 
 class TrackedSockets:
@@ -216,12 +230,12 @@ class TrackedWalk:
         silences: Mapping[int, float],
     ) -> None:
         self.new = 0
-        self.groups: dict[Group, int] = {}
         self.unnamed: list[Held] = []
         self.followed: dict[int, Cohort] = {}
         self.inodes: dict[int, int] = {}
         self.unaccepted: set[int] = set()
         self.sighted = array("Q")
+        self._counted = Counter[tuple[int, int, Cohort]]()
         self._known = known
         self._counter = counter
         self._states = tracked_states
@@ -232,6 +246,11 @@ class TrackedWalk:
         self._listeners: dict[tuple[int, bytes], Listener] = {}
         self._cohorts: dict[tuple[float | None, int], Cohort] = {}
 
+    @property
+    def groups(self) -> dict[Group, int]:
+        """The sockets that were seen, by what they have in common."""
+        return {Group(*counted): number for counted, number in self._counted.items()}
+
     def observe(self, rows: Rows) -> None:
         """Look at some rows."""
         for listener in rows.listeners:
@@ -241,20 +260,29 @@ class TrackedWalk:
                 self._observe_state(cast("InetRows", rows), state, find_places(rows.states, state))
 
     def _observe_state(self, rows: InetRows, state: int, places: Sequence[int]) -> None:
-        known, unaccepted, groups = self._known.cohorts, self._known.unaccepted, self.groups
-        find_service = self._counter.find_service
-        for place, (local, remote, identity) in zip(places, rows.tracked(places), strict=True):
-            key = identity << _STATE_BITS | state
-            self.sighted.append(key)
-            cohort = known.get(key)
+        local_ports, remote_ports, identities = zip(*rows.tracked(places), strict=True)
+        keys = [identity << _STATE_BITS | state for identity in identities]
+        cohorts = self._find_cohorts(rows, places, keys)
+        services = list(map(self._counter.find_service, local_ports, remote_ports))
+        self.sighted.extend(keys)
+        self._counted.update(zip(services, repeat(state), cohorts))
+        unnamed = {cohort for cohort in set(cohorts) if cohort.cgroup_id not in self.named}
+        if unnamed:
+            for key, service, cohort in zip(keys, services, cohorts, strict=True):
+                if cohort in unnamed:
+                    inode = self.inodes.get(key) or self._known.inodes.get(key, 0)
+                    self.unnamed.append(Held(service, state, cohort.cgroup_id, inode))
+
+    def _find_cohorts(self, rows: InetRows, places: Sequence[int], keys: Sequence[int]) -> Sequence[Cohort]:
+        """Return the cohorts of the sockets at some places; only new sockets have to be decoded for it."""
+        known, unaccepted = self._known.cohorts, self._known.unaccepted
+        cohorts = []
+        for place, key, cohort in zip(places, keys, map(known.get, keys), strict=True):
             if cohort is None or key in unaccepted:
-                cohort = self._decode(rows, place, key, cohort)
-            service = find_service(local, remote)
-            group = Group(service, state, cohort)
-            groups[group] = groups.get(group, 0) + 1
-            if cohort.cgroup_id not in self.named:
-                inode = self.inodes.get(key) or self._known.inodes.get(key, 0)
-                self.unnamed.append(Held(service, state, cohort.cgroup_id, inode))
+                cohorts.append(self._decode(rows, place, key, cohort))
+            else:
+                cohorts.append(cohort)
+        return cohorts
 
     def _decode(self, rows: InetRows, place: int, key: int, before: Cohort | None) -> Cohort:
         """Return the cohort of a socket that is new, or was not accepted when it was seen before."""

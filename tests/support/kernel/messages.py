@@ -3,12 +3,16 @@
 from socket import AF_INET
 from struct import pack
 
+from exporter.kernel import states
 from exporter.kernel.netlink import SEQUENCE, SOCK_DIAG_BY_FAMILY
 
 ERROR, DONE, MULTI, INTERRUPTED = 2, 3, 0x2, 0x10
 PORT = 4711
 SHUTDOWN = pack("=HHB3x", 5, 8, 0)
+MARK = pack("=HHI", 8, 15, 7)
 SHORTEST = 88
+SOURCE, DESTINATION = bytes(range(1, 17)), bytes(range(17, 33))
+COOKIE = (1 << 32) + 7
 
 
 def message(
@@ -26,12 +30,51 @@ def inet(  # noqa: PLR0913 - the fields of a message
     *,
     timer: int = 0,
     inode: int = 0,
+    cookie: int = 0,
+    expires: int = 0,
+    addresses: bytes = bytes(32),
     flags: int = MULTI,
     family: int = AF_INET,
 ) -> bytes:
     """Make a message of inet_diag; the queues are as in it, those received first."""
-    start = pack("=BBBB", family, state, timer, 0) + pack("!HH", *ports)
-    return message(start + bytes(44) + pack("=5I", 0, *queues, 0, inode) + attributes, flags=flags)
+    start = pack("=BBBB", family, state, timer, 0) + pack("!HH", *ports) + addresses
+    halves = cookie & 0xFFFFFFFF, cookie >> 32
+    return message(start + pack("=8I", 0, *halves, expires, *queues, 0, inode) + attributes, flags=flags)
+
+
+def whole(*attributes: bytes, state: int = states.CLOSE_WAIT, family: int = AF_INET) -> bytes:
+    """Make a message with every field of its own."""
+    return inet(
+        (80, 40000),
+        state,
+        (1, 2),
+        b"".join(attributes),
+        inode=4,
+        cookie=COOKIE,
+        expires=1500,
+        addresses=SOURCE + DESTINATION,
+        family=family,
+    )
+
+
+def meminfo(drops: int, words: int = 9) -> bytes:
+    """Make the attribute with the memory of a socket, as later kernels may lengthen it."""
+    return pack("=HH8I", 4 + 4 * words, 7, *range(1, 9)) + pack("=I", drops) + bytes(4 * (words - 9))
+
+
+def cgroup(cgroup_id: int) -> bytes:
+    """Make the attribute with the id of a socket's cgroup."""
+    return pack("=HHQ", 12, 21, cgroup_id)
+
+
+def unix(state: int, *attributes: bytes) -> bytes:
+    """Make a message of unix_diag."""
+    return message(pack("=BBBxIII", 1, 1, state, 7, 0, 0) + b"".join(attributes))
+
+
+def accept_queue(waiting: int, limit: int = 128) -> bytes:
+    """Make the attribute with the queue of a unix listener."""
+    return pack("=HHII", 12, 4, waiting, limit)
 
 
 def done(error: int = 0) -> bytes:

@@ -1,11 +1,11 @@
 """A cgroup of a test's own, in the tree of cgroup2, wherever that is mounted."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support import requirements
+from tests.support.leftovers import cgroup_name, remove_cgroups
 
 ENTER = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
 
@@ -21,14 +21,13 @@ def find_root() -> Path:
 @contextmanager
 def made_cgroup(name: str) -> Iterator[Path]:
     """Make a cgroup in a slice, and take it away at the end, when the processes in it are gone."""
-    parent = find_root() / f"netstat-exporter-test-{os.getpid()}.slice"
+    parent = find_root() / f"{cgroup_name()}.slice"
     made = parent / name
     made.mkdir(parents=True)
     try:
         yield made
     finally:
-        made.rmdir()
-        parent.rmdir()
+        assert parent in set(remove_cgroups(parent.name))
 
 
 def enter(cgroup: Path) -> list[str]:

@@ -10,10 +10,12 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from tests.support.live.cgroup import enter, made_cgroup
 from tests.support.live.namespace import ROOT, Namespace
 from tests.support.service_manager import listening_manager
 
@@ -64,11 +66,12 @@ def make_tree() -> Path:
     release = platform.freedesktop_os_release()["VERSION_CODENAME"]
     tree = ROOT / ".ci" / "tmp" / "-".join((release, *PACKAGES))
     if not tree.exists():
-        draft = tree.with_suffix(f".{os.getpid()}")
-        draft.parent.mkdir(exist_ok=True)
+        tree.parent.mkdir(exist_ok=True)
         include = f"--include={','.join(PACKAGES)}"
-        _run("debootstrap", "--variant=minbase", include, release, str(draft), _find_mirror(release))
-        draft.rename(tree)
+        with TemporaryDirectory(dir=tree.parent) as draft:
+            made = Path(draft) / "tree"
+            _run("debootstrap", "--variant=minbase", include, release, str(made), _find_mirror(release))
+            made.rename(tree)
     return tree
 
 
@@ -99,39 +102,25 @@ def running_machine(tree: Path, wheels: Path) -> Iterator[Machine]:
         *("--machine=netstat-exporter", "--private-network", "--register=no", "--console=pipe"),
         *(f"--bind-ro={ROOT}:{PROJECT}:norbind", f"--bind-ro={wheels}:{WHEELS}"),
     ]
-    if not os.path.isdir("/run/systemd/system"):  # nobody here makes a scope for it; see sd_booted(3)
-        command.append("--keep-unit")
-    with listening_manager() as manager:
+    with ExitStack() as stack:
+        if not os.path.isdir("/run/systemd/system"):  # nobody here makes a scope for it; see sd_booted(3)
+            command = [*enter(stack.enter_context(made_cgroup("machine"))), *command, "--keep-unit"]
+        manager = stack.enter_context(listening_manager())
         manager.settimeout(BOOT_SECONDS)
         environment = {**os.environ, "NOTIFY_SOCKET": manager.name}
         # What its console says is shown when a test fails.
-        with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL) as container:
-            leader, groups = 0, list[Path]()
-            try:
-                told = dict[str, str]()
-                while "READY" not in told:
-                    told = manager.next()
-                    leader = int(told.get("X_NSPAWN_LEADER_PID", leader))
-                groups = list(_find_groups(leader))
-                manager.close()  # nobody hears it any more: it must not wait for us to
-                yield Machine(leader)
-            finally:
-                manager.close()
-                os.kill(leader or container.pid, signal.SIGKILL)
-    for group in groups:
-        for folder, _, _ in os.walk(group, topdown=False):
-            with suppress(FileNotFoundError):  # systemd was quicker
-                os.rmdir(folder)
-
-
-def _find_groups(leader: int) -> Iterator[Path]:
-    """Yield the folders of a machine's control groups, which it leaves behind; see cgroups(7)."""
-    lines = Path(f"/proc/{leader}/cgroup").read_text().splitlines()
-    paths = {line.partition("/payload/init.scope")[0].split(":")[2] for line in lines if "/payload/" in line}
-    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    for mount in [line.split()[4] for line in mounts if " - cgroup" in line]:
-        for path in paths:
-            yield from (Path(f"{mount}{path}") / name for name in ("payload", "supervisor"))
+        container = stack.enter_context(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL))
+        leader = 0
+        try:
+            told = dict[str, str]()
+            while "READY" not in told:
+                told = manager.next()
+                leader = int(told.get("X_NSPAWN_LEADER_PID", leader))
+            manager.close()  # nobody hears it any more: it must not wait for us to
+            yield Machine(leader)
+        finally:
+            manager.close()
+            os.kill(leader or container.pid, signal.SIGKILL)
 
 
 def _run(*command: str) -> str:

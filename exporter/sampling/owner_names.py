@@ -16,11 +16,13 @@ Sources: systemd.slice(5), systemd.unit(5), systemd.socket(5), systemd-run(1). d
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
+from exporter.sampling.container_names import find_container, unescape
 from exporter.sampling.labels import label_value
-from exporter.sampling.services.container_names import find_container, unescape
 
+_NAMES_KEPT: Final = 4096  # the same paths are named in every pass
 _UUID: Final = rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _USER_MANAGER: Final = re.compile(rb"user@([0-9]+)\.service")
 _SESSION: Final = re.compile(rb"session-\w+\.scope|c?[0-9]{1,9}")  # logind's, elogind's
@@ -58,6 +60,7 @@ ENGINE_SERVICES: Final = frozenset(
 )
 
 
+@lru_cache(maxsize=_NAMES_KEPT)
 def name_owner(path: bytes) -> str | None:
     """Return the name of what owns a cgroup, None for the root, which is everybody's."""
     path = b"/".join(part for part in path.split(b"/") if part not in {b"", b".."})

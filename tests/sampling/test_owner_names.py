@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.sampling.services import owner_names
-from exporter.sampling.services.owner_names import name_owner
+from exporter.sampling import owner_names
+from exporter.sampling.owner_names import name_owner
 from tests.support.daemon import ROOT
 
 DOCUMENT = (ROOT / "docs" / "owners.md").read_text()

@@ -1,0 +1,105 @@
+"""What we promise, and whether it is kept."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from benchmarks.contenders import (
+    BARE_DUMP,
+    BARE_DUMPS,
+    BARE_READ,
+    COUNTS,
+    COUNTS_PROCFS,
+    NODE_EXPORTER,
+    SHIPPED,
+    SHIPPED_PROCFS,
+    SHIPPED_UNTRACKED,
+    SS,
+)
+from benchmarks.measure import percentile
+from benchmarks.results import IDLE, PORTS, SHARES, TCP, UDP, USUAL_SHARE, Stage, find_stage, growing
+
+LARGE: Final = 100_000
+LARGEST: Final = 1_000_000
+
+_RATIOS: Final = (
+    (TCP, LARGE, USUAL_SHARE, SHIPPED, BARE_DUMP, 1.9),
+    (TCP, LARGE, USUAL_SHARE, SHIPPED_PROCFS, BARE_READ, 1.6),
+    (TCP, LARGE, USUAL_SHARE, SHIPPED, NODE_EXPORTER, 0.8),
+    (TCP, LARGE, USUAL_SHARE, SHIPPED, SS, 0.7),
+    (TCP, LARGE, USUAL_SHARE, COUNTS, BARE_DUMPS, 1.3),
+    (TCP, LARGE, USUAL_SHARE, COUNTS_PROCFS, BARE_READ, 1.5),
+    (TCP, LARGE, USUAL_SHARE, COUNTS, NODE_EXPORTER, 0.6),
+    (TCP, LARGE, USUAL_SHARE, COUNTS, SS, 0.5),
+    (TCP, LARGE, SHARES[0], SHIPPED, COUNTS, 1.05),
+    (TCP, LARGEST, USUAL_SHARE, COUNTS, BARE_DUMPS, 1.3),
+    (UDP, LARGE, 0.0, COUNTS, BARE_DUMPS, 2.0),
+)
+
+
+class Target(NamedTuple):
+    """Something we promise: the most that a number may be, and what it is, None where it was not measured."""
+
+    text: str
+    limit: float
+    unit: str
+    value: float | None
+
+    @property
+    def verdict(self) -> str:
+        """Whether it is reached."""
+        if self.value is None:
+            return "not measured"
+        return "reached" if self.value <= self.limit else "not reached"
+
+
+def targets(stages: Sequence[Stage]) -> Iterator[Target]:
+    """Yield the targets and how near they are."""
+    for kind, size, share, name, other, limit in _RATIOS:
+        stage = find_stage(stages, kind, size, share=share)
+        where = f"{size:,} {kind}" + (f", {share:.0%} in CLOSE_WAIT" if kind == TCP else "")
+        yield Target(
+            f"{name}, over {other}, {where}", limit, "x", stage.ratio(name, other) if stage else None
+        )
+    yield Target("as shipped, most remote ports over fewest", 1.2, "x", _ratio_of_ports(stages))
+    yield from _idle_targets(stages)
+    yield from _daemon_targets(growing(stages))
+
+
+def bytes_per_tracked(stages: Sequence[Stage]) -> float | None:
+    """Return what each tracked socket takes, by the growth between two numbers of them; None without two."""
+    found = [stage for stage in growing(stages) if {SHIPPED, SHIPPED_UNTRACKED} <= stage.costs.keys()]
+    few, many = (found[0], found[-1]) if found else (None, None)
+    if few is None or many is None or few.size == many.size:
+        return None
+    grown = [stage.costs[SHIPPED].peak_mb - stage.costs[SHIPPED_UNTRACKED].peak_mb for stage in (few, many)]
+    return (grown[1] - grown[0]) * 1e6 / ((many.size - few.size) * USUAL_SHARE)
+
+
+def _ratio_of_ports(stages: Sequence[Stage]) -> float | None:
+    costs = {stage.ports: stage.median_ms(SHIPPED) for stage in stages if stage.kind == PORTS}
+    few, many = (costs[min(costs)], costs[max(costs)]) if costs else (None, None)
+    return many / few if many and few else None
+
+
+def _idle_targets(stages: Sequence[Stage]) -> Iterator[Target]:
+    idle = next((stage for stage in stages if stage.kind == IDLE), None)
+    size = f"{idle.size:,} sockets, all default tables" if idle else "idle"
+    yield Target(f"{SHIPPED}, {size}", 4, "ms", idle.median_ms(SHIPPED) if idle else None)
+    resident_mb = idle.answers.resident_mb if idle and idle.answers else None
+    yield Target(f"resident memory of the daemon, {size}", 40, "MB", resident_mb)
+
+
+def _daemon_targets(stages: Sequence[Stage]) -> Iterator[Target]:
+    yield Target("memory of a tracked socket", 100, "bytes", bytes_per_tracked(stages))
+    answers = {stage.size: stage.answers for stage in stages if stage.answers}
+    smallest = answers[min(answers)].resident_mb if answers else 0.0
+    for size, limit_mb in ((LARGE, 10), (LARGEST, 20)):
+        grown = answers[size].resident_mb - smallest if size in answers else None
+        yield Target(f"growth of the daemon up to {size:,} sockets, none tracked", limit_mb, "MB", grown)
+    slowest = max((percentile(each.milliseconds, 0.99) for each in answers.values()), default=None)
+    yield Target("99 of 100 answers to GET /metrics", 50, "ms", slowest)
+    largest = find_stage(stages, TCP, LARGEST)
+    start = largest.start if largest else None
+    text = f"{LARGEST:,} sockets, {USUAL_SHARE:.0%} in CLOSE_WAIT"
+    yield Target(f"first snapshot, {text}", 4, "s", start.first_snapshot_seconds if start else None)
+    yield Target(f"interval in force then, {text}", 30, "s", start.interval_seconds if start else None)

@@ -1,0 +1,118 @@
+"""Basic authentication, RFC 7617, with bcrypt hashes: as costly for us as we want, and telling nothing.
+
+- Whether a user is known is not to be seen: an unknown one costs what one of the known does.
+- bcrypt takes 50 ms and more of a core: one password at a time is checked, beside the event loop.
+- Who knows the password is let in at once the next time. What is remembered is no password.
+- Who does not is slowed down, by address: ten attempts, then one a second.
+"""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from exporter.serving.messages import Answer, Request, say
+from exporter.threads import run_in_thread
+
+_REALM: Final = {"WWW-Authenticate": 'Basic realm="netstat-exporter", charset="UTF-8"'}
+_ATTEMPTS: Final = 10
+_SECONDS_PER_ATTEMPT: Final = 1.0
+_MOST_REMEMBERED: Final = 1024
+_MOST_WAITING: Final = 32
+_LONGEST_PASSWORD_BYTES: Final = 72  # of bcrypt, which refuses more
+
+
+class Passwords:
+    """Checks passwords, and remembers which were right."""
+
+    def __init__(self) -> None:
+        self._secret = os.urandom(32)
+        self._right: dict[bytes, None] = {}
+        self._blocked_until: dict[bytes, float] = {}
+        self._one_at_a_time = asyncio.Lock()
+        self._waiting = 0
+
+    async def refuse(self, users: Mapping[str, bytes], request: Request) -> Answer | None:
+        """Return why a request is refused; None where it comes from one of the users."""
+        credentials = _read_credentials(request.headers.get("authorization", ""))
+        if credentials is None:
+            return say(401, "who are you?", _REALM, rejected="unauthorized")
+        name, password = credentials
+        hashed = users.get(name)
+        key = self._digest(name.encode(), hashed or b"", password)
+        if hashed and key in self._right:
+            return None
+        if not self._may_try(request.peer) or self._waiting >= _MOST_WAITING:
+            return say(429, "too many attempts", {"Retry-After": "1"}, rejected="too_many_attempts")
+        if await self._check(hashed or self._stand_in(users, name), password) and hashed:
+            self._remember(key)
+            self._forgive(request.peer)
+            return None
+        return say(401, "who are you?", _REALM, rejected="unauthorized")
+
+    async def _check(self, hashed: bytes, password: bytes) -> bool:
+        self._waiting += 1
+        try:
+            async with self._one_at_a_time:
+                return await run_in_thread(_matches, hashed, password)
+        finally:
+            self._waiting -= 1
+
+    def _stand_in(self, users: Mapping[str, bytes], name: str) -> bytes:
+        """Return the hash of some user, always the same for a name that is unknown."""
+        hashes = sorted(users.values())
+        return hashes[int.from_bytes(self._digest(name.encode())[:4], "big") % len(hashes)]
+
+    def _digest(self, *fields: bytes) -> bytes:
+        """Return what stands for these fields and no others: each has its length before it."""
+        message = b"".join(len(field).to_bytes(8, "big") + field for field in fields)
+        return hmac.new(self._secret, message, hashlib.sha256).digest()
+
+    def _remember(self, key: bytes) -> None:
+        if len(self._right) >= _MOST_REMEMBERED:
+            self._right.clear()
+        self._right[key] = None
+
+    def _may_try(self, client: bytes) -> bool:
+        """Count an attempt, which is taken to fail until it has succeeded."""
+        now = time.monotonic()
+        if len(self._blocked_until) >= _MOST_REMEMBERED:
+            self._blocked_until = {one: at for one, at in self._blocked_until.items() if at > now}
+            if len(self._blocked_until) >= _MOST_REMEMBERED:
+                self._blocked_until.clear()
+        until = max(now, self._blocked_until.get(client, 0)) + _SECONDS_PER_ATTEMPT
+        if until > now + _ATTEMPTS * _SECONDS_PER_ATTEMPT:
+            return False
+        self._blocked_until[client] = until
+        return True
+
+    def _forgive(self, client: bytes) -> None:
+        """Take back the attempt that has succeeded, and no other."""
+        self._blocked_until[client] = self._blocked_until.get(client, 0) - _SECONDS_PER_ATTEMPT
+
+
+def _read_credentials(header: str) -> tuple[str, bytes] | None:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, separator, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
+        return (name.decode(), password) if separator else None
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _matches(hashed: bytes, password: bytes) -> bool:
+    import bcrypt  # noqa: PLC0415 - its memory is for those who have users
+
+    try:
+        return bcrypt.checkpw(password[:_LONGEST_PASSWORD_BYTES], hashed) and (
+            len(password) <= _LONGEST_PASSWORD_BYTES
+        )
+    except ValueError:  # a hash that only looks like one, or a password with a NUL in it
+        return False

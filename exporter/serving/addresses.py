@@ -1,0 +1,57 @@
+"""Listen on the addresses that the operator names, and tell what passes by itself from what does not."""
+
+import errno
+import os
+import re
+import socket
+from typing import Final
+
+_ADDRESS: Final = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<host>[^:\[\]]*)):(?P<port>[0-9]{1,5})", re.ASCII)
+_LAST_PORT: Final = 65535
+_BACKLOG: Final = 512  # as many as are let in, so that a burst of scrapes waits in the kernel
+# A VPN, a virtual address or DHCP comes later; another process still holds the port; DNS is not up.
+_PASSING: Final = {errno.EADDRNOTAVAIL, errno.EADDRINUSE, errno.ENETDOWN, errno.ENOBUFS, errno.ENOMEM}
+_PASSING_NAMES: Final = {socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_SYSTEM, socket.EAI_MEMORY}
+
+
+class ServerError(Exception):
+    """An address cannot be listened on; the text names it and the cause."""
+
+
+class NotYetError(ServerError):
+    """An address cannot be listened on yet; what keeps us from it may pass by itself."""
+
+
+def bind(address: str) -> socket.socket:
+    """Return what listens on an address: ``:PORT`` for IPv4 and IPv6, ``HOST:PORT`` or ``[IPV6]:PORT``.
+
+    It may take long where DNS is slow. Raises NotYetError and ServerError.
+    """
+    form = _ADDRESS.fullmatch(address)
+    if not form or int(form["port"]) > _LAST_PORT:
+        raise ServerError(f"{address!r} is not :PORT, HOST:PORT or [IPV6]:PORT")
+    try:
+        listening = _listen(form["ipv6"] or form["host"], int(form["port"]))
+    except socket.gaierror as error:
+        kind = NotYetError if error.errno in _PASSING_NAMES else ServerError
+        raise kind(f"{address}: {error.strerror}") from error
+    except OSError as error:
+        kind = NotYetError if error.errno in _PASSING else ServerError
+        raise kind(f"{address}: {os.strerror(error.errno or 0)}") from error
+    listening.setblocking(False)  # noqa: FBT003 - the standard library names no keyword
+    return listening
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if host:
+        family, _, _, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(target, family=family, backlog=_BACKLOG)
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
+    return socket.create_server(("", port), backlog=_BACKLOG)
+
+
+def format_address(listening: socket.socket) -> str:
+    """Return where a socket listens, as ``HOST:PORT`` or ``[IPV6]:PORT``."""
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if listening.family == socket.AF_INET6 else f"{host}:{port}"

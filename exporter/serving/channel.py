@@ -1,0 +1,88 @@
+"""What lies between HTTP and the socket: nothing, or TLS.
+
+TLS is that of the standard library, over memory: asyncio's own takes 256 KiB a connection before the
+handshake, and hands the connection over only after it.
+"""
+
+import contextlib
+import ssl
+from typing import Final, Protocol
+
+_PIECE_BYTES: Final = 1 << 16
+
+
+class Channel(Protocol):
+    """Turns bytes off the wire into bytes of HTTP, and back."""
+
+    is_open: bool
+
+    def receive(self, data: bytes) -> tuple[bytes, bytes]:
+        """Return what is to be read, and what is to be sent at once; raises ssl.SSLError."""
+
+    def wrap(self, data: bytes) -> bytes:
+        """Return what is to be sent."""
+
+    def end(self) -> bytes:
+        """Return what is to be sent at last."""
+
+
+class PlainChannel:
+    """Bytes as they are."""
+
+    is_open = True
+
+    def receive(self, data: bytes) -> tuple[bytes, bytes]:
+        """Return the data itself."""
+        return data, b""
+
+    def wrap(self, data: bytes) -> bytes:
+        """Return the data itself."""
+        return data
+
+    def end(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+
+class TlsChannel:
+    """The server's end of TLS; it is open after the handshake."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.is_open = False
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+
+    def alternative_names(self) -> set[str]:
+        """Return the subjectAltName of the client's certificate; empty where there is none."""
+        certificate = self._tls.getpeercert() or {}
+        names = certificate.get("subjectAltName", ())
+        return {pair[1] for pair in names if isinstance(pair, tuple) and isinstance(pair[1], str)}
+
+    def receive(self, data: bytes) -> tuple[bytes, bytes]:
+        """Decrypt; raises ssl.SSLError."""
+        self._incoming.write(data)
+        pieces = []
+        try:
+            if not self.is_open:
+                self._tls.do_handshake()
+                self.is_open = True
+            while piece := self._tls.read(_PIECE_BYTES):
+                pieces.append(piece)
+        except ssl.SSLWantReadError:
+            pass
+        return b"".join(pieces), self._outgoing.read()
+
+    def farewell(self) -> bytes:
+        """Return the alert that says what was wrong with what was received."""
+        return self._outgoing.read()
+
+    def wrap(self, data: bytes) -> bytes:
+        """Encrypt."""
+        self._tls.write(data)
+        return self._outgoing.read()
+
+    def end(self) -> bytes:
+        """Return the alert that says that no more comes."""
+        with contextlib.suppress(ssl.SSLError):  # it wants to read the same of the other side
+            self._tls.unwrap()
+        return self._outgoing.read()

@@ -1,0 +1,310 @@
+"""Speak HTTP/1.1 with one client, who may be anybody.
+
+1. A connection ends, whatever the client sends: each stage has its time, and there are so many requests.
+2. A request is its head, at most 16 KiB in 64 headers, counted before they are parsed; a body is refused.
+3. An answer is handed over in pieces, as the client reads them: none waits in our memory twice.
+4. What is refused is told, and the client is given time to read it: a socket closed with unread bytes in it
+   is reset, which would take the answer away.
+5. A client that sends no more, by FIN, keeps no socket of ours in CLOSE_WAIT.
+
+h11 parses the head and frames the answer; see RFC 9112.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final
+
+import h11
+
+from exporter.serving.admission import Admission
+from exporter.serving.channel import Channel, TlsChannel
+from exporter.serving.messages import Answer, RefusalError, Request, say
+from exporter.serving.parsing import LARGEST_HEAD_BYTES, cut_head, is_probe, parse_head
+
+BUSY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+)
+
+_MOST_REQUESTS: Final = 100
+_LONGEST_LIFE_SECONDS: Final = 60.0
+_REQUEST_SECONDS: Final = 5.0
+_ANSWER_SECONDS: Final = 10.0
+_HALF_CLOSED_SECONDS: Final = 0.5
+_LINGER_SECONDS: Final = 1.0
+_MOST_WIRE_BYTES: Final = 64 << 10  # of one request, with what TLS adds
+_MOST_LINGERED_BYTES: Final = 1 << 20
+_PIECE_BYTES: Final = 64 << 10
+_UNREAD_MILLISECONDS: Final = 15_000  # for what is left after the end of the answer, in the kernel
+
+Respond = Callable[[Request], Awaitable[Answer]]
+
+
+class Connection(asyncio.Protocol):
+    """A connection of a client that was let in.
+
+    ``allows`` judges the client's certificate after a TLS handshake.
+    """
+
+    def __init__(
+        self,
+        client: bytes,
+        respond: Respond,
+        admission: Admission,
+        channel: Channel,
+        allows: Callable[[TlsChannel], bool],
+    ) -> None:
+        self.closed = asyncio.Event()
+        self._client = client
+        self._respond = respond
+        self._admission = admission
+        self._channel = channel
+        self._allows = allows
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=LARGEST_HEAD_BYTES)
+        self._buffer = bytearray()
+        self._wire_bytes = 0
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._requests = 0
+        self._is_head = False
+        self._born = self._loop.time()
+        self._lingers = False
+        self._stops = False
+        self._writable: asyncio.Future[None] | None = None
+
+    def is_idle(self) -> bool:
+        """Tell whether no request is being answered."""
+        return self._task is None
+
+    def make_way(self) -> None:
+        """Close at once; a client whose first request is not there yet is told."""
+        if self._transport is None:
+            return
+        if self._task is None and not self._requests and self._channel.is_open and not self._lingers:
+            self._transport.write(self._channel.wrap(BUSY))
+            self._transport.close()
+        else:
+            self._transport.abort()
+
+    def retire(self) -> None:
+        """Close after the next answer, or now where one was given already: the client may come again."""
+        if self._requests:
+            self.stop()
+        self._stops = True
+
+    def stop(self) -> None:
+        """Close when the request under way is answered."""
+        self._stops = True
+        if self._task is None and not self._lingers:
+            self._close()
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
+        if self._transport:
+            self._transport.abort()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for a request; the kernel ends a connection whose other side does not read for long."""
+        if not isinstance(transport, asyncio.Transport):
+            return  # it is one, as what was accepted is a socket
+        self._transport = transport
+        connected = transport.get_extra_info("socket")
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _PIECE_BYTES)  # or it grows to megabytes
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
+        transport.set_write_buffer_limits(high=0)
+        self._expect_request()
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - whatever it was, it is over
+        """Let go of everything."""
+        self._stop_timer()
+        if self._task:
+            self._task.cancel()
+        self._transport = None
+        self.closed.set()
+        self._admission.leave(self._client, self)
+
+    def pause_writing(self) -> None:
+        """Note that the kernel takes no more."""
+        self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Note that the kernel has taken everything."""
+        if self._writable and not self._writable.done():
+            self._writable.set_result(None)
+        self._writable = None
+
+    def eof_received(self) -> bool:
+        """Close, once what is being answered is sent, but soon."""
+        if self._task is None or self._lingers:
+            return False
+        self._stops = True
+        self._loop.call_later(_HALF_CLOSED_SECONDS, self.abort)
+        return True
+
+    def data_received(self, data: bytes) -> None:
+        """Take the bytes of requests."""
+        self._wire_bytes += len(data)
+        if self._lingers:
+            if self._wire_bytes > _MOST_LINGERED_BYTES:
+                self.abort()
+            return
+        was_open = self._channel.is_open
+        try:
+            data, reply = self._channel.receive(data)
+        except ssl.SSLError:
+            self._refuse_handshake()
+            return
+        if reply and self._transport:
+            self._transport.write(reply)
+        if self._channel.is_open and not was_open and not self._is_allowed():
+            self._refuse_handshake()
+            return
+        if len(self._buffer) > LARGEST_HEAD_BYTES:  # far ahead of what it reads
+            self._stops = True
+        else:
+            self._buffer += data
+        if self._task is None:
+            self._take_request()
+        if self._task is None and self._wire_bytes > _MOST_WIRE_BYTES:
+            self.abort()  # TLS that carries nothing
+
+    # The request.
+
+    def _is_allowed(self) -> bool:
+        return not isinstance(self._channel, TlsChannel) or self._allows(self._channel)
+
+    def _refuse_handshake(self) -> None:
+        self._admission.rejections.connections["tls"] += 1
+        if self._transport and isinstance(self._channel, TlsChannel):
+            self._transport.write(self._channel.farewell())
+        self._close()
+
+    def _expect_request(self) -> None:
+        self._stop_timer()
+        self._wire_bytes = 0
+        self._timer = self._loop.call_later(_REQUEST_SECONDS, self._give_up_request)
+
+    def _give_up_request(self) -> None:
+        if self._buffer or not self._requests:
+            self._admission.rejections.connections["slow_request"] += 1
+            if self._channel.is_open:
+                self._start(self._refuse(say(408, "the request did not come in time")))
+                return
+        self._close()
+
+    def _take_request(self) -> None:
+        """Begin to answer, as soon as there is a whole head, or what cannot become one."""
+        try:
+            head = cut_head(self._buffer)
+        except RefusalError as refusal:
+            self._start(self._refuse(refusal.answer))
+            return
+        if head is not None:
+            self._start(self._answer(head))
+
+    def _start(self, work: Awaitable[None]) -> None:
+        self._stop_timer()
+        self._requests += 1
+        self._task = asyncio.ensure_future(self._finish(work))
+
+    async def _finish(self, work: Awaitable[None]) -> None:
+        """Work, within the time that there is, and go on to the next request."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await work
+        except TimeoutError:
+            self._admission.rejections.connections["slow_reader"] += 1
+            self.abort()
+            return
+        except (ConnectionError, h11.LocalProtocolError):
+            self.abort()
+            return
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._task = None
+        if self._http.our_state is h11.MUST_CLOSE or self._http.our_state is h11.ERROR or self._stops:
+            self._linger()
+            return
+        self._http.start_next_cycle()
+        self._expect_request()
+        if self._buffer:
+            self._take_request()
+
+    async def _answer(self, head: bytes) -> None:
+        await self._wait_for_turn(is_probe=is_probe(head))
+        try:
+            request = parse_head(self._http, head, self._client)
+        except RefusalError as refusal:
+            await self._send(refusal.answer, close=True)
+            return
+        self._is_head = request.method == "HEAD"
+        answer = await self._respond(request)
+        await self._send(answer, close=self._must_close())
+
+    async def _refuse(self, answer: Answer) -> None:
+        await self._wait_for_turn(is_probe=False)
+        await self._send(answer, close=True)
+
+    async def _wait_for_turn(self, *, is_probe: bool) -> None:
+        if wait_seconds := self._admission.delay(self._client, is_probe=is_probe):
+            await asyncio.sleep(wait_seconds)
+
+    def _must_close(self) -> bool:
+        is_old = self._loop.time() - self._born > _LONGEST_LIFE_SECONDS
+        return self._stops or is_old or self._requests >= _MOST_REQUESTS
+
+    async def _send(self, answer: Answer, *, close: bool) -> None:
+        """Send an answer, piece by piece as the client reads; one to HEAD has no body."""
+        if answer.rejected:
+            self._admission.rejections.requests[answer.rejected] += 1
+        length = str(sum(map(len, answer.parts)))
+        headers = {**answer.headers, "Content-Length": length, "Date": formatdate(usegmt=True)}
+        if close:
+            headers["Connection"] = "close"
+        reason = HTTPStatus(answer.status).phrase.encode()
+        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+        response = h11.Response(status_code=answer.status, headers=encoded, reason=reason)
+        await self._write(self._http.send(response))
+        if not self._is_head:
+            for part in answer.parts:
+                for start in range(0, len(part), _PIECE_BYTES):
+                    await self._write(self._http.send(h11.Data(data=part[start : start + _PIECE_BYTES])))
+        await self._write(self._http.send(h11.EndOfMessage()))
+
+    async def _write(self, data: bytes | None) -> None:
+        if self._transport is None:
+            raise ConnectionAbortedError
+        if data:
+            self._transport.write(self._channel.wrap(data))
+        if self._writable:
+            await self._writable
+
+    def _linger(self) -> None:
+        """Say that no more comes, and give the client time to read what came, and to leave."""
+        self._lingers = True
+        self._wire_bytes = 0
+        self._buffer.clear()
+        if self._transport:
+            if farewell := self._channel.end():
+                self._transport.write(farewell)
+            self._transport.write_eof()
+        self._timer = self._loop.call_later(_LINGER_SECONDS, self._close)
+
+    def _close(self) -> None:
+        """Close; what the kernel does not take soon is lost."""
+        self._stop_timer()
+        if self._transport:
+            self._transport.close()
+            self._timer = self._loop.call_later(_LINGER_SECONDS, self.abort)
+
+    def _stop_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
