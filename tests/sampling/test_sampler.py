@@ -24,7 +24,6 @@ from tests.support.sampling.host import (
     listening,
     passes_of,
     sockets_of,
-    status_of,
 )
 from tests.support.sampling.netlink import Diag, Netlink
 from tests.support.sampling.odd_procfs import CountingProcfs
@@ -41,7 +40,10 @@ def test_snapshot(sampler: Sampler, tree: ProcfsTree) -> None:
     assert sampler.snapshot is snapshot
     assert sockets_of(snapshot, "tcp") == {("listen", "80"): 1, ("established", "80"): 1}
     assert sockets_of(snapshot, "udp") == {("unconnected", "53"): 1}
-    assert snapshot.samples["netstat_exporter_sockstat_difference"] == {("tcp", "ipv4"): 1, ("udp", "ipv4"): 0}
+    assert snapshot.samples["netstat_exporter_sockstat_difference"] == {
+        ("tcp", "ipv4"): 1,
+        ("udp", "ipv4"): 0,
+    }
     rows = [(status.table, status.rows) for status in snapshot.tables]
     assert rows == [("tcp", 2), ("tcp6", 0), ("udp", 1)]
     assert before <= snapshot.taken_at_seconds <= time.time()
@@ -116,7 +118,10 @@ def test_ephemeral_ports(host: Host, sysctl: bytes | None, ephemeral: int) -> No
     if sysctl is not None:
         host.tree.write_sysctl(PORT_RANGE, sysctl)
     snapshot = host.see(tcp=[listening(port) for port in (1500, 33000)])
-    assert {port for _, port in sockets_of(snapshot, "tcp")} == {"other", *{"1500", "33000"} - {str(ephemeral)}}
+    assert {port for _, port in sockets_of(snapshot, "tcp")} == {
+        "other",
+        *{"1500", "33000"} - {str(ephemeral)},
+    }
 
 
 def test_reserved_ports_are_not_ephemeral(host: Host) -> None:

@@ -46,7 +46,8 @@ def print_row(table: str, row: Printed, sl: int = 0) -> bytes:
     digits = 8 if TABLES[table].family == "ipv4" else 32
     text = (
         f"{sl:4d}: {row.own:0{digits}X}:{row.local:04X} {row.peer:0{digits}X}:{row.remote:04X}"
-        f" {row.state:02X} {row.send:08X}:{row.receive:08X} {row.timer:02X}:{row.expires:08X} {0:08X} {0:5d} {0:8d}"
+        f" {row.state:02X} {row.send:08X}:{row.receive:08X} {row.timer:02X}:{row.expires:08X}"
+        f" {0:08X} {0:5d} {0:8d}"
         f" {row.inode} 1 {0:016x}"
     )
     if row.inode:

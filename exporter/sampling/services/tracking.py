@@ -103,14 +103,25 @@ class TrackedTable:
         self._cohorts: dict[int, Cohort] = {}
         self._inodes: dict[int, int] = {}
         self._unaccepted: set[int] = set()
+        self._named: Collection[int] = EVERY_CGROUP
 
     def __len__(self) -> int:
         return len(self._cohorts)
 
-    @property
-    def known(self) -> "Known":
-        """What is known of single sockets."""
-        return Known(self._cohorts, self._inodes, self._unaccepted)
+    def know(self, named: Collection[int]) -> "Known":
+        """Return what is known of single sockets; those of cgroups that had names are to be looked at again.
+
+        As long as a cgroup has a name, the inodes of its sockets are not kept.
+        """
+        unaccepted: Collection[int] = self._unaccepted
+        if named is not self._named and named != self._named:
+            no_more = (
+                key
+                for key, cohort in self._cohorts.items()
+                if cohort.cgroup_id in self._named and cohort.cgroup_id not in named
+            )
+            unaccepted = self._unaccepted.union(no_more)
+        return Known(self._cohorts, self._inodes, unaccepted)
 
     def commit(self, walk: "TrackedWalk") -> Tracked:
         """Remember what a whole walk found, forget what it did not, and return it."""
@@ -120,7 +131,7 @@ class TrackedTable:
             cohort.sockets += 1
         self._cohorts = _merge(self._cohorts, walk.followed)
         self._inodes = _merge(self._inodes, walk.inodes)
-        self._unaccepted = walk.unaccepted
+        self._unaccepted, self._named = walk.unaccepted, walk.named
         sighted = Counter[Cohort]()
         groups = walk.groups
         for group, number in groups.items():
@@ -183,7 +194,7 @@ class TrackedSockets:
         ``named`` are the cgroups whose sockets need no inode. ``silences`` tells of sockets that are not
         new, by identity, how many seconds they have been in their state at least.
         """
-        known = self._tables.setdefault(table, TrackedTable()).known
+        known = self._tables.setdefault(table, TrackedTable()).know(named)
         walk = TrackedWalk(known, counter, self._states, named, now, self._has_room, silences)
         self._walks[table] = walk
         return walk
@@ -228,7 +239,7 @@ class TrackedWalk:
         self._known = known
         self._counter = counter
         self._states = tracked_states
-        self._named = named
+        self.named = named
         self._now = now
         self._has_room = has_room
         self._silences = silences
@@ -255,7 +266,7 @@ class TrackedWalk:
         services = list(map(self._counter.find_service, local_ports, remote_ports))
         self.sighted.extend(keys)
         self._counted.update(zip(services, repeat(state), cohorts))
-        unnamed = {cohort for cohort in set(cohorts) if cohort.cgroup_id not in self._named}
+        unnamed = {cohort for cohort in set(cohorts) if cohort.cgroup_id not in self.named}
         if unnamed:
             for key, service, cohort in zip(keys, services, cohorts, strict=True):
                 if cohort in unnamed:
@@ -285,7 +296,7 @@ class TrackedWalk:
         self.new += before is None
         if not origin.inode:
             self.unaccepted.add(key)
-        if inode and cgroup_id not in self._named:
+        if inode and cgroup_id not in self.named:
             self.inodes[key] = inode
         cohort = self.followed[key] = self._cohort_of(first_seen, cgroup_id)
         return cohort

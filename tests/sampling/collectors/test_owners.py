@@ -35,11 +35,11 @@ class Services:
 
     def see(self, numbers: Sequence[int], unknown: int = 0, seconds: float = 5.0) -> Snapshot:
         """Take a pass over so many sockets of each, and some of a cgroup that is gone."""
-        held = [*zip(self.ids, numbers, strict=False), (NO_SUCH_CGROUP, unknown)]
-        ids = [cgroup_id for cgroup_id, number in held for _ in range(number)]
+        held = [*zip(self.ids, [*numbers, *[0] * 8], strict=False), (NO_SUCH_CGROUP, unknown)]
         sockets = [
-            Diag(80, 1000 + place, states.CLOSE_WAIT, inode=1, cgroup_id=cgroup_id)
-            for place, cgroup_id in enumerate(ids)
+            Diag(80, 1000 + 100 * place + one, states.CLOSE_WAIT, inode=1, cgroup_id=cgroup_id)
+            for place, (cgroup_id, number) in enumerate(held)
+            for one in range(number)
         ]
         self.netlink.fill("tcp", Diag(80, state=states.LISTEN, inode=2), *sockets)
         return self.host.see(seconds)
@@ -98,6 +98,7 @@ def add_process(root: Path, pid: int, program: bytes, inode: int) -> None:
     (folder / "fd").mkdir(parents=True)
     stat = b"%d (%b) S %b 100 %b\n" % (pid, program, b" ".join([b"0"] * 18), b" ".join([b"0"] * 30))
     (folder / "stat").write_bytes(stat)
+    (folder / "comm").write_bytes(program + b"\n")
     (folder / "cgroup").write_bytes(b"0::/\n")
     (folder / "fd" / "3").symlink_to(f"socket:[{inode}]")
 

@@ -36,7 +36,9 @@ def test_peak_is_of_the_window(host: Host) -> None:
     assert peaks(host.see(2 * LONGEST_SECONDS, tcp=waiting(0))) == {}
 
 
-@pytest.mark.parametrize("changed", [PeaksSettings(states=("time_wait",)), PeaksSettings(window_seconds=61.0)])
+@pytest.mark.parametrize(
+    "changed", [PeaksSettings(states=("time_wait",)), PeaksSettings(window_seconds=61.0)]
+)
 def test_other_settings_begin_anew(host: Host, changed: PeaksSettings) -> None:
     host.see(tcp=waiting(9))
     host.change(replace(SETTINGS, peaks=changed))

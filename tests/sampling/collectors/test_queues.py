@@ -6,7 +6,12 @@ from tests.support.sampling.host import Host, listening
 
 
 def test_queues(host: Host) -> None:
-    rows = [listening(80, 7), listening(22, 3), Printed(80, 1, receive=9, send=4), Printed(50000, 5432, send=2)]
+    rows = [
+        listening(80, 7),
+        listening(22, 3),
+        Printed(80, 1, receive=9, send=4),
+        Printed(50000, 5432, send=2),
+    ]
     samples = host.see(tcp=rows, udp=[Printed(53, state=states.CLOSE, receive=5)]).samples
     received = {key[0::3]: number for key, number in samples["netstat_receive_queue_bytes"].items() if number}
     sent = {key[0::3]: number for key, number in samples["netstat_send_queue_bytes"].items() if number}

@@ -31,7 +31,13 @@ from tests.support.procfs_tree import (
 )
 from tests.support.sampling import port_rules
 from tests.support.sampling.host import listening
-from tests.support.sampling.port_rules import NOTHING_EXPECTED, count_rows, count_text, make_counter, make_rules
+from tests.support.sampling.port_rules import (
+    NOTHING_EXPECTED,
+    count_rows,
+    count_text,
+    make_counter,
+    make_rules,
+)
 
 UNCONNECTED = states.CLOSE
 FEW = settings(max_examples=30)  # each makes a counter, which knows of every port

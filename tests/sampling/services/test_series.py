@@ -68,7 +68,9 @@ def test_pairs_that_cannot_be_never_appear() -> None:
     """Nothing that goes out listens, and nothing that comes in is about to connect."""
     host = SeriesHost(make_rules(always=[443]))
     for now in (0, 5):
-        series = host.see(now, tcp=[listening(80), Printed(80, 1), Printed(50000, 443)], udp=[Printed(53, state=7)])
+        series = host.see(
+            now, tcp=[listening(80), Printed(80, 1), Printed(50000, 443)], udp=[Printed(53, state=7)]
+        )
         pairs = {(key[1], key[3]) for key in show(series)}
         assert not pairs & {("outbound", "listen"), ("inbound", "syn_sent"), ("outbound", "syn_recv")}
 
@@ -180,6 +182,8 @@ def test_unknown_state_is_a_series_while_there_is_one() -> None:
 
 
 def test_accept_queue_has_the_port_of_its_listener() -> None:
-    series = SeriesHost(make_rules(limit=1)).see(0, tcp=[listening(80, 4), listening(9999, 3), listening(9998, 2)])
+    series = SeriesHost(make_rules(limit=1)).see(
+        0, tcp=[listening(80, 4), listening(9999, 3), listening(9998, 2)]
+    )
     queues = series.tables["tcp"].accept_queues
     assert {port: queue.waiting for port, queue in queues.items()} == {80: 4, 0: 5}

@@ -234,7 +234,9 @@ def test_nothing_is_left_of_sockets_that_are_gone_and_a_followed_one_takes_few_b
     """Very many, and then none."""
     number = 20_000
     tracker = Tracker()
-    rows = parse("tcp", (Printed(80, i % 60_000, states.CLOSE_WAIT, peer=i, inode=i + 1) for i in range(number)))
+    rows = parse(
+        "tcp", (Printed(80, i % 60_000, states.CLOSE_WAIT, peer=i, inode=i + 1) for i in range(number))
+    )
     empty = parse("tcp", [])
     tracker.see(empty)
     tracemalloc.start()

@@ -48,7 +48,9 @@ class Diag(NamedTuple):
         attributes = struct.pack("=HHQ", 12, _CGROUP_ID, self.cgroup_id) if self.cgroup_id else b""
         payload = struct.pack("=BBBB", AF_INET if family == "ipv4" else AF_INET6, self.state, self.timer, 0)
         payload += struct.pack("!HH", self.local, self.remote) + self.own + self.peer
-        payload += struct.pack("=IQIIIII", 0, self.cookie, self.expires, self.receive, self.send, 0, self.inode)
+        payload += struct.pack(
+            "=IQIIIII", 0, self.cookie, self.expires, self.receive, self.send, 0, self.inode
+        )
         payload += attributes
         return struct.pack("=IHHII", 16 + len(payload), SOCK_DIAG_BY_FAMILY, _MULTI, SEQUENCE, 7) + payload
 

@@ -24,9 +24,7 @@ def make_rules(
     reserved: Iterable[range] = (),
 ) -> PortRules:
     """Return rules with the names of SERVICES."""
-    return PortRules(
-        name_ports(names or {}, SERVICES), frozenset(always), limit, ephemeral, tuple(reserved)
-    )
+    return PortRules(name_ports(names or {}, SERVICES), frozenset(always), limit, ephemeral, tuple(reserved))
 
 
 def make_counter(table: str, rules: PortRules) -> TableCounter | PortlessCounter:

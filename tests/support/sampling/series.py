@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping
 
 from exporter.kernel import states
 from exporter.kernel.tables import TABLES
-from exporter.sampling.services.counting import SEND_QUEUE, TableCount
+from exporter.sampling.services.counting import EMPTY, SEND_QUEUE, TableCount
 from exporter.sampling.services.ports import PortRules
-from exporter.sampling.services.series import EMPTY, Series, SeriesMemory, states_of
+from exporter.sampling.services.series import Series, SeriesMemory, states_of
 from tests.support.procfs_tree import Printed
 from tests.support.sampling.port_rules import count_rows, make_rules
 
@@ -23,9 +23,7 @@ class SeriesHost:
     def see(self, now: float, **tables: Iterable[Printed]) -> Series:
         """Return the series of a pass."""
         counts: Mapping[str, TableCount] = {
-            name: count_rows(
-                name, rows, self.rules, self.memory.listened(name, now), self.memory.expected()
-            )
+            name: count_rows(name, rows, self.rules, self.memory.listened(name, now), self.memory.expected())
             for name, rows in tables.items()
         }
         return self.memory.fold(counts, self.rules, LEAKING, now)
