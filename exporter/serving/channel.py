@@ -15,6 +15,7 @@ class Channel(Protocol):
     """Turns bytes off the wire into bytes of HTTP, and back."""
 
     is_open: bool
+    has_ended: bool
 
     def receive(self, data: bytes) -> tuple[bytes, bytes]:
         """Return what is to be read, and what is to be sent at once; raises ssl.SSLError."""
@@ -30,6 +31,7 @@ class PlainChannel:
     """Bytes as they are."""
 
     is_open = True
+    has_ended = False
 
     def receive(self, data: bytes) -> tuple[bytes, bytes]:
         """Return the data itself."""
@@ -45,10 +47,10 @@ class PlainChannel:
 
 
 class TlsChannel:
-    """The server's end of TLS; it is open after the handshake."""
+    """The server's end of TLS; it is open after the handshake, and has ended when the client says so."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
-        self.is_open = False
+        self.is_open, self.has_ended = False, False
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
 
@@ -70,6 +72,8 @@ class TlsChannel:
                 pieces.append(piece)
         except ssl.SSLWantReadError:
             pass
+        except ssl.SSLZeroReturnError:
+            self.has_ended = True
         return b"".join(pieces), self._outgoing.read()
 
     def farewell(self) -> bytes:
