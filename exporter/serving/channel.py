@@ -6,6 +6,7 @@ handshake, and hands the connection over only after it.
 
 import contextlib
 import ssl
+from collections.abc import Callable
 from typing import Final, Protocol
 
 _PIECE_BYTES: Final = 1 << 16
@@ -22,6 +23,9 @@ class Channel(Protocol):
 
     def wrap(self, data: bytes) -> bytes:
         """Return what is to be sent."""
+
+    def fail(self) -> bytes:
+        """Return what is to be sent after an error."""
 
     def end(self) -> bytes:
         """Return what is to be sent at last."""
@@ -41,15 +45,23 @@ class PlainChannel:
         """Return the data itself."""
         return data
 
+    def fail(self) -> bytes:
+        """Return nothing."""
+        return b""
+
     def end(self) -> bytes:
         """Return nothing."""
         return b""
 
 
 class TlsChannel:
-    """The server's end of TLS; it is open after the handshake, and has ended when the client says so."""
+    """The server's end of TLS; it is open after the handshake, and has ended when the client says so.
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    ``allows`` judges the client's certificate, which is verified already.
+    """
+
+    def __init__(self, context: ssl.SSLContext, allows: Callable[["TlsChannel"], bool]) -> None:
+        self._allows = allows
         self.is_open, self.has_ended = False, False
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
@@ -67,6 +79,8 @@ class TlsChannel:
         try:
             if not self.is_open:
                 self._tls.do_handshake()
+                if not self._allows(self):
+                    raise ssl.SSLError("this certificate is not one of those allowed")
                 self.is_open = True
             while piece := self._tls.read(_PIECE_BYTES):
                 pieces.append(piece)
@@ -76,7 +90,7 @@ class TlsChannel:
             self.has_ended = True
         return b"".join(pieces), self._outgoing.read()
 
-    def farewell(self) -> bytes:
+    def fail(self) -> bytes:
         """Return the alert that says what was wrong with what was received."""
         return self._outgoing.read()
 

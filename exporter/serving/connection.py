@@ -18,15 +18,11 @@ from typing import Final
 import h11
 
 from exporter.serving.admission import Admission
-from exporter.serving.channel import Channel, TlsChannel
+from exporter.serving.channel import Channel
 from exporter.serving.framing import frame_answer
-from exporter.serving.messages import Answer, RefusalError, Request, say
+from exporter.serving.messages import BUSY, Answer, RefusalError, Request, say
 from exporter.serving.outlet import Outlet
 from exporter.serving.parsing import LARGEST_HEAD_BYTES, cut_head, is_probe, parse_head
-
-BUSY: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-)
 
 _MOST_REQUESTS: Final = 100
 _LONGEST_LIFE_SECONDS: Final = 60.0
@@ -41,10 +37,7 @@ Respond = Callable[[Request], Awaitable[Answer]]
 
 
 class Connection(asyncio.Protocol):
-    """A connection of a client that was let in.
-
-    ``allows`` judges the client's certificate after a TLS handshake.
-    """
+    """A connection of a client that was let in."""
 
     def __init__(
         self,
@@ -52,14 +45,12 @@ class Connection(asyncio.Protocol):
         respond: Respond,
         admission: Admission,
         channel: Channel,
-        allows: Callable[[TlsChannel], bool],
     ) -> None:
         self.closed = asyncio.Event()
         self._client = client
         self._respond = respond
         self._admission = admission
         self._channel = channel
-        self._allows = allows
         self._loop = asyncio.get_running_loop()
         self._outlet = Outlet(channel)
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=LARGEST_HEAD_BYTES)
@@ -141,16 +132,14 @@ class Connection(asyncio.Protocol):
             if self._wire_bytes > _MOST_LINGERED_BYTES:
                 self.abort()
             return
-        was_open = self._channel.is_open
         try:
             data, reply = self._channel.receive(data)
         except ssl.SSLError:
-            self._refuse_handshake()
+            self._admission.rejections.connections["tls"] += 1
+            self._outlet.pass_on(self._channel.fail())
+            self._close()
             return
         self._outlet.pass_on(reply)
-        if self._channel.is_open and not was_open and not self._is_allowed():
-            self._refuse_handshake()
-            return
         if len(self._buffer) > LARGEST_HEAD_BYTES:  # far ahead of what it reads
             self._stops = True
         else:
@@ -161,17 +150,6 @@ class Connection(asyncio.Protocol):
             self._close()
         elif self._task is None and self._wire_bytes > _MOST_WIRE_BYTES:
             self.abort()  # TLS that carries nothing
-
-    # The request.
-
-    def _is_allowed(self) -> bool:
-        return not isinstance(self._channel, TlsChannel) or self._allows(self._channel)
-
-    def _refuse_handshake(self) -> None:
-        self._admission.rejections.connections["tls"] += 1
-        if isinstance(self._channel, TlsChannel):
-            self._outlet.pass_on(self._channel.farewell())
-        self._close()
 
     def _expect_request(self) -> None:
         self._stop_timer()
