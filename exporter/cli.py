@@ -147,7 +147,7 @@ def _tell_start(flags: Flags, settings: Settings, procfs: Procfs, addresses: Seq
         source=settings.source,
     )
     if os.geteuid() == 0:
-        log.warning("running as root, which it need not: counting sockets takes no privileges")
+        log.warning("running as root is not required")
     namespaces = procfs.network_namespaces()
     if namespaces is None:
         if procfs.root != DEFAULT_ROOT:
@@ -197,7 +197,7 @@ def _read_services(path: str) -> bytes:
         return read_regular_file(path, _LARGEST_SERVICES_BYTES)
     except OSError as error:
         log.warning(
-            "no services file: the bundled names of ports serve alone", file=path, error=error.strerror
+            "services file unreadable, using bundled port names only", file=path, error=error.strerror
         )
         return b""
 

@@ -147,7 +147,7 @@ class Daemon:
             self._sampler.run(lambda snapshot: self._take(loop, snapshot))
         except BaseException:
             self._exit_code = EXIT_FAILED
-            log.exception("the sampling died")
+            log.exception("sampler thread crashed, exiting")
             self._call(loop, self._end)
 
     def _take(self, loop: asyncio.AbstractEventLoop, snapshot: Snapshot) -> None:
@@ -186,4 +186,4 @@ class Daemon:
         self._sampler.change_settings(settings)
         self._settings = settings
         self._reload_status = ReloadStatus(successful=True, success_at_seconds=time.time())
-        log.info("configuration read again", config_file=self._flags.config_file)
+        log.info("configuration reloaded", config_file=self._flags.config_file)

@@ -57,7 +57,7 @@ class WebWatch:
             self._security.settings = web.settings
             self._security.is_broken = False
             self._problems = ()
-            log.info("web configuration read again", file=self._path)
+            log.info("web configuration reloaded", file=self._path)
             self._tell()
 
     def _close(self, problems: Sequence[str]) -> None:

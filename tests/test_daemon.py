@@ -57,7 +57,7 @@ def test_reload_takes_a_good_file_and_keeps_the_old_one_for_a_bad_one(daemon: Da
     assert port_names(daemon) == {"first"}
     config.write_text("interval: 100ms\ncpu_budget: 1\nports: {names: {9: second}, always: [9]}\n")
     daemon.process.send_signal(signal.SIGHUP)
-    daemon.wait_for("configuration read again")
+    daemon.wait_for("configuration reloaded")
     wait_until(lambda: port_names(daemon) == {"second"})
     good_at = daemon.samples()[RELOADED_AT]
 
@@ -89,11 +89,11 @@ def test_a_storm_of_signals_collapses(daemon: Daemon) -> None:
     """A hundred SIGHUP are answered, by fewer readings, and the daemon goes on."""
     for _ in range(100):
         daemon.process.send_signal(signal.SIGHUP)
-    daemon.wait_for("configuration read again")
+    daemon.wait_for("configuration reloaded")
     assert daemon.ask().status == 200
     code, log = daemon.stop()
     assert code == 0
-    assert log.count("configuration read again") < 50
+    assert log.count("configuration reloaded") < 50
 
 
 def test_signals_are_heeded_from_the_first_line_on(config: Path) -> None:
@@ -101,7 +101,7 @@ def test_signals_are_heeded_from_the_first_line_on(config: Path) -> None:
     for _ in range(5):
         with running_daemon(f"--config.file={config}", ready=False) as daemon:
             daemon.process.send_signal(signal.SIGHUP)
-            daemon.wait_for("configuration read again")
+            daemon.wait_for("configuration reloaded")
             code, _ = daemon.stop()
             assert code == 0
 

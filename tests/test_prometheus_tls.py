@@ -54,6 +54,6 @@ def test_prometheus_scrapes_over_mutual_tls_with_a_password(tmp_path: Path) -> N
             wait_until(lambda: list(prometheus.query('up{job="strange"}').values()) == [0])
             wait_until(lambda: bool(prometheus.query("netstat_sockets")))
             certificates.issue("server", "localhost")
-            daemon.wait_for("web configuration read again")
+            daemon.wait_for("web configuration reloaded")
             scraped = 'count_over_time((up{job="netstat"} == 1)[2s:500ms]) >= 4'
             wait_until(lambda: bool(prometheus.query(scraped)))

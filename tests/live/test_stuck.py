@@ -77,7 +77,7 @@ def test_age_survives_a_reload_of_the_daemon(namespace: Namespace, tmp_path: Pat
                 before = age_told(daemon)
             config.write_text("interval: 200ms\ncpu_budget: 1\nstuck: {after: 2m, limit: 9}\n")
             daemon.process.send_signal(signal.SIGHUP)
-            daemon.wait_for("configuration read again")
+            daemon.wait_for("configuration reloaded")
             with inside(namespace.path):
                 wait_until(lambda: age_told(daemon) != before)
                 assert age_told(daemon) > before

@@ -243,7 +243,7 @@ def test_a_client_without_tls_is_let_go_when_tls_begins(tmp_path: Path) -> None:
             stays.request("GET", "/-/healthy")
             assert stays.getresponse().read()
             secured.file.write_text(TLS)
-            secured.daemon.wait_for("web configuration read again")
+            secured.daemon.wait_for("web configuration reloaded")
             wait_until(lambda: is_hung_up(stays))
         assert secured.ask().status == 200
 
