@@ -2,10 +2,10 @@
 
 import contextlib
 import json
+import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from typing import Final, Generic, TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -186,10 +186,14 @@ class Status:
 
 
 def _find_revision() -> str:
-    """Return the commit installed, as pip notes it for what comes from a repository; else ``unknown``."""
-    with contextlib.suppress(metadata.PackageNotFoundError, ValueError, KeyError):
-        origin = metadata.distribution("netstat-exporter").read_text("direct_url.json")
-        return str(json.loads(origin or "{}")["vcs_info"]["commit_id"])
+    """Return the commit installed, as pip notes it for what comes from a repository; else ``unknown``.
+
+    The note is read where pip puts it: importlib.metadata takes a megabyte of memory.
+    """
+    folder = f"netstat_exporter-{__version__}.dist-info"
+    path = os.path.join(os.path.dirname(__file__), "..", "..", folder, "direct_url.json")
+    with contextlib.suppress(OSError, ValueError, KeyError), open(path, encoding="utf-8") as note:
+        return str(json.load(note)["vcs_info"]["commit_id"])
     return "unknown"
 
 
@@ -216,7 +220,7 @@ OWN_FAMILIES: Final[tuple[Family[Status], ...]] = (
     ),
     Family(
         "netstat_exporter_snapshot_age_seconds",
-        "Age of the snapshot on this page by the monotonic clock; a change of the wall clock does not affect it.",
+        "Age of the snapshot on this page by the monotonic clock; setting the wall clock has no effect.",
         (),
         lambda status: [] if status.snapshot_age_seconds is None else [((), status.snapshot_age_seconds)],
     ),
