@@ -7,7 +7,7 @@ JOBS ?= 2
 PREFIX ?= /opt
 UNITS := /etc/systemd/system
 
-.PHONY: run test check golden fixtures bench demo picture install uninstall clean
+.PHONY: run test check golden fixtures bench demo picture install uninstall lock sbom clean
 
 run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metrics
 	@$(BIN)/python -m exporter $(ARGS)
@@ -43,7 +43,8 @@ picture: $(VENV)/.dev  ## draw the dashboard with Grafana's own components (need
 
 install:  ## into PREFIX, with units for systemd; a configuration that is there already stays (needs root)
 	$(PYTHON) -m venv $(PREFIX)/netstat-exporter
-	$(PREFIX)/netstat-exporter/bin/pip install --quiet .
+	$(PREFIX)/netstat-exporter/bin/pip install --quiet --require-hashes -r requirements.lock
+	$(PREFIX)/netstat-exporter/bin/pip install --quiet --no-deps .
 	sed 's|/opt/|$(PREFIX)/|' systemd/netstat-exporter.service > $(UNITS)/netstat-exporter.service
 	install -m 644 systemd/netstat-exporter.socket $(UNITS)/
 	test -e /etc/default/netstat-exporter || \
@@ -58,6 +59,23 @@ uninstall:  ## all that `make install` brought but the configuration (needs root
 	rm -rf $(PREFIX)/netstat-exporter /usr/local/bin/netstat-exporter
 	rm -f $(UNITS)/netstat-exporter.service $(UNITS)/netstat-exporter.socket
 	-systemctl daemon-reload
+
+lock:  ## choose the newest versions of what is installed, and note the hashes of their files
+	$(PYTHON) -m venv $(VENV)/tools
+	$(VENV)/tools/bin/pip install --quiet pip-tools==7.6.2
+	$(VENV)/tools/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --no-emit-index-url \
+	  --no-emit-find-links --output-file=requirements.lock pyproject.toml
+	sed -i '1i # Every package that is installed, with the hashes of its files; `make lock` writes it again.' requirements.lock
+
+sbom:  ## say what a release is made of, as CycloneDX
+	$(PYTHON) -m venv --clear $(VENV)/release
+	$(VENV)/release/bin/pip install --quiet --require-hashes -r requirements.lock
+	$(VENV)/release/bin/pip install --quiet --no-deps .
+	$(PYTHON) -m venv $(VENV)/tools
+	$(VENV)/tools/bin/pip install --quiet cyclonedx-bom==7.5.0
+	mkdir -p dist
+	$(VENV)/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --output-file dist/netstat-exporter.cdx.json $(VENV)/release/bin/python
 
 clean:
 	rm -rf $(VENV) .ci/tmp build dist htmlcov .coverage

@@ -148,7 +148,7 @@ def _tell_start(flags: Flags, settings: Settings, procfs: Procfs, addresses: Seq
         source=settings.source,
     )
     if os.geteuid() == 0:
-        log.warning("running as root is not required: counting sockets takes no privileges")
+        log.warning("running as root is not required")
     namespaces = procfs.network_namespaces()
     if namespaces is None:
         if procfs.root != DEFAULT_ROOT:

@@ -10,6 +10,7 @@ from exporter.serving.app import ReloadError
 from exporter.threads import run_in_thread
 
 _PATIENCE_SECONDS: Final = 8.0  # less than an answer may take
+_PAUSE_SECONDS: Final = 0.25  # a storm of wishes costs little, and writes few lines
 
 
 class Reloader:
@@ -43,6 +44,7 @@ class Reloader:
                 self._wanted.clear()
                 waiting, self._waiting = self._waiting, []
                 await self._read_once(waiting)
+                await asyncio.sleep(_PAUSE_SECONDS)
         finally:
             _settle(self._waiting, ReloadError("the exporter stops"))
 

@@ -78,7 +78,7 @@ class App:
         self._most = site.max_requests
         self._most_of_one = max(1, site.max_requests // 2)  # the rest is for others
         self._age_seconds: float | None = None
-        self._encoding_fails = False
+        self._fails = False
         own = CollectorRegistry(auto_describe=False)
         own.register(OwnCollector(self._describe))
         ProcessCollector(registry=own)
@@ -96,8 +96,14 @@ class App:
         settings = self._security.settings
         if self._security.is_broken:
             return say(500, "the web configuration is wrong; the log says why", rejected="misconfigured")
-        refusal = await self._passwords.refuse(settings.users, request) if settings.users else None
-        answer = refusal or await self._route(request)
+        try:
+            refusal = await self._passwords.refuse(settings.users, request) if settings.users else None
+            answer = refusal or await self._route(request)
+        except Exception:  # what is wrong with one answer must not take the connection, nor fill the log
+            if not self._fails:
+                log.exception("a request cannot be answered", path=request.path)
+            self._fails = True
+            answer = say(503, "this cannot be answered now; the log says why")
         if settings.headers:
             return dataclasses.replace(answer, headers={**answer.headers, **settings.headers})
         return answer
@@ -123,14 +129,8 @@ class App:
 
     async def _metrics(self, request: Request) -> Answer:
         headers = request.headers
-        try:
-            page = await self._pages.get(headers.get("accept", ""), headers.get("accept-encoding", ""))
-        except Exception:  # whatever goes wrong here must not end in a bare 500
-            if not self._encoding_fails:
-                log.exception("the page cannot be encoded")
-            self._encoding_fails = True
-            return say(503, "the page cannot be encoded; the log says why")
-        self._encoding_fails = False
+        page = await self._pages.get(headers.get("accept", ""), headers.get("accept-encoding", ""))
+        self._fails = False
         return page
 
     async def _landing_page(self, _: Request) -> Answer:

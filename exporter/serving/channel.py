@@ -6,6 +6,7 @@ handshake, and hands the connection over only after it.
 
 import contextlib
 import ssl
+from collections.abc import Callable
 from typing import Final, Protocol
 
 _PIECE_BYTES: Final = 1 << 16
@@ -15,12 +16,16 @@ class Channel(Protocol):
     """Turns bytes off the wire into bytes of HTTP, and back."""
 
     is_open: bool
+    has_ended: bool
 
     def receive(self, data: bytes) -> tuple[bytes, bytes]:
         """Return what is to be read, and what is to be sent at once; raises ssl.SSLError."""
 
     def wrap(self, data: bytes) -> bytes:
         """Return what is to be sent."""
+
+    def fail(self) -> bytes:
+        """Return what is to be sent after an error."""
 
     def end(self) -> bytes:
         """Return what is to be sent at last."""
@@ -30,6 +35,7 @@ class PlainChannel:
     """Bytes as they are."""
 
     is_open = True
+    has_ended = False
 
     def receive(self, data: bytes) -> tuple[bytes, bytes]:
         """Return the data itself."""
@@ -39,16 +45,24 @@ class PlainChannel:
         """Return the data itself."""
         return data
 
+    def fail(self) -> bytes:
+        """Return nothing."""
+        return b""
+
     def end(self) -> bytes:
         """Return nothing."""
         return b""
 
 
 class TlsChannel:
-    """The server's end of TLS; it is open after the handshake."""
+    """The server's end of TLS; it is open after the handshake, and has ended when the client says so.
 
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self.is_open = False
+    ``allows`` judges the client's certificate, which is verified already.
+    """
+
+    def __init__(self, context: ssl.SSLContext, allows: Callable[["TlsChannel"], bool]) -> None:
+        self._allows = allows
+        self.is_open, self.has_ended = False, False
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
 
@@ -65,14 +79,18 @@ class TlsChannel:
         try:
             if not self.is_open:
                 self._tls.do_handshake()
+                if not self._allows(self):
+                    raise ssl.SSLError("this certificate is not one of those allowed")
                 self.is_open = True
             while piece := self._tls.read(_PIECE_BYTES):
                 pieces.append(piece)
         except ssl.SSLWantReadError:
             pass
+        except ssl.SSLZeroReturnError:
+            self.has_ended = True
         return b"".join(pieces), self._outgoing.read()
 
-    def farewell(self) -> bytes:
+    def fail(self) -> bytes:
         """Return the alert that says what was wrong with what was received."""
         return self._outgoing.read()
 

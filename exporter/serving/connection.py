@@ -11,23 +11,18 @@ h11 parses the head and frames the answer; see RFC 9112.
 """
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from email.utils import formatdate
-from http import HTTPStatus
 from typing import Final
 
 import h11
 
 from exporter.serving.admission import Admission
-from exporter.serving.channel import Channel, TlsChannel
-from exporter.serving.messages import Answer, RefusalError, Request, say
+from exporter.serving.channel import Channel
+from exporter.serving.framing import frame_answer
+from exporter.serving.messages import BUSY, Answer, RefusalError, Request, say
+from exporter.serving.outlet import Outlet
 from exporter.serving.parsing import LARGEST_HEAD_BYTES, cut_head, is_probe, parse_head
-
-BUSY: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-)
 
 _MOST_REQUESTS: Final = 100
 _LONGEST_LIFE_SECONDS: Final = 60.0
@@ -37,17 +32,12 @@ _HALF_CLOSED_SECONDS: Final = 0.5
 _LINGER_SECONDS: Final = 1.0
 _MOST_WIRE_BYTES: Final = 64 << 10  # of one request, with what TLS adds
 _MOST_LINGERED_BYTES: Final = 1 << 20
-_PIECE_BYTES: Final = 64 << 10
-_UNREAD_MILLISECONDS: Final = 15_000  # for what is left after the end of the answer, in the kernel
 
 Respond = Callable[[Request], Awaitable[Answer]]
 
 
 class Connection(asyncio.Protocol):
-    """A connection of a client that was let in.
-
-    ``allows`` judges the client's certificate after a TLS handshake.
-    """
+    """A connection of a client that was let in."""
 
     def __init__(
         self,
@@ -55,16 +45,14 @@ class Connection(asyncio.Protocol):
         respond: Respond,
         admission: Admission,
         channel: Channel,
-        allows: Callable[[TlsChannel], bool],
     ) -> None:
         self.closed = asyncio.Event()
         self._client = client
         self._respond = respond
         self._admission = admission
         self._channel = channel
-        self._allows = allows
         self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
+        self._outlet = Outlet(channel)
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=LARGEST_HEAD_BYTES)
         self._buffer = bytearray()
         self._wire_bytes = 0
@@ -75,7 +63,6 @@ class Connection(asyncio.Protocol):
         self._born = self._loop.time()
         self._lingers = False
         self._stops = False
-        self._writable: asyncio.Future[None] | None = None
 
     def is_idle(self) -> bool:
         """Tell whether no request is being answered."""
@@ -83,13 +70,11 @@ class Connection(asyncio.Protocol):
 
     def make_way(self) -> None:
         """Close at once; a client whose first request is not there yet is told."""
-        if self._transport is None:
-            return
         if self._task is None and not self._requests and self._channel.is_open and not self._lingers:
-            self._transport.write(self._channel.wrap(BUSY))
-            self._transport.close()
+            self._outlet.pass_on(self._channel.wrap(BUSY))
+            self._outlet.close()
         else:
-            self._transport.abort()
+            self._outlet.abort()
 
     def retire(self) -> None:
         """Close after the next answer, or now where one was given already: the client may come again."""
@@ -105,20 +90,14 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once, whatever is under way."""
-        if self._transport:
-            self._transport.abort()
+        self._outlet.abort()
 
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for a request; the kernel ends a connection whose other side does not read for long."""
-        if not isinstance(transport, asyncio.Transport):
-            return  # it is one, as what was accepted is a socket
-        self._transport = transport
-        connected = transport.get_extra_info("socket")
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _PIECE_BYTES)  # or it grows to megabytes
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
-        transport.set_write_buffer_limits(high=0)
+        """Wait for a request."""
+        if isinstance(transport, asyncio.Transport):  # it is one, as what was accepted is a socket
+            self._outlet.open(transport)
         self._expect_request()
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - whatever it was, it is over
@@ -126,19 +105,17 @@ class Connection(asyncio.Protocol):
         self._stop_timer()
         if self._task:
             self._task.cancel()
-        self._transport = None
+        self._outlet.lose()
         self.closed.set()
         self._admission.leave(self._client, self)
 
     def pause_writing(self) -> None:
         """Note that the kernel takes no more."""
-        self._writable = self._loop.create_future()
+        self._outlet.pause()
 
     def resume_writing(self) -> None:
         """Note that the kernel has taken everything."""
-        if self._writable and not self._writable.done():
-            self._writable.set_result(None)
-        self._writable = None
+        self._outlet.resume()
 
     def eof_received(self) -> bool:
         """Close, once what is being answered is sent, but soon."""
@@ -155,36 +132,24 @@ class Connection(asyncio.Protocol):
             if self._wire_bytes > _MOST_LINGERED_BYTES:
                 self.abort()
             return
-        was_open = self._channel.is_open
         try:
             data, reply = self._channel.receive(data)
         except ssl.SSLError:
-            self._refuse_handshake()
+            self._admission.rejections.connections["tls"] += 1
+            self._outlet.pass_on(self._channel.fail())
+            self._close()
             return
-        if reply and self._transport:
-            self._transport.write(reply)
-        if self._channel.is_open and not was_open and not self._is_allowed():
-            self._refuse_handshake()
-            return
+        self._outlet.pass_on(reply)
         if len(self._buffer) > LARGEST_HEAD_BYTES:  # far ahead of what it reads
             self._stops = True
         else:
             self._buffer += data
         if self._task is None:
             self._take_request()
-        if self._task is None and self._wire_bytes > _MOST_WIRE_BYTES:
+        if self._channel.has_ended and not self.eof_received():
+            self._close()
+        elif self._task is None and self._wire_bytes > _MOST_WIRE_BYTES:
             self.abort()  # TLS that carries nothing
-
-    # The request.
-
-    def _is_allowed(self) -> bool:
-        return not isinstance(self._channel, TlsChannel) or self._allows(self._channel)
-
-    def _refuse_handshake(self) -> None:
-        self._admission.rejections.connections["tls"] += 1
-        if self._transport and isinstance(self._channel, TlsChannel):
-            self._transport.write(self._channel.farewell())
-        self._close()
 
     def _expect_request(self) -> None:
         self._stop_timer()
@@ -226,7 +191,7 @@ class Connection(asyncio.Protocol):
         except (ConnectionError, h11.LocalProtocolError):
             self.abort()
             return
-        if self._transport is None or self._transport.is_closing():
+        if not self._outlet.is_open:
             return
         self._task = None
         if self._http.our_state is h11.MUST_CLOSE or self._http.our_state is h11.ERROR or self._stops:
@@ -261,48 +226,23 @@ class Connection(asyncio.Protocol):
         return self._stops or is_old or self._requests >= _MOST_REQUESTS
 
     async def _send(self, answer: Answer, *, close: bool) -> None:
-        """Send an answer, piece by piece as the client reads; one to HEAD has no body."""
+        """Send an answer, piece by piece as the client reads."""
         if answer.rejected:
             self._admission.rejections.requests[answer.rejected] += 1
-        length = str(sum(map(len, answer.parts)))
-        headers = {**answer.headers, "Content-Length": length, "Date": formatdate(usegmt=True)}
-        if close:
-            headers["Connection"] = "close"
-        reason = HTTPStatus(answer.status).phrase.encode()
-        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-        response = h11.Response(status_code=answer.status, headers=encoded, reason=reason)
-        await self._write(self._http.send(response))
-        if not self._is_head:
-            for part in answer.parts:
-                for start in range(0, len(part), _PIECE_BYTES):
-                    await self._write(self._http.send(h11.Data(data=part[start : start + _PIECE_BYTES])))
-        await self._write(self._http.send(h11.EndOfMessage()))
-
-    async def _write(self, data: bytes | None) -> None:
-        if self._transport is None:
-            raise ConnectionAbortedError
-        if data:
-            self._transport.write(self._channel.wrap(data))
-        if self._writable:
-            await self._writable
+        for piece in frame_answer(self._http, answer, close=close, has_body=not self._is_head):
+            await self._outlet.write(piece)
 
     def _linger(self) -> None:
         """Say that no more comes, and give the client time to read what came, and to leave."""
         self._lingers = True
         self._wire_bytes = 0
         self._buffer.clear()
-        if self._transport:
-            if farewell := self._channel.end():
-                self._transport.write(farewell)
-            self._transport.write_eof()
+        self._outlet.end()
         self._timer = self._loop.call_later(_LINGER_SECONDS, self._close)
 
     def _close(self) -> None:
-        """Close; what the kernel does not take soon is lost."""
         self._stop_timer()
-        if self._transport:
-            self._transport.close()
-            self._timer = self._loop.call_later(_LINGER_SECONDS, self.abort)
+        self._outlet.close()
 
     def _stop_timer(self) -> None:
         if self._timer:

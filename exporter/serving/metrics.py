@@ -2,10 +2,10 @@
 
 import contextlib
 import json
+import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -38,10 +38,14 @@ class Status:
 
 
 def _find_revision() -> str:
-    """Return the commit installed, as pip notes it for what comes from a repository; else ``unknown``."""
-    with contextlib.suppress(metadata.PackageNotFoundError, ValueError, KeyError):
-        origin = metadata.distribution("netstat-exporter").read_text("direct_url.json")
-        return str(json.loads(origin or "{}")["vcs_info"]["commit_id"])
+    """Return the commit installed, as pip notes it for what comes from a repository; else ``unknown``.
+
+    The note is read where pip puts it: importlib.metadata takes a megabyte of memory.
+    """
+    folder = f"netstat_exporter-{__version__}.dist-info"
+    path = os.path.join(os.path.dirname(__file__), "..", "..", folder, "direct_url.json")
+    with contextlib.suppress(OSError, ValueError, KeyError), open(path, encoding="utf-8") as note:
+        return str(json.load(note)["vcs_info"]["commit_id"])
     return "unknown"
 
 
@@ -76,25 +80,25 @@ OWN_METRICS: Final = (
     ),
     OwnMetric(
         "netstat_exporter_snapshot_age_seconds",
-        "Time since the snapshot on this page was taken, on the monotonic clock.",
+        "Age of the snapshot on this page by the monotonic clock; setting the wall clock has no effect.",
         (),
         lambda status: {} if status.snapshot_age_seconds is None else {(): status.snapshot_age_seconds},
     ),
     OwnMetric(
         "netstat_exporter_http_connections_rejected_total",
-        "Connections closed without an answer to a request, by reason.",
+        "Connections that the exporter refused or ended early, by reason.",
         ("reason",),
         lambda status: {(reason,): number for reason, number in status.connections_rejected.items()},
     ),
     OwnMetric(
         "netstat_exporter_http_requests_rejected_total",
-        "Requests refused, by reason; busy means that as many as --web.max-requests were under way.",
+        "Requests that the exporter refused, by reason; busy means that --web.max-requests were in progress.",
         ("reason",),
         lambda status: {(reason,): number for reason, number in status.requests_rejected.items()},
     ),
     OwnMetric(
         "netstat_exporter_log_lines_lost_total",
-        "Log lines dropped because standard error did not take them in time.",
+        "Log lines dropped because standard error was full or closed.",
         (),
         lambda status: {(): status.log_lines_lost},
     ),

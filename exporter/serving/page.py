@@ -2,12 +2,13 @@
 
 A page is two parts. The first, all of the sockets, is encoded off the event loop when it is first asked for,
 and is the same bytes for everybody until there is another snapshot. The second is what the exporter says of
-itself, such as the age of that snapshot, and is small. Both make one gzip stream without compressing the
-first part twice: deflate allows a stream to be put together from parts that refer to nothing before them,
-see RFC 1951.
+itself, such as the age of that snapshot, which is small and never older than a tenth of a second. Both make
+one gzip stream without compressing the first part twice: deflate allows a stream to be put together from
+parts that refer to nothing before them, see RFC 1951.
 """
 
 import asyncio
+import math
 import struct
 import time
 import zlib
@@ -27,6 +28,7 @@ from exporter.threads import run_in_thread
 _OPENMETRICS: Final = choose_encoder("application/openmetrics-text;version=1.0.0")
 _TEXT: Final = choose_encoder("text/plain;version=0.0.4")
 _END_OF_OPENMETRICS: Final = b"# EOF\n"
+_FRESH_SECONDS: Final = 0.1  # for so long what the exporter says of itself is the same for a storm of scrapes
 _GZIP_LEVEL: Final = 1  # a page of labels shrinks to a tenth already
 _GZIP_HEAD: Final = b"\x1f\x8b\x08\0\0\0\0\0\x04\xff"  # deflate, no name, no time; RFC 1952
 
@@ -78,6 +80,7 @@ class Pages:
         self._not_before_seconds = 0.0
         self._shown: Taken | None = None
         self._parts: dict[tuple[bool, bool], asyncio.Future[_Part]] = {}
+        self._ends: dict[bool, tuple[Taken | None, float, bytes]] = {}
 
     async def get(self, accept: str, accept_encoding: str) -> Answer:
         """Return the page as a client's headers ask for it; requests at the same time share one encoding."""
@@ -114,9 +117,14 @@ class Pages:
         return part
 
     def _encode_end(self, taken: Taken | None, as_openmetrics: bool) -> bytes:  # noqa: FBT001
-        self._show_age(time.monotonic() - taken.at_seconds if taken else None)
-        encode, _ = _OPENMETRICS if as_openmetrics else _TEXT
-        return encode(self._own)
+        now = time.monotonic()
+        of, at_seconds, end = self._ends.get(as_openmetrics, (None, -math.inf, b""))
+        if of is not taken or now - at_seconds > _FRESH_SECONDS:
+            self._show_age(now - taken.at_seconds if taken else None)
+            encode, _ = _OPENMETRICS if as_openmetrics else _TEXT
+            end = encode(self._own)
+            self._ends[as_openmetrics] = taken, now, end
+        return end
 
 
 def _encode_part(taken: Taken | None, as_openmetrics: bool, zipped: bool) -> tuple[_Part, float]:  # noqa: FBT001

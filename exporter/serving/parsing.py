@@ -4,6 +4,7 @@ h11 takes 16 ms for 2,600 headers: they are counted before. See RFC 9112, sectio
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -67,7 +68,7 @@ def parse_head(connection: h11.Connection, head: bytes, peer: bytes) -> Request:
     return Request(event.method.decode("ascii"), path, headers, peer)
 
 
-def _join(pairs: "h11._headers.Headers") -> dict[str, str]:
+def _join(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in pairs:
         key, text = name.decode("ascii"), value.decode("latin-1")

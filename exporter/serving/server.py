@@ -32,7 +32,8 @@ import structlog
 from exporter.serving.addresses import format_address
 from exporter.serving.admission import MOST_CONNECTIONS, Admission, identify
 from exporter.serving.channel import PlainChannel, TlsChannel
-from exporter.serving.connection import BUSY, Connection, Respond
+from exporter.serving.connection import Connection, Respond
+from exporter.serving.messages import BUSY
 from exporter.serving.security import Security
 
 _OWN_DESCRIPTORS: Final = 16  # for the tables, the log, the event loop and the listeners
@@ -132,8 +133,8 @@ class Server:
                     accepted.recv(_ASKED_BYTES)  # a socket closed with unread bytes takes the answer away
             return
         tls = self._security.settings.tls
-        channel = TlsChannel(tls) if tls else PlainChannel()
-        connection = Connection(client, self._respond, self._admission, channel, self._security.allows)
+        channel = TlsChannel(tls, self._security.allows) if tls else PlainChannel()
+        connection = Connection(client, self._respond, self._admission, channel)
         self._admission.enter(client, connection)
         task = self._loop.create_task(self._connect(connection, accepted, client))
         self._tasks.add(task)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.daemon import Daemon, running_daemon
+from tests.support.patience import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -49,5 +50,5 @@ def test_a_page_does_not(daemon: Daemon, headers: dict[str, str]) -> None:
         answer = daemon.ask("/-/reload", method, headers)
         assert (answer.status, b"browser" in answer.body) == (403, True)
     reason = ("netstat_exporter_http_requests_rejected_total", frozenset({("reason", "foreign_origin")}))
-    assert daemon.samples()[reason] > 0
+    wait_until(lambda: daemon.samples()[reason] > 0)
     assert daemon.ask(headers=headers).status == 200

@@ -1,0 +1,92 @@
+"""Ten thousand scrapes, over TLS and plain, among clients that misbehave, leave everything as it was."""
+
+import ssl
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
+
+import psutil
+
+from tests.serving.test_attacks import attacking
+from tests.serving.test_tls import TLS, Secured, running_secured
+from tests.support.daemon import PATIENCE_SECONDS, Daemon, running_daemon
+from tests.support.patience import wait_until
+
+WARM_UP_SCRAPES = 500
+SCRAPES = 5_000  # each way
+SCRAPES_PER_CONNECTION = 20
+SCRAPERS = 4
+LARGEST_GROWTH_BYTES = 3 << 20
+
+
+def scrape(connect: Callable[[str], HTTPConnection], number: int) -> None:
+    """Scrape so often, from several addresses, as each has its own share."""
+
+    def run(scraper: int) -> None:
+        for _ in range(number // SCRAPERS // SCRAPES_PER_CONNECTION):
+            connection = connect(f"127.0.0.{10 + scraper}")
+            for _ in range(SCRAPES_PER_CONNECTION):
+                connection.request("GET", "/metrics", headers={"Accept-Encoding": "gzip"})
+                response = connection.getresponse()
+                assert (response.status, response.read()[:2]) == (200, b"\x1f\x8b")
+            connection.close()
+
+    with ThreadPoolExecutor(SCRAPERS) as pool:
+        list(pool.map(run, range(SCRAPERS)))
+
+
+def take_holdings(daemon: Daemon) -> tuple[int, int, int]:
+    """Return the descriptors, threads and bytes that the daemon has when nobody is connected."""
+    process = psutil.Process(daemon.process.pid)
+    wait_until(lambda: not any(one.raddr[:1] for one in process.net_connections("tcp")))
+    wait_until(lambda: process.num_threads() <= 5)  # a pass or a page may be under way
+    return process.num_fds(), process.num_threads(), process.memory_info().rss
+
+
+def connect_plainly(daemon: Daemon) -> Callable[[str], HTTPConnection]:
+    """Return what connects from an address."""
+    return lambda source: HTTPConnection(
+        "127.0.0.1", daemon.port, timeout=PATIENCE_SECONDS, source_address=(source, 0)
+    )
+
+
+def connect_securely(secured: Secured) -> Callable[[str], HTTPConnection]:
+    """Return what connects from an address, over TLS."""
+    context = ssl.create_default_context(cafile=str(secured.certificates.ca))
+    return lambda source: HTTPSConnection(
+        "localhost",
+        secured.daemon.port,
+        timeout=PATIENCE_SECONDS,
+        context=context,
+        source_address=(source, 0),
+    )
+
+
+def soak(daemon: Daemon, connect: Callable[[str], HTTPConnection], *attacks: str) -> None:
+    """Scrape under attack, and compare what the daemon holds before and after."""
+    scrape(connect, WARM_UP_SCRAPES)
+    with ExitStack() as stack:  # what an attack takes at most is taken before
+        for attack in attacks:
+            stack.enter_context(attacking(attack, daemon.port))
+        scrape(connect, WARM_UP_SCRAPES)
+    before = take_holdings(daemon)
+    with ExitStack() as stack:
+        for attack in attacks:
+            stack.enter_context(attacking(attack, daemon.port))
+        scrape(connect, SCRAPES)
+    after = take_holdings(daemon)
+    assert after[0] <= before[0] + 1
+    assert after[1] <= before[1] + 1
+    assert after[2] - before[2] < LARGEST_GROWTH_BYTES
+
+
+def test_plain_scrapes_leave_nothing_behind() -> None:
+    with running_daemon() as daemon:
+        soak(daemon, connect_plainly(daemon), "half-closed", "many headers")
+
+
+def test_scrapes_over_tls_leave_nothing_behind(tmp_path: Path) -> None:
+    with running_secured(tmp_path, TLS) as secured:
+        soak(secured.daemon, connect_securely(secured), "handshakes")
