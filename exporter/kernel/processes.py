@@ -11,8 +11,6 @@ Source: proc_pid_fd(5), proc_pid_cgroup(5), proc_pid_comm(5).
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-import psutil
-
 from exporter.kernel.cgroups import parse_membership
 from exporter.kernel.procfs import Procfs, ProcfsError
 
@@ -29,6 +27,8 @@ def walk_holders(procfs: Procfs, wanted: Collection[int]) -> Iterator[tuple[int,
 
     Of several processes that hold a socket it is the one with the lowest number, most often the parent.
     """
+    import psutil  # noqa: PLC0415 - half a megabyte, for which many hosts have no use
+
     psutil.PROCFS_PATH = procfs.root
     for pid in procfs.list_processes():
         yield None
