@@ -31,9 +31,10 @@ the median of the samples. "x bare" is how many times what the kernel alone need
 answer over the same source is thrown away: one read of both tables of procfs, or one dump of IPv4. Again it
 is the median. "As shipped" is our pass at the default settings, which reads small tables by the cheaper
 source and large ones over netlink; it also names the owner of the sockets, one unit, in which all of them
-were made. "Counts only" does what the others do. Peak is the most memory the process has had; of those that
-go on running, in this stage or before. The daemon is asked over one connection; while the sockets become
-more, it takes each pass 100 ms after the last, and tracks none of them.
+were made, and had passes before, in which it is searched for. "Counts only" does what the others do. Peak is
+the most memory the process has had; of those that go on running, in this stage or before. The daemon is asked
+over one connection; while the sockets become more, it takes each pass 100 ms after the last, and tracks none
+of them.
 """
 _NOTES_HEADING: Final = "\n## Notes\n"
 _HEADINGS: Final = {
