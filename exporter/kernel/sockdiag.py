@@ -55,14 +55,19 @@ def read_listeners(table: Table, deadline: float) -> tuple[Listener, ...]:
         )
 
 
-def read_bound(table: Table, deadline: float) -> tuple[Origin, ...]:
+def read_bound(tables: Collection[Table], deadline: float) -> tuple[tuple[Table, Origin], ...]:
     """Return TCP's sockets that are bound and nothing more; none from a kernel before 6.8.
 
     Raises SockDiagError.
     """
-    with closing(dump(inet_diag.ask_for(table, inet_diag.ONLY_BOUND), deadline)) as answers:
+    with closing(dump(inet_diag.ask_for_tcp(inet_diag.ONLY_BOUND), deadline)) as answers:
         return tuple(
-            origin for blocks in answers for block in blocks for origin in inet_diag.read_origins(block)
+            (table, origin)
+            for blocks in answers
+            for block in blocks
+            for table in tables
+            if (own := inet_diag.select_family(block, inet_diag.FAMILIES[table.family]))
+            for origin in inet_diag.read_origins(own)
         )
 
 

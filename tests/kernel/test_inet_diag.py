@@ -23,9 +23,9 @@ from exporter.kernel.inet_diag import (
     select_family,
 )
 from exporter.kernel.netlink import SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK, Block
-from exporter.kernel.rows import Listener, Origin, Queues
+from exporter.kernel.rows import Listener, Origin, Queues, identify
 from exporter.kernel.tables import TABLES
-from tests.support.kernel.messages import COOKIE, DESTINATION, SHUTDOWN, SOURCE, cgroup, inet, message, whole
+from tests.support.kernel.messages import DESTINATION, SHUTDOWN, SOURCE, cgroup, inet, message, whole
 from tests.support.kernel.parsed import INTERNET, ask_inet, parse_dump, read_dump, rows_of_tcp, split_dump
 from tests.support.procfs_tree import read_captured
 
@@ -42,7 +42,7 @@ def test_sample_in_the_description() -> None:
     rows = rows_of_tcp(message(bytes(sample)))
     (socket,) = ask_inet(rows)
     assert (states.CLOSE_WAIT, 8080, 50000, Queues(0, 1), SOURCE, DESTINATION, 24362) == socket
-    assert [(8080, 50000, 0x1005)] == list(rows.tracked([0]))
+    assert [(8080, 50000, identify(bytes(sample[4:40])))] == list(rows.tracked([0]))
     assert (MESSAGE_BYTES - 16) + 8 == len(sample)
 
 
@@ -50,7 +50,7 @@ def test_whole_message() -> None:
     rows = rows_of_tcp(whole(SHUTDOWN, cgroup(1 << 40)))
     (socket,) = ask_inet(rows)
     assert (states.CLOSE_WAIT, 80, 40000, Queues(2, 1), SOURCE, DESTINATION, 4) == socket
-    assert [(80, 40000, COOKIE)] == list(rows.tracked([0]))
+    assert [(80, 40000, identify(pack(">HH", 80, 40000) + SOURCE + DESTINATION))] == list(rows.tracked([0]))
     assert [Origin(80, SOURCE, 4, 1 << 40)] == list(rows.origins([0]))
     assert 1500 == rows.expires_milliseconds(0)
     assert [] == list(rows.dropping())
@@ -168,7 +168,7 @@ def test_requests() -> None:
 
 @pytest.mark.parametrize("table", ["tcp", "tcp6"])
 def test_recorded_sockets_are_those_of_procfs(table: str) -> None:
-    """State, ports and inode of every socket, and no two have one cookie."""
+    """State, ports and inode of every socket, and no two connections have one identity."""
     parsed = parse_dump(table, read_dump(table))
     lines = [line.split() for line in read_captured(table).decode("ascii").splitlines()[1:]]
     text = [(*(int(line[i].split(":")[-1], 16) for i in (3, 1, 2)), int(line[9])) for line in lines]
@@ -177,5 +177,10 @@ def test_recorded_sockets_are_those_of_procfs(table: str) -> None:
     assert sorted(text) == sorted(dump)
     blocks = split_dump(table, read_dump(table))
     rows = [DiagRows(TABLES[table], block) for block in blocks]
-    cookies = [cookie for each in rows for *_, cookie in each.tracked(range(each.listed))]
-    assert len(cookies) == len(set(cookies)) == len(lines)
+    identities = [
+        identity
+        for each in rows
+        for state, (*_, identity) in zip(each.states, each.tracked(range(each.listed)), strict=True)
+        if state != states.LISTEN
+    ]
+    assert len(identities) == len(set(identities)) == len(parsed.sockets) > 0

@@ -132,7 +132,8 @@ def test_bound_alone(listener: socket.socket) -> None:
     with socket.socket() as bound, socket.create_connection(listener.getsockname()) as client:
         bound.bind(("127.0.0.1", 0))
         found = {
-            origin.inode: origin for origin in read_bound(TABLES["tcp"], time.monotonic() + PATIENCE_SECONDS)
+            origin.inode: origin
+            for _, origin in read_bound([TABLES["tcp"]], time.monotonic() + PATIENCE_SECONDS)
         }
         assert found.keys().isdisjoint({inode_of(listener), inode_of(client)})
         if ours := found.get(inode_of(bound)):

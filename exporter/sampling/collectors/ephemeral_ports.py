@@ -6,6 +6,7 @@ there were or of the ports that were left, and after a minute in any case: conne
 one destination to another.
 """
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import ClassVar, Final
 from exporter.config.settings import Settings
 from exporter.kernel.counters import parse_numbers
 from exporter.kernel.procfs import Procfs, ProcfsError
+from exporter.kernel.rows import ADDRESS_BYTES
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.collectors.collector import Collector, Pass, Plan
 from exporter.sampling.labels import ListenerKey, Metric, Samples
@@ -34,6 +36,7 @@ CROWDED: Final = 0.1
 """The share of the ephemeral ports that connections to a port must reach before their destinations matter."""
 
 LOOK_AGAIN_SECONDS: Final = 60
+BOUND_AGAIN_SECONDS: Final = 15
 FEW_SOCKETS: Final = 2000
 _CHANGE: Final = 0.1
 _PROTOCOLS: Final = frozenset({"tcp", "udp"})
@@ -87,6 +90,8 @@ class EphemeralPorts(Collector):
         self._last: Look | None = None
         self._is_due = True
         self._reuse = Reuse()
+        self._bound: TakenPorts = {}
+        self._bound_at = -math.inf
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
@@ -126,7 +131,7 @@ class EphemeralPorts(Collector):
         usages = [
             (table, usage) for table, usage in seen.observers(self.name) if isinstance(usage, PortUsage)
         ]
-        held = [_find_held(seen, table) for table, _ in usages if table.protocol == "tcp"]
+        held = self._find_held(seen, [table for table, _ in usages if table.protocol == "tcp"])
         blocked = len(set().union(*(ports for found in held for ports in found.values())))
         if self._look is not None and not usages:
             blocked = self._look.blocked
@@ -151,6 +156,17 @@ class EphemeralPorts(Collector):
             "netstat_ephemeral_ports_busiest_destination": busiest,
             "netstat_ephemeral_ports_bound": {(name,): n for name, n in self._look.bound.items()},
         }
+
+    def _find_held(self, seen: Pass, tables: Sequence[Table]) -> Sequence[TakenPorts]:
+        """Return the ports of sockets that listen, or are bound and nothing more.
+
+        What bind() took for a socket is nothing that connect() may take for another. The kernel looks
+        through all its ports for what is only bound, so that is not asked in every pass.
+        """
+        if tables and seen.now - self._bound_at >= BOUND_AGAIN_SECONDS:
+            self._bound_at, self._bound = seen.now, _find_bound(seen, tables)
+        listening = [_find_listening(seen, table) for table in tables]
+        return [*listening, self._bound] if tables else []
 
 
 def read_reuse(procfs: Procfs) -> Reuse:
@@ -202,17 +218,20 @@ def _count_bound(usages: Sequence[tuple[Table, PortUsage]], held: Sequence[Taken
     return {protocol: count_bound(found) for protocol, found in taken.items()}
 
 
-def _find_held(seen: Pass, table: Table) -> TakenPorts:
-    """Return the ports of sockets that listen, or, as only netlink tells, are bound and nothing more.
-
-    What bind() took for a socket is nothing that connect() may take for another.
-    """
+def _find_listening(seen: Pass, table: Table) -> TakenPorts:
+    """Return the ephemeral ports that listen; each is taken at all addresses, whatever its own."""
     is_ephemeral = seen.rules.is_ephemeral
-    listening = {port for port in seen.counts[table.name].listening if is_ephemeral[port]}
-    held: dict[Address, set[int]] = {make_address(bytes(16), table.family): listening}
+    ports = {port for port in seen.counts[table.name].listening if is_ephemeral[port]}
+    return {make_address(bytes(ADDRESS_BYTES), table.family): ports}
+
+
+def _find_bound(seen: Pass, tables: Sequence[Table]) -> TakenPorts:
+    """Return the ports of sockets that are bound and nothing more, which only netlink tells."""
+    is_ephemeral = seen.rules.is_ephemeral
+    bound: dict[Address, set[int]] = {}
     with suppress(*READ_ERRORS):  # then it is a lower bound
-        for origin in seen.reader.read_bound(table):
+        for table, origin in seen.reader.read_bound(tables):
             if is_ephemeral[origin.local_port]:
                 address = make_address(origin.local_address, table.family)
-                held.setdefault(address, set()).add(origin.local_port)
-    return held
+                bound.setdefault(address, set()).add(origin.local_port)
+    return bound

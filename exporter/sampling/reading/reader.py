@@ -54,28 +54,31 @@ class KernelReader:
 
         Raises HangError, SockDiagError.
         """
-        return self._ask("listeners", table, read_listeners)
+        return self._ask(f"listeners of {table.name}", lambda deadline: read_listeners(table, deadline))
 
-    def read_bound(self, table: Table) -> Sequence[Origin]:
+    def read_bound(self, tables: Collection[Table]) -> Sequence[tuple[Table, Origin]]:
         """Return TCP's sockets that are only bound, by netlink; raises HangError, SockDiagError."""
-        return self._ask("bound sockets", table, read_bound)
+        return self._ask("bound sockets", lambda deadline: read_bound(tables, deadline))
 
     def read_silences(self, table: Table, wanted_states: Collection[int]) -> Mapping[int, float]:
         """Return by identity how long nothing has come from the other end of TCP's sockets, in seconds.
 
         Raises HangError, SockDiagError.
         """
-        return self._ask("silences", table, lambda of, until: read_silences(of, wanted_states, until))
+        return self._ask(
+            f"silences of {table.name}", lambda deadline: read_silences(table, wanted_states, deadline)
+        )
 
-    def _ask(self, what: str, table: Table, ask: Callable[[Table, float], T]) -> T:
+    def _ask(self, what: str, ask: Callable[[float], T]) -> T:
+        """Return what TCP's sockets are asked over netlink."""
         now = time.monotonic()
-        choice = self._choice_of(table.protocol)
+        choice = self._choice_of("tcp")
         if not choice.may_use(NETLINK, now):
             raise SockDiagError(Reason.UNAVAILABLE, "not available")
         try:
             return self._guard.read(
-                f"{what} of {table.name}",
-                lambda: ask_twice_if_busy(lambda: ask(table, now + FILE_SECONDS)),
+                what,
+                lambda: ask_twice_if_busy(lambda: ask(now + FILE_SECONDS)),
                 FILE_SECONDS + HANG_GRACE_SECONDS,
             )
         except SockDiagError as error:

@@ -112,7 +112,7 @@ def ask_inet(rows: InetRows) -> list[Socket]:
     tracked, origins = list(rows.tracked(places)), list(rows.origins(places))
     pairs = list(rows.destinations())
     assert all(
-        0 <= identity < 1 << 64 and rows.expires_milliseconds(i) >= 0
+        0 <= identity < 1 << 56 and rows.expires_milliseconds(i) >= 0
         for i, (_, _, identity) in enumerate(tracked)
     )
     sockets = []

@@ -2,7 +2,7 @@
 
 import struct
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from socket import AF_INET, AF_INET6
 from typing import NamedTuple
 
@@ -100,11 +100,16 @@ class Netlink:
         self._fail()
         return self._listeners(table)
 
-    def read_bound(self, table: Table, deadline: float) -> Sequence[Origin]:
+    def read_bound(self, tables: Collection[Table], deadline: float) -> Sequence[tuple[Table, Origin]]:
         """Return the sockets that are bound and nothing more, which are the same for every table."""
         del deadline
         self._fail()
-        return [origin for block in _group(self.bound, table.family) for origin in read_origins(block)]
+        return [
+            (table, origin)
+            for table in tables
+            for block in _group(self.bound, table.family)
+            for origin in read_origins(block)
+        ]
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Answer in the kernel's place."""
