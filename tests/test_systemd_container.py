@@ -4,10 +4,12 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from subprocess import CalledProcessError
 
 import pytest
 
+from tests.support.certificates import make_certificates
 from tests.support.daemon import ROOT, Labels, parse_page
 from tests.support.live.machine import Machine, MachineError, gather_wheels, make_tree, running_machine
 from tests.support.live.made import Made
@@ -226,6 +228,23 @@ def errors_of(machine: Machine, pid: str) -> str:
     """Return the lines of a process that the journal takes for errors."""
     machine.run("journalctl", "--sync")
     return machine.run("journalctl", "--output=cat", "--priority=err", f"_PID={pid}")
+
+
+def test_a_key_that_only_root_may_read_is_handed_over(service: Machine, tmp_path: Path) -> None:
+    """By the drop-in of the documentation, as it stands."""
+    certificate, key = make_certificates(tmp_path).issue("web", "localhost")
+    folder = service.path("/etc/netstat-exporter")
+    for name, text in (("web.pem", certificate.read_text()), ("web.key", key.read_text())):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o600)
+    (folder / "web.yaml").write_text("tls_server_config: {cert_file: web.pem, key_file: web.key}\n")
+    text = (ROOT / "docs" / "web-configuration.md").read_text()
+    change_unit(service, text.partition("```ini\n[Service]\n")[2].partition("```")[0])
+    fetch = (
+        "import ssl, urllib.request as u; context = ssl._create_unverified_context(); "
+        f"print(u.urlopen('https://localhost:{PORT}/metrics', context=context).read().decode())"
+    )
+    wait_until(lambda: is_answered(service, fetch))
 
 
 def test_it_keeps_within_its_memory_and_tasks(service: Machine) -> None:

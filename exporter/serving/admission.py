@@ -14,8 +14,11 @@ MOST_CONNECTIONS: Final = 512
 MOST_OF_ONE_CLIENT: Final = 64
 
 _TURNS_PER_SECOND: Final = 100
-_BURST_SECONDS: Final = 1.0  # a hundred requests are answered without a wait
-_LONGEST_WAIT_SECONDS: Final = 0.5
+_TURNS_OF_ALL_PER_SECOND: Final = 300
+_EVERYBODY: Final = b""
+_BURST_SECONDS: Final = 1.0  # so many seconds' turns are taken without a wait
+_MOMENT_SECONDS: Final = 1.0
+_LONGEST_WAIT_SECONDS: Final = 1.5
 _MOST_REMEMBERED: Final = 4096
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 
@@ -102,23 +105,35 @@ class Admission:
         return [occupant for same in self._occupants.values() for occupant in same]
 
     def delay(self, client: bytes, *, is_probe: bool) -> float:
-        """Return how many seconds a request has to wait; probes of health have a count of their own."""
-        return self._take_turn(client, "probes" if is_probe else "requests")
+        """Return how many seconds a request has to wait; probes of health have a count of their own.
+
+        A client that asked within the last moment waits for its own turn, and for one among all such clients:
+        whoever asks seldom, as Prometheus does, goes before a crowd.
+        """
+        kind = "probes" if is_probe else "requests"
+        asked_just_now = self._busy_until.get((client, kind), 0) > time.monotonic() - _MOMENT_SECONDS
+        wait_seconds = self._take_turn(client, kind, _TURNS_PER_SECOND)
+        if asked_just_now:
+            crowded_seconds = self._take_turn(_EVERYBODY, kind, _TURNS_OF_ALL_PER_SECOND)
+            wait_seconds = max(wait_seconds, crowded_seconds)
+        return wait_seconds
 
     def _may_displace(self, client: bytes) -> bool:
         """Tell whether one more may make way: who reconnects at once, again and again, is turned away."""
-        return self._take_turn(client, "displaced") == 0
+        return self._take_turn(client, "displaced", _TURNS_PER_SECOND) == 0
 
-    def _take_turn(self, client: bytes, kind: str) -> float:
+    def _take_turn(self, client: bytes, kind: str, per_second: int) -> float:
         """Return how long to wait for a turn; the more turns of late, the longer, up to a limit."""
         key, now_seconds = (client, kind), time.monotonic()
         busy_until = max(now_seconds, self._busy_until.get(key, 0))
         wait_seconds = max(0.0, busy_until - now_seconds - _BURST_SECONDS)
         if wait_seconds < _LONGEST_WAIT_SECONDS:
-            busy_until += 1 / _TURNS_PER_SECOND
+            busy_until += 1 / per_second
         self._busy_until[key] = busy_until
         if len(self._busy_until) > _MOST_REMEMBERED:
-            self._busy_until = {key: at for key, at in self._busy_until.items() if at > now_seconds}
+            self._busy_until = {
+                key: at for key, at in self._busy_until.items() if at > now_seconds - _MOMENT_SECONDS
+            }
             if len(self._busy_until) > _MOST_REMEMBERED:
                 self._busy_until.clear()
         return wait_seconds

@@ -188,7 +188,7 @@ class Connection(asyncio.Protocol):
             self._admission.rejections.connections["slow_reader"] += 1
             self.abort()
             return
-        except (ConnectionError, h11.LocalProtocolError):
+        except (OSError, h11.LocalProtocolError):
             self.abort()
             return
         if not self._outlet.is_open:

@@ -1,6 +1,7 @@
 """The way out of a connection: through the channel to the socket, as fast as the client reads."""
 
 import asyncio
+import contextlib
 import socket
 from typing import Final
 
@@ -28,8 +29,9 @@ class Outlet:
         """Have a connection, whose socket keeps little of what its other side does not read, and not long."""
         self._transport = transport
         connected = transport.get_extra_info("socket")
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PIECE_BYTES)  # or it grows to megabytes
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
+        with contextlib.suppress(OSError):  # the client may have left
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PIECE_BYTES)  # or it grows to megabytes
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
         transport.set_write_buffer_limits(high=0)
 
     def lose(self) -> None:
@@ -61,10 +63,13 @@ class Outlet:
             self._transport.write(data)
 
     def end(self) -> None:
-        """Say that no more comes."""
+        """Say that no more comes, if the client is still there."""
         if self._transport:
             self.pass_on(self._channel.end())
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:  # it has sent RST, of which the event loop is not told yet
+                self._transport.abort()
 
     def close(self) -> None:
         """Close; what the kernel does not take soon is lost."""

@@ -77,6 +77,7 @@ def test_scrapes_from_another_address_are_served(name: str) -> None:
     assert median(seconds) < MEDIAN_SECONDS
     assert most - before < LARGEST_GROWTH_BYTES
     assert log.count("\n") < MOST_LINES
+    assert 'level": "error' not in log
     assert code == 0
     assert ended_seconds < MOST_SECONDS_TO_END
 
