@@ -1,16 +1,24 @@
 """Show the bytes that wait in the queues of sockets."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from types import MappingProxyType
+from typing import ClassVar, Final
 
 from exporter.config.settings import Settings
+from exporter.kernel.tables import TABLES
 from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import Metric, QueueKey, Samples
 from exporter.sampling.services.counting import EMPTY, RECEIVE_QUEUE, SEND_QUEUE
+from exporter.sampling.services.expiring import ExpiringSet
+from exporter.sampling.services.series import SERIES_KEPT_SECONDS
+
+_NAMES: Final = MappingProxyType(
+    {RECEIVE_QUEUE: "netstat_receive_queue_bytes", SEND_QUEUE: "netstat_send_queue_bytes"}
+)
 
 
 class Queues(Collector):
-    """Adds up queues by service, of services that have or lately had sockets that do not listen."""
+    """Adds up queues by service, and knows which were not empty lately."""
 
     name = "queues"
     metrics: ClassVar = (
@@ -35,15 +43,23 @@ class Queues(Collector):
         """Tell whether the settings switch it on."""
         return settings.queues.enabled
 
+    def __init__(self) -> None:
+        self._seen = ExpiringSet[tuple[str, int, int]](SERIES_KEPT_SECONDS)
+
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
-        """Return the bytes in both queues."""
-        receive: dict[tuple[str, ...], float] = {}
-        send: dict[tuple[str, ...], float] = {}
-        for table, folded in seen.folded():
-            if table.protocol == "unix":
-                continue
-            for service in folded.used:
+        """Return the bytes in both queues; one that was not empty lately is shown when it is."""
+        filled = {
+            (table.name, service, place)
+            for table, folded in seen.folded()
+            for service, tally in folded.tallies.items()
+            for place in _NAMES
+            if tally[place]
+        }
+        self._seen.see(filled, seen.now)
+        found: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in _NAMES.values()}
+        for name, service, place in self._seen:
+            if (folded := seen.series.tables.get(name)) and seen.series.fold(service) == service:
+                table = TABLES[name]
                 key = QueueKey(table.protocol, table.family, *seen.series.label(table.protocol, service))
-                tally = folded.tallies.get(service, EMPTY)
-                receive[key], send[key] = tally[RECEIVE_QUEUE], tally[SEND_QUEUE]
-        return {"netstat_receive_queue_bytes": receive, "netstat_send_queue_bytes": send}
+                found[_NAMES[place]][key] = folded.tallies.get(service, EMPTY)[place]
+        return found

@@ -45,7 +45,7 @@ _INBOUND_STATES: Final = (
     states.LISTEN,
 )
 _OUTBOUND_STATES: Final = (states.ESTABLISHED, states.SYN_SENT, states.TIME_WAIT, states.CLOSE_WAIT)
-_DATAGRAM_INBOUND_STATES: Final = (states.ESTABLISHED, states.CLOSE)
+_DATAGRAM_INBOUND_STATES: Final = (states.CLOSE,)
 _DATAGRAM_OUTBOUND_STATES: Final = (states.ESTABLISHED,)
 
 _INCUMBENT_ADVANTAGE: Final = 1.25
@@ -55,13 +55,11 @@ _INCUMBENT_ADVANTAGE: Final = 1.25
 class Folded:
     """The counts of one table: by service with series of its own, the rest at the port other.
 
-    ``shown`` has for each service the states to show, whether or not a socket is in them now. ``used`` are
-    the services that have sockets which do not listen, or had lately.
+    ``shown`` has for each service the states to show, whether or not a socket is in them now.
     """
 
     tallies: Mapping[int, Tally]
     shown: Mapping[int, Collection[int]]
-    used: Collection[int]
     accept_queues: Mapping[int, AcceptQueue]
 
 
@@ -143,17 +141,14 @@ class SeriesMemory:
         kept = {OTHER_PORT, *self._own}
         seen.discard(each for each in seen if each[0] % PORTS not in kept)  # or a crowd adds up for an hour
         shown = {service: set(basic) for service, basic in self._basic_states(table, rules)}
-        used = set()
         for service, state in seen:
             if service % PORTS in self._own or service == other_of(service):
                 basic = _OUTBOUND_STATES if table.protocol == "tcp" else _DATAGRAM_OUTBOUND_STATES
                 shown.setdefault(service, set(basic if service > OUTBOUND else ())).add(state)
-                if state != states.LISTEN:
-                    used.add(service)
         queues: dict[int, AcceptQueue] = {}
         for port, queue in count.accept_queues.items():
             queues.setdefault(port if port in self._own else OTHER_PORT, AcceptQueue()).join(queue)
-        return Folded(tallies, shown, used, queues)
+        return Folded(tallies, shown, queues)
 
     def _basic_states(self, table: Table, rules: PortRules) -> Iterator[tuple[int, Collection[int]]]:
         """Yield the services that always have series, and the states in which zeros help."""

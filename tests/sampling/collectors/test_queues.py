@@ -1,4 +1,4 @@
-"""Bytes in queues are those of sockets that do not listen, with a zero while a service is used."""
+"""Bytes in queues are those of sockets that do not listen, with a zero where there were some lately."""
 
 from exporter.kernel import states
 from tests.support.procfs_tree import Printed
