@@ -28,7 +28,7 @@ from exporter.serving.activation import take_listeners
 from exporter.serving.addresses import ServerError
 from exporter.serving.metrics import ReloadStatus, Status
 from exporter.serving.page import encode_text
-from exporter.web_config import WebConfigError, load_web_config
+from exporter.serving.web_config import WebConfigError, load_web_config
 
 EXIT_USAGE: Final = 2
 

@@ -29,9 +29,9 @@ from exporter.serving.metrics import ReloadStatus
 from exporter.serving.page import Taken
 from exporter.serving.security import OPEN, Security
 from exporter.serving.server import Server, count_room
+from exporter.serving.web_config import WebConfig
+from exporter.serving.web_watch import WebWatch
 from exporter.threads import run_in_thread
-from exporter.web_config import WebConfig
-from exporter.web_watch import WebWatch
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1

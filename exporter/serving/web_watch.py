@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from exporter.serving.security import Security
-from exporter.web_config import WebConfig, WebConfigError, load_web_config
+from exporter.serving.web_config import WebConfig, WebConfigError, load_web_config
 
 _PAUSE_SECONDS: Final = 1.0
 

@@ -22,7 +22,7 @@ from exporter.config.nodes import Node, Scalar, Sequence, YamlError, read_yaml
 from exporter.config.values import Reader, ReadValue
 from exporter.files import read_regular_file
 from exporter.serving.security import WebSettings
-from exporter.tls_context import (
+from exporter.serving.tls_context import (
     CIPHERS,
     CLIENT_AUTH_TYPES,
     CURVES,
