@@ -26,7 +26,6 @@ from exporter.serving.addresses import NotYetError, bind, format_address
 from exporter.serving.admission import Admission
 from exporter.serving.app import App, ReloadError, Site
 from exporter.serving.metrics import ReloadStatus
-from exporter.serving.page import Taken
 from exporter.serving.security import OPEN, Security
 from exporter.serving.server import Server, count_room
 from exporter.serving.web_config import WebConfig
@@ -62,7 +61,6 @@ class Daemon:
         self._sampler = sampler
         self._settings = settings
         self._reload = reload
-        self._taken: Taken | None = None
         self._reload_status = ReloadStatus(successful=True, success_at_seconds=time.time())
         self._reloader = Reloader(self._read_settings)
         self._waiting: dict[str, str] = {}
@@ -111,7 +109,7 @@ class Daemon:
 
     def _describe_site(self, sampling: threading.Thread) -> Site:
         return Site(
-            newest=lambda: self._taken,
+            newest=lambda: self._sampler.snapshot,
             configured=self._flags.config_file is not None,
             reload_status=lambda: self._reload_status,
             healthy=lambda: sampling.is_alive() and not self._sampler.is_overdue(),
@@ -148,15 +146,11 @@ class Daemon:
 
     def _sample(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            self._sampler.run(lambda snapshot: self._take(loop, snapshot))
+            self._sampler.run(lambda snapshot: self._call(loop, self._report, snapshot))
         except BaseException:
             self._exit_code = EXIT_FAILED
             log.exception("sampler thread crashed, exiting")
             self._call(loop, self._end)
-
-    def _take(self, loop: asyncio.AbstractEventLoop, snapshot: Snapshot) -> None:
-        self._taken = Taken(snapshot, time.monotonic())
-        self._call(loop, self._report, snapshot)
 
     @staticmethod
     def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: object) -> None:

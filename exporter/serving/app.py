@@ -18,7 +18,7 @@ from exporter.serving.admission import Rejections
 from exporter.serving.landing import describe_configuration, render_landing_page
 from exporter.serving.messages import Answer, Request, say
 from exporter.serving.metrics import OwnCollector, ReloadStatus, Status
-from exporter.serving.page import Pages, Taken
+from exporter.serving.page import Pages
 from exporter.serving.parsing import PROBES
 from exporter.serving.security import Security
 
@@ -44,12 +44,12 @@ class ReloadError(Exception):
 class Site:
     """What the application serves and calls.
 
-    ``configured`` tells whether there is a configuration file. ``reload`` reads it again; None where POST
-    /-/reload is not enabled. It raises ReloadError. ``cpu_budget`` is the share of a core that encoding takes
-    at most.
+    ``newest`` returns the newest snapshot. ``configured`` tells whether there is a configuration file.
+    ``reload`` reads it again and raises ReloadError; it is None where POST /-/reload is not enabled.
+    ``cpu_budget`` is the share of a core that encoding takes at most.
     """
 
-    newest: Callable[[], Taken | None]
+    newest: Callable[[], Snapshot | None]
     configured: bool
     reload_status: Callable[[], ReloadStatus]
     healthy: Callable[[], bool]
@@ -58,12 +58,6 @@ class Site:
     max_requests: int
     cpu_budget: Callable[[], float]
     log_lines_lost: Callable[[], int]
-
-    @property
-    def snapshot(self) -> Snapshot | None:
-        """The newest snapshot."""
-        taken = self.newest()
-        return taken and taken.snapshot
 
 
 class App:
@@ -136,7 +130,7 @@ class App:
     async def _landing_page(self, _: Request) -> Answer:
         site = self._site
         configuration = describe_configuration(site.reload_status(), configured=site.configured)
-        page = render_landing_page(site.snapshot, configuration, site.telemetry_path, time.time())
+        page = render_landing_page(site.newest(), configuration, site.telemetry_path, time.time())
         return Answer(200, [page.encode()], _HTML)
 
     async def _healthy(self, _: Request) -> Answer:
