@@ -8,7 +8,7 @@ from exporter.kernel.tables import Table
 from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import ListenerKey, Metric, Samples
 from exporter.sampling.reading.walk import READ_ERRORS
-from exporter.sampling.services.counting import AcceptQueue
+from exporter.sampling.services.counts import AcceptQueue
 from exporter.sampling.services.ports import OTHER_PORT
 
 

@@ -8,7 +8,7 @@ from exporter.config.settings import Settings
 from exporter.kernel.tables import TABLES
 from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import Metric, QueueKey, Samples
-from exporter.sampling.services.counting import EMPTY, RECEIVE_QUEUE, SEND_QUEUE
+from exporter.sampling.services.counts import EMPTY, RECEIVE_QUEUE, SEND_QUEUE
 from exporter.sampling.services.expiring import ExpiringSet
 from exporter.sampling.services.series import SERIES_KEPT_SECONDS
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 from exporter.config.settings import Settings
 from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import Metric, Samples, SocketKey
-from exporter.sampling.services.counting import EMPTY
+from exporter.sampling.services.counts import EMPTY
 from exporter.sampling.services.series import states_of
 
 

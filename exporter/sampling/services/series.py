@@ -5,23 +5,15 @@ listener that is gone has to be seen to be gone. So what had series lately keeps
 counted with the port ``other``, and how much that is can be seen.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from heapq import nsmallest
 from typing import Final
 
 from exporter.kernel import states
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.labels import OTHER, ServiceLabels, SocketKey
-from exporter.sampling.services.counting import (
-    EMPTY,
-    PORTLESS_PROTOCOLS,
-    SEND_QUEUE,
-    AcceptQueue,
-    TableCount,
-    Tally,
-)
+from exporter.sampling.services.counting import PORTLESS_PROTOCOLS
+from exporter.sampling.services.counts import EMPTY, SEND_QUEUE, AcceptQueue, TableCount, Tally
 from exporter.sampling.services.expiring import ExpiringSet
 from exporter.sampling.services.listening import ListenerMemory
 from exporter.sampling.services.ports import (
@@ -33,6 +25,7 @@ from exporter.sampling.services.ports import (
     other_of,
     port_of,
 )
+from exporter.sampling.services.ranking import Weights
 
 SERIES_KEPT_SECONDS: Final = 3600
 UNKNOWN_STATE: Final = "unknown"
@@ -47,8 +40,6 @@ _INBOUND_STATES: Final = (
 _OUTBOUND_STATES: Final = (states.ESTABLISHED, states.SYN_SENT, states.TIME_WAIT, states.CLOSE_WAIT)
 _DATAGRAM_INBOUND_STATES: Final = (states.CLOSE,)
 _DATAGRAM_OUTBOUND_STATES: Final = (states.ESTABLISHED,)
-
-_INCUMBENT_ADVANTAGE: Final = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +108,7 @@ class SeriesMemory:
 
         Services with sockets in one of the ``leaking`` states come before others.
         """
-        weights = _Weights(rules, leaking, self._own)
+        weights = Weights(rules, leaking, self._own)
         for name, count in counts.items():
             sockets = count.sockets
             self._listeners[name].see(count.listening, sockets, rules, self._own, now)
@@ -165,76 +156,6 @@ class SeriesMemory:
                 yield port, inbound
 
 
-class _Weights:
-    """Weighs the ports that compete for series of their own.
-
-    What is configured comes first, then what leaks, what has a name, what listens, and last what is merely
-    busy. Among equals it is the connected sockets that count: who opens listeners takes nobody's place. One
-    that has series keeps them until another has a quarter more, so that two of about one size do not take
-    turns.
-    """
-
-    def __init__(self, rules: PortRules, leaking: Collection[int], own: Collection[int]) -> None:
-        self.sockets = Counter[int]()
-        self._rules = rules
-        self._leaking_states = leaking
-        self._own = own
-        self._leaking: set[int] = set()
-        self._named: set[int] = set()
-        self._listening: set[int] = set()
-
-    def add(
-        self, table: Table, count: TableCount, sockets: Mapping[int, int], listeners: ListenerMemory
-    ) -> None:
-        """Add the ports of a table; a port that is nothing else has to have more than one socket."""
-        if table.protocol in PORTLESS_PROTOCOLS:
-            return
-        named = self._rules.named(table.protocol)
-        lasting = listeners.lasting()
-        is_ephemeral = self._rules.is_ephemeral
-        for service, number in sockets.items():
-            port = service % PORTS
-            is_named = port in named
-            if port == OTHER_PORT or (number <= 1 and not is_named and port not in lasting):
-                continue
-            if service < OUTBOUND and is_ephemeral[port] and not is_named and port not in lasting:
-                continue
-            self.sockets[port] += number
-            if is_named:
-                self._named.add(port)
-        self._listening.update(lasting)
-        for port in lasting:
-            self.sockets[port] += 0
-        self._leaking.update(
-            service % PORTS
-            for service, tally in count.tallies.items()
-            if any(tally[state] for state in self._leaking_states)
-        )
-        self._leaking.update(
-            service % PORTS for service, state in count.sparse if state in self._leaking_states
-        )
-
-    def add_seen(self, services: Iterator[int]) -> None:
-        """Add the services that had series lately."""
-        for service in services:
-            self.sockets[service % PORTS] += 0
-
-    def choose(self) -> frozenset[int]:
-        """Return the ports that have series of their own."""
-        for port in (OTHER_PORT, *self._rules.always):
-            self.sockets.pop(port, None)
-        return frozenset(nsmallest(self._rules.limit, self.sockets, key=self._rank))
-
-    def _rank(self, port: int) -> tuple[int, float, int]:
-        own = port in self._own
-        weight = self.sockets[port] * (_INCUMBENT_ADVANTAGE if own else 1)
-        return self._class(port), -weight, port
-
-    def _class(self, port: int) -> int:
-        classes = (self._rules.names.configured, self._leaking, self._named, self._listening)
-        return next((place for place, ports in enumerate(classes) if port in ports), len(classes))
-
-
 def states_of(folded: Folded, service: int) -> Iterator[int]:
     """Yield the states of a service to show."""
     yield from folded.shown.get(service, ())
@@ -265,12 +186,3 @@ def _fold_tallies(count: TableCount, own: Collection[int]) -> Mapping[int, Tally
         for place, size in enumerate(queues, start=SEND_QUEUE):
             target[place] += size
     return folded
-
-
-def choose_largest(sockets: Mapping[str, int], shown: Collection[str], limit: int) -> frozenset[str]:
-    """Return the ``limit`` names with the most sockets; one that is ``shown`` keeps its place for longer."""
-
-    def rank(name: str) -> tuple[float, str]:
-        return -sockets[name] * (_INCUMBENT_ADVANTAGE if name in shown else 1), name
-
-    return frozenset(nsmallest(limit, sockets, key=rank))

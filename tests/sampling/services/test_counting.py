@@ -11,15 +11,8 @@ from exporter.kernel import states
 from exporter.kernel.procnet import parse_table
 from exporter.kernel.rows import Listener, ListenerRows
 from exporter.kernel.tables import TABLES
-from exporter.sampling.services.counting import (
-    PORTLESS,
-    RECEIVE_QUEUE,
-    SEND_QUEUE,
-    AcceptQueue,
-    Counters,
-    TableCount,
-    TableCounter,
-)
+from exporter.sampling.services.counting import PORTLESS, Counters, TableCounter
+from exporter.sampling.services.counts import RECEIVE_QUEUE, SEND_QUEUE, AcceptQueue, TableCount
 from exporter.sampling.services.ports import OUTBOUND, PORTS, PortRules
 from tests.support.procfs_tree import (
     UNIX_HEADER,
