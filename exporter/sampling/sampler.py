@@ -21,11 +21,12 @@ from exporter.sampling.passes import PassRun
 from exporter.sampling.reading.guard import HangError
 from exporter.sampling.reading.reader import FILE_SECONDS, KernelReader
 from exporter.sampling.reading.walk import HANG_GRACE_SECONDS, READ_ERRORS, Observer, Reading
+from exporter.sampling.services.cohorts import EVERY_CGROUP, Tracked, number_states
 from exporter.sampling.services.counting import Counters, TableCounter
 from exporter.sampling.services.names import PortNames
 from exporter.sampling.services.ports import PortRules
 from exporter.sampling.services.series import SeriesMemory
-from exporter.sampling.services.tracking import EVERY_CGROUP, Tracked, TrackedSockets, number_states
+from exporter.sampling.services.tracking import TrackedSockets
 from exporter.sampling.snapshot import Snapshot
 
 METRICS: Final[tuple[Metric, ...]] = (

@@ -11,11 +11,11 @@ from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.labels import Metric, Samples
 from exporter.sampling.reading.reader import KernelReader
 from exporter.sampling.reading.walk import Observer, Reading
+from exporter.sampling.services.cohorts import EVERY_CGROUP, Tracked
 from exporter.sampling.services.counting import TableCounter
 from exporter.sampling.services.counts import TableCount
 from exporter.sampling.services.ports import PortRules
 from exporter.sampling.services.series import Folded, Series
-from exporter.sampling.services.tracking import EVERY_CGROUP, Tracked
 
 
 @dataclass(frozen=True, slots=True)

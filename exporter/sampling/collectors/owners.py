@@ -19,10 +19,10 @@ from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import OTHER, Metric, OwnerKey, Samples, SocketKey, label_value
 from exporter.sampling.owner_names import name_owner
 from exporter.sampling.reading.lookup import IncrementalLookup
+from exporter.sampling.services.cohorts import EVERY_CGROUP
 from exporter.sampling.services.expiring import ExpiringSet
 from exporter.sampling.services.ranking import choose_largest
 from exporter.sampling.services.series import SERIES_KEPT_SECONDS
-from exporter.sampling.services.tracking import EVERY_CGROUP
 
 UNKNOWN_OWNER: Final = "unknown"
 

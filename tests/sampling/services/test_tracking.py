@@ -13,13 +13,9 @@ from exporter.kernel.netlink import Block
 from exporter.kernel.procnet import parse_table
 from exporter.kernel.rows import ListenerRows, Rows
 from exporter.kernel.tables import TABLES
+from exporter.sampling.services.cohorts import EVERY_CGROUP, Tracked, number_states
 from exporter.sampling.services.counting import TableCounter
-from exporter.sampling.services.tracking import (
-    EVERY_CGROUP,
-    Tracked,
-    TrackedSockets,
-    number_states,
-)
+from exporter.sampling.services.tracking import TrackedSockets
 from tests.support.procfs_tree import Printed, print_table
 from tests.support.sampling.netlink import Diag
 from tests.support.sampling.port_rules import NOTHING_EXPECTED, make_rules
