@@ -9,7 +9,7 @@
 from collections.abc import Collection, Generator
 from contextlib import closing
 
-from exporter.kernel import inet_diag
+from exporter.kernel import inet_diag, inet_requests
 from exporter.kernel.netlink import dump
 from exporter.kernel.rows import Listener, ListenerRows, Origin, Rows
 from exporter.kernel.tables import Table
@@ -37,8 +37,8 @@ def walk_tables(tables: Collection[Table], deadline: float, *, want_drops: bool 
                 for blocks in answers:
                     yield from ((table, parse_unix(block)) for block in blocks)
         else:
-            attributes = inet_diag.WANT_SKMEMINFO if want_drops else 0
-            question = inet_diag.ask_for(table, attributes=attributes)
+            attributes = inet_requests.WANT_SKMEMINFO if want_drops else 0
+            question = inet_requests.ask_for(table, attributes=attributes)
             with closing(dump(question, deadline)) as answers:
                 for blocks in answers:
                     yield from ((table, inet_diag.DiagRows(table, block)) for block in blocks)
@@ -49,7 +49,7 @@ def read_listeners(table: Table, deadline: float) -> tuple[Listener, ...]:
 
     Raises SockDiagError.
     """
-    with closing(dump(inet_diag.ask_for(table, inet_diag.ONLY_LISTEN), deadline)) as answers:
+    with closing(dump(inet_requests.ask_for(table, inet_requests.ONLY_LISTEN), deadline)) as answers:
         return tuple(
             listener for blocks in answers for block in blocks for listener in inet_diag.read_listeners(block)
         )
@@ -60,13 +60,13 @@ def read_bound(tables: Collection[Table], deadline: float) -> tuple[tuple[Table,
 
     Raises SockDiagError.
     """
-    with closing(dump(inet_diag.ask_for_tcp(inet_diag.ONLY_BOUND), deadline)) as answers:
+    with closing(dump(inet_requests.ask_for_tcp(inet_requests.ONLY_BOUND), deadline)) as answers:
         return tuple(
             (table, origin)
             for blocks in answers
             for block in blocks
             for table in tables
-            if (own := inet_diag.select_family(block, inet_diag.FAMILIES[table.family]))
+            if (own := inet_diag.select_family(block, inet_requests.FAMILIES[table.family]))
             for origin in inet_diag.read_origins(own)
         )
 
@@ -77,7 +77,7 @@ def read_silences(table: Table, wanted_states: Collection[int], deadline: float)
     Raises SockDiagError.
     """
     mask = sum(1 << state for state in set(wanted_states))
-    question = inet_diag.ask_for(table, mask, attributes=inet_diag.WANT_INFO)
+    question = inet_requests.ask_for(table, mask, attributes=inet_requests.WANT_INFO)
     with closing(dump(question, deadline)) as answers:
         return dict(
             silence for blocks in answers for block in blocks for silence in inet_diag.read_silences(block)
@@ -85,11 +85,11 @@ def read_silences(table: Table, wanted_states: Collection[int], deadline: float)
 
 
 def _walk_tcp(tables: Collection[Table], deadline: float) -> Walk:
-    question = inet_diag.ask_for_tcp(inet_diag.ALL_STATES & ~inet_diag.ONLY_LISTEN)
-    families = [(table, inet_diag.FAMILIES[table.family]) for table in tables]
+    question = inet_requests.ask_for_tcp(inet_requests.ALL_STATES & ~inet_requests.ONLY_LISTEN)
+    families = [(table, inet_requests.FAMILIES[table.family]) for table in tables]
     if len(families) == 1:
         table, _ = families[0]
-        question = inet_diag.ask_for(table, inet_diag.ALL_STATES & ~inet_diag.ONLY_LISTEN)
+        question = inet_requests.ask_for(table, inet_requests.ALL_STATES & ~inet_requests.ONLY_LISTEN)
     with closing(dump(question, deadline)) as answers:
         for blocks in answers:
             for block in blocks:

@@ -11,7 +11,7 @@ from exporter.kernel.tables import TABLES
 from exporter.sampling.labels import Metric, Samples
 from exporter.sampling.reading.sources import other
 from exporter.sampling.reading.walk import READ_ERRORS, Reading
-from exporter.sampling.snapshot import CollectorStatus, TableStatus
+from exporter.sampling.snapshot import CollectorStatus, Snapshot, TableStatus
 
 log = structlog.get_logger()
 
@@ -135,7 +135,7 @@ class Health:
         collectors: Sequence[CollectorStatus],
         readings: Mapping[str, Reading],
     ) -> dict[str, Samples]:
-        """Return the samples of what is always there, but of the pass itself."""
+        """Return the samples about tables and collectors."""
         differences: dict[tuple[str, ...], float] = {
             (TABLES[name].protocol, TABLES[name].family): reading.sockstat_difference
             for name, reading in readings.items()
@@ -186,3 +186,13 @@ class Health:
                 failed, error=message, exc_info=None if isinstance(error, READ_ERRORS) else error, **about
             )
         return message
+
+
+def measure_pass(snapshot: Snapshot) -> dict[str, Samples]:
+    """Return the samples about the pass itself."""
+    return {
+        "netstat_exporter_pass_duration_seconds": {(): snapshot.duration_seconds},
+        "netstat_exporter_pass_cpu_seconds": {(): snapshot.cpu_seconds},
+        "netstat_exporter_pass_interval_seconds": {(): snapshot.interval_seconds},
+        "netstat_exporter_last_pass_timestamp_seconds": {(): snapshot.taken_at_seconds},
+    }

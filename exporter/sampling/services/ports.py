@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from exporter.kernel.counters import parse_numbers, parse_port_list
+from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.sampling.services.names import PortNames
 
 PORTS: Final = 65536
@@ -17,7 +19,10 @@ OUTBOUND: Final = PORTS
 OTHER_PORT: Final = 0
 """Stands for every port without series of its own; no socket is bound to port 0."""
 
+DEFAULT_EPHEMERAL: Final = range(32768, 61000)
+
 _DIRECTIONS: Final = ("inbound", "outbound")
+_RANGE_NUMBERS: Final = 2  # the first and the last port
 
 
 def direction_of(service: int) -> str:
@@ -78,3 +83,16 @@ def _set(flags: bytearray, ports: range, value: int) -> None:
     first, end = max(ports.start, 0), min(ports.stop, PORTS)
     if first < end:
         flags[first:end] = bytes([value]) * (end - first)
+
+
+def read_ephemeral_ports(procfs: Procfs) -> tuple[range | None, tuple[range, ...]]:
+    """Return the range that the kernel chooses ports from, None where it is not shown; and reserved ports."""
+    try:
+        ends = parse_numbers(procfs.read_sysctl("net/ipv4/ip_local_port_range") or b"")
+        reserved = parse_port_list(procfs.read_sysctl("net/ipv4/ip_local_reserved_ports") or b"")
+    except ProcfsError:
+        return None, ()
+    if len(ends) != _RANGE_NUMBERS:
+        return None, ()
+    first, last = ends
+    return range(first, last + 1), reserved
