@@ -104,7 +104,7 @@ def run_daemon(flags: Flags) -> int:
 
     daemon = Daemon(flags, sampler, settings, reload, web)
     return asyncio.run(
-        daemon.run(listeners, addresses, lambda opened: _tell_start(flags, settings, procfs, opened))
+        daemon.run(listeners, addresses, lambda opened: _log_start(flags, settings, procfs, opened))
     )
 
 
@@ -113,20 +113,20 @@ def wait_for_procfs(root: str) -> Procfs:
 
     Raises ProcfsError.
     """
-    is_told = False
+    is_logged = False
     while True:
         try:
             procfs = Procfs(root)
         except ProcfsError as error:
             if not _is_empty_directory(root):
                 raise
-            if not is_told:
+            if not is_logged:
                 log.warning("waiting for the procfs to be mounted", problem=str(error))
-                is_told = True
+                is_logged = True
             notify.notify("READY=1", f"STATUS=Waiting for a procfs at {root}.", "WATCHDOG=1")
             time.sleep(_RETRY_SECONDS)
         else:
-            if is_told:
+            if is_logged:
                 log.info("the procfs is mounted", procfs=root)
             return procfs
 
@@ -138,7 +138,7 @@ def _is_empty_directory(path: str) -> bool:
         return False
 
 
-def _tell_start(flags: Flags, settings: Settings, procfs: Procfs, addresses: Sequence[str]) -> None:
+def _log_start(flags: Flags, settings: Settings, procfs: Procfs, addresses: Sequence[str]) -> None:
     log.info(
         "started",
         version=__version__,

@@ -16,7 +16,7 @@ import structlog
 from exporter import notify
 from exporter.config.loader import ConfigError
 from exporter.config.settings import Settings
-from exporter.early import was_reload_wanted
+from exporter.early import was_reload_requested
 from exporter.flags import Flags
 from exporter.logs import count_lost_lines
 from exporter.reloading import Reloader
@@ -27,7 +27,7 @@ from exporter.serving.admission import Admission
 from exporter.serving.app import App, ReloadError, Site
 from exporter.serving.metrics import ReloadStatus
 from exporter.serving.security import OPEN, Security
-from exporter.serving.server import Server, count_room
+from exporter.serving.server import Server, limit_connections
 from exporter.serving.web_config import WebConfig
 from exporter.serving.web_watch import WebWatch
 from exporter.threads import run_in_thread
@@ -71,7 +71,7 @@ class Daemon:
         self,
         listeners: Sequence[socket.socket],
         addresses: Sequence[str],
-        tell_start: Callable[[Sequence[str]], None],
+        log_start: Callable[[Sequence[str]], None],
     ) -> int:
         """Work until a signal stops it, and return the exit code.
 
@@ -81,17 +81,17 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
-        loop.add_signal_handler(signal.SIGHUP, self._reloader.want)
-        if was_reload_wanted():
-            self._reloader.want()
+        loop.add_signal_handler(signal.SIGHUP, self._reloader.request)
+        if was_reload_requested():
+            self._reloader.request()
         sampling = threading.Thread(target=self._sample, args=(loop,), name="sampler", daemon=True)
-        admission = Admission(count_room())
+        admission = Admission(limit_connections())
         app = App(self._describe_site(sampling), self._security, admission.rejections)
         server = Server(app.respond, self._security, admission)
         server.listen(listeners)
         opening = [loop.create_task(self._open(server, address)) for address in addresses]
         await self._try_first(opening)
-        tell_start(server.addresses())
+        log_start(server.addresses())
         gc.collect()
         gc.freeze()  # what is here now stays: no collection need look at it again
         sampling.start()

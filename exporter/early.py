@@ -11,7 +11,7 @@ _ONE_SHOT: Final = {"--once", "--config.check", "--version", "--help", "-h"}
 _hangups: list[int] = []
 
 
-def heed_signals(arguments: Sequence[str]) -> None:
+def handle_signals(arguments: Sequence[str]) -> None:
     """Have SIGTERM and SIGINT end the process with 0, and take note of SIGHUP.
 
     A command that only prints something is left as it is: ended in the middle, it has not succeeded.
@@ -23,7 +23,7 @@ def heed_signals(arguments: Sequence[str]) -> None:
         signal.signal(number, _leave)
 
 
-def was_reload_wanted() -> bool:
+def was_reload_requested() -> bool:
     """Tell whether SIGHUP came."""
     return bool(_hangups)
 

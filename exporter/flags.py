@@ -60,12 +60,12 @@ def _telemetry_path(word: str) -> str:
 
 
 def _number_of_requests(word: str) -> int:
-    if not word.isdecimal() or not 0 < int(word) <= _MOST_REQUESTS:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number from 1 to {_MOST_REQUESTS}")
+    if not word.isdecimal() or not 0 < int(word) <= _MAX_REQUESTS:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number from 1 to {_MAX_REQUESTS}")
     return int(word)
 
 
-_MOST_REQUESTS: Final = 10_000
+_MAX_REQUESTS: Final = 10_000
 _FLAGS: Final[dict[str, dict[str, object]]] = {
     "--config.file": {"metavar": "FILE", "help": "what to watch, as YAML; without it the defaults hold"},
     "--config.check": {"action": "store_true", "help": "check the configuration files and exit, with 0 or 2"},
@@ -93,7 +93,7 @@ _FLAGS: Final[dict[str, dict[str, object]]] = {
         "metavar": "N",
         "type": _number_of_requests,
         "default": 40,
-        "help": f"requests answered at once, up to {_MOST_REQUESTS}; more get 503 (default: %(default)s)",
+        "help": f"requests answered at once, up to {_MAX_REQUESTS}; more get 503 (default: %(default)s)",
     },
     "--web.enable-lifecycle": {
         "action": "store_true",

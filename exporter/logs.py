@@ -20,8 +20,8 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 FORMATS: Final = ("logfmt", "json")
 
 _FIRST_KEYS: Final = ("ts", "level", "msg")
-_MOST_BYTES: Final = 64 << 10
-_LAST_WORDS_SECONDS: Final = 0.5
+_MAX_BYTES: Final = 64 << 10
+_FLUSH_SECONDS: Final = 0.5
 _PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # syslog(3)
 
 
@@ -47,7 +47,7 @@ class _Writer(logging.Handler):
             self.lost += 1
             return
         with self._changed:
-            if self._bytes + len(line) > _MOST_BYTES or not self._has_thread():
+            if self._bytes + len(line) > _MAX_BYTES or not self._has_thread():
                 self.lost += 1
                 return
             self._lines.append(line)
@@ -57,7 +57,7 @@ class _Writer(logging.Handler):
     def flush(self) -> None:
         """Wait until all lines are written, but not for long."""
         with self._changed:
-            self._changed.wait_for(lambda: self._bytes == 0, _LAST_WORDS_SECONDS)
+            self._changed.wait_for(lambda: self._bytes == 0, _FLUSH_SECONDS)
 
     def _has_thread(self) -> bool:
         if self._thread is None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from exporter.sampling.snapshot import Snapshot
 
-_PATIENCE_SECONDS: Final = 1.0
+_TIMEOUT_SECONDS: Final = 1.0
 
 
 def notify(*assignments: str) -> None:
@@ -23,7 +23,7 @@ def notify(*assignments: str) -> None:
         return
     address = "\0" + path[1:] if path.startswith("@") else path
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.settimeout(_PATIENCE_SECONDS)
+        sender.settimeout(_TIMEOUT_SECONDS)
         sender.sendto("\n".join(assignments).encode(), address)
 
 

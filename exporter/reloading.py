@@ -9,7 +9,7 @@ from exporter import notify
 from exporter.serving.app import ReloadError
 from exporter.threads import run_in_thread
 
-_PATIENCE_SECONDS: Final = 8.0  # less than an answer may take
+_TIMEOUT_SECONDS: Final = 8.0  # less than an answer may take
 _PAUSE_SECONDS: Final = 0.25  # a storm of wishes costs little, and writes few lines
 
 
@@ -18,20 +18,20 @@ class Reloader:
 
     def __init__(self, read: Callable[[], None]) -> None:
         self._read = read
-        self._wanted = asyncio.Event()
+        self._requested = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
 
-    def want(self) -> None:
+    def request(self) -> None:
         """Have it read soon; wishes that come before it begins are one."""
-        self._wanted.set()
+        self._requested.set()
 
     async def reload(self) -> None:
         """Have it read, and wait for the outcome; raises ReloadError."""
         outcome = asyncio.get_running_loop().create_future()
         self._waiting.append(outcome)
-        self.want()
+        self.request()
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
                 await outcome
         except TimeoutError:
             raise ReloadError("the configuration takes long to read, keeping the old one") from None
@@ -40,8 +40,8 @@ class Reloader:
         """Read whenever it is wanted."""
         try:
             while True:
-                await self._wanted.wait()
-                self._wanted.clear()
+                await self._requested.wait()
+                self._requested.clear()
                 waiting, self._waiting = self._waiting, []
                 await self._read_once(waiting)
                 await asyncio.sleep(_PAUSE_SECONDS)

@@ -10,7 +10,7 @@ from exporter.config.nodes import Node, Scalar
 
 T = TypeVar("T")
 
-_MOST_REPORTED: Final = 20
+_MAX_REPORTED: Final = 20
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 _SHORTEST_SECONDS: Final = 0.1
@@ -49,11 +49,11 @@ class Reader:
 
     def is_full(self) -> bool:
         """Tell whether no further problem will be shown, so that no hint is worth its cost."""
-        return len(self.problems) >= _MOST_REPORTED
+        return len(self.problems) >= _MAX_REPORTED
 
     def messages(self, name: str) -> list[str]:
         """Return the first problems of a file called ``name``, and how many more there are."""
-        shown = sorted(self.problems)[:_MOST_REPORTED]
+        shown = sorted(self.problems)[:_MAX_REPORTED]
         messages = [
             f"{name}:{line}:{column}: {key}: {text}" if key else f"{name}:{line}:{column}: {text}"
             for line, column, key, text in shown

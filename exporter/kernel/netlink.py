@@ -49,7 +49,7 @@ _KERNEL: Final = 0
 
 _DATAGRAM_BYTES: Final = 1 << 15  # the kernel makes none larger
 _BUFFER_BYTES: Final = 1 << 16  # more of them at a time leave the processor's cache before they are split
-_MOST_LENGTHS: Final = 6
+_MAX_LENGTHS: Final = 6
 _FIRST_MESSAGES: Final = 16
 
 _UNAVAILABLE: Final = frozenset({EACCES, EAFNOSUPPORT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, EPROTONOSUPPORT})
@@ -104,7 +104,7 @@ def dump(question: Question, deadline: float) -> Generator[list[Block], None, No
         raise _explain(error.errno or 0) from error
 
 
-def ask_twice_if_busy(ask: Callable[[], Answer]) -> Answer:
+def retry_once(ask: Callable[[], Answer]) -> Answer:
     """Return the answer to one or more dumps, begun again once where that is of use; raises SockDiagError."""
     try:
         return ask()
@@ -155,13 +155,13 @@ class MessageSplitter:
                 break
             lengths.append(length)
             data = data[length:]
-        return tuple(dict.fromkeys(length for length in lengths if not length % 4))[:_MOST_LENGTHS]
+        return tuple(dict.fromkeys(length for length in lengths if not length % 4))[:_MAX_LENGTHS]
 
     def _split_singly(self, data: memoryview) -> list[Block]:
         messages: dict[int, list[bytes]] = {}
         for message in self._walk(data):
             messages.setdefault(len(message), []).append(bytes(message))
-        self._lengths = tuple(dict.fromkeys((*self._lengths, *messages)))[:_MOST_LENGTHS]
+        self._lengths = tuple(dict.fromkeys((*self._lengths, *messages)))[:_MAX_LENGTHS]
         return [Block(b"".join(alike), length) for length, alike in messages.items()]
 
     def _walk(self, data: memoryview) -> Iterator[memoryview]:

@@ -9,7 +9,7 @@ import structlog
 from exporter.config.settings import NETLINK, PROCFS, SOURCES
 from exporter.kernel.tables import TABLES
 from exporter.sampling.labels import Metric, Samples
-from exporter.sampling.reading.sources import other
+from exporter.sampling.reading.sources import other_source
 from exporter.sampling.reading.walk import READ_ERRORS, Reading
 from exporter.sampling.snapshot import CollectorStatus, Snapshot, TableStatus
 
@@ -112,8 +112,8 @@ class Health:
         """Return the status of a table after a reading."""
         error = self.log_change("table", table, reading.error)
         rows = 0
-        if reading.seen:
-            totals = reading.seen.totals
+        if reading.observed:
+            totals = reading.observed.totals
             rows = totals.listed
             self._malformed[table] += totals.malformed
             self._repeated[table] += totals.repeated
@@ -160,8 +160,8 @@ class Health:
         }
 
     def _log_source(self, table: str, reading: Reading, rows: int) -> None:
-        if reading.fallback:
-            self.log_change(other(reading.source), table, reading.fallback)
+        if reading.fallback_reason:
+            self.log_change(other_source(reading.source), table, reading.fallback_reason)
         else:
             self.log_change(reading.source, table, None)
         old = self._sources.get(table, reading.source)

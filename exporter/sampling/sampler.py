@@ -130,7 +130,7 @@ class Sampler:
 
     def _describe_pass(self, plan: Plan, readings: Mapping[str, Reading]) -> Pass:
         """Return what the walks of a pass found."""
-        counts = {name: self._counters.finish(name) for name, reading in readings.items() if reading.seen}
+        counts = {name: self._counters.finish(name) for name, reading in readings.items() if reading.observed}
         leaking = number_states(plan.settings.tracked.states)
         return Pass(
             plan.settings,
@@ -219,7 +219,7 @@ class Sampler:
         """Return the sockets in tracked states, or what went wrong with them."""
         tracked = {}
         for name, reading in readings.items():
-            isolated = reading.seen.observers.get(_TRACKED) if reading.seen else None
+            isolated = reading.observed.observers.get(_TRACKED) if reading.observed else None
             if isinstance(isolated, IsolatedObserver):
                 if isolated.error is not None:
                     return isolated.error

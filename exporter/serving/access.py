@@ -22,8 +22,8 @@ from exporter.threads import run_in_thread
 _REALM: Final = {"WWW-Authenticate": 'Basic realm="netstat-exporter", charset="UTF-8"'}
 _ATTEMPTS: Final = 10
 _SECONDS_PER_ATTEMPT: Final = 1.0
-_MOST_REMEMBERED: Final = 1024
-_MOST_WAITING: Final = 32
+_MAX_REMEMBERED: Final = 1024
+_MAX_WAITING: Final = 32
 _LONGEST_PASSWORD_BYTES: Final = 72  # of bcrypt, which refuses more
 
 
@@ -47,7 +47,7 @@ class Passwords:
         key = self._digest(name.encode(), hashed or b"", password)
         if hashed and key in self._right:
             return None
-        if not self._may_try(request.peer) or self._waiting >= _MOST_WAITING:
+        if not self._may_try(request.peer) or self._waiting >= _MAX_WAITING:
             return say(429, "too many attempts", {"Retry-After": "1"}, rejected="too_many_attempts")
         # A client that leaves in the middle ends no check: the next would begin beside it.
         check = asyncio.ensure_future(self._check(hashed or self._stand_in(users, name), password))
@@ -76,16 +76,16 @@ class Passwords:
         return hmac.new(self._secret, message, hashlib.sha256).digest()
 
     def _remember(self, key: bytes) -> None:
-        if len(self._right) >= _MOST_REMEMBERED:
+        if len(self._right) >= _MAX_REMEMBERED:
             self._right.clear()
         self._right[key] = None
 
     def _may_try(self, client: bytes) -> bool:
         """Count an attempt, which is taken to fail until it has succeeded."""
         now = time.monotonic()
-        if len(self._blocked_until) >= _MOST_REMEMBERED:
+        if len(self._blocked_until) >= _MAX_REMEMBERED:
             self._blocked_until = {one: at for one, at in self._blocked_until.items() if at > now}
-            if len(self._blocked_until) >= _MOST_REMEMBERED:
+            if len(self._blocked_until) >= _MAX_REMEMBERED:
                 self._blocked_until.clear()
         until = max(now, self._blocked_until.get(client, 0)) + _SECONDS_PER_ATTEMPT
         if until > now + _ATTEMPTS * _SECONDS_PER_ATTEMPT:

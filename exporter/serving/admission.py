@@ -10,8 +10,8 @@ import time
 from collections import Counter
 from typing import Final, Protocol
 
-MOST_CONNECTIONS: Final = 512
-MOST_OF_ONE_CLIENT: Final = 64
+MAX_CONNECTIONS: Final = 512
+MAX_CONNECTIONS_OF_CLIENT: Final = 64
 
 _TURNS_PER_SECOND: Final = 100
 _TURNS_OF_ALL_PER_SECOND: Final = 300
@@ -19,17 +19,17 @@ _EVERYBODY: Final = b""
 _BURST_SECONDS: Final = 1.0  # so many seconds' turns are taken without a wait
 _MOMENT_SECONDS: Final = 1.0
 _LONGEST_WAIT_SECONDS: Final = 1.5
-_MOST_REMEMBERED: Final = 4096
+_MAX_REMEMBERED: Final = 4096
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 
 
-class Occupant(Protocol):
+class AdmittedConnection(Protocol):
     """A connection, as far as it takes room."""
 
     def is_idle(self) -> bool:
         """Tell whether nothing is being answered."""
 
-    def make_way(self) -> None:
+    def displace(self) -> None:
         """Close the connection, because there is no room for it."""
 
 
@@ -64,45 +64,45 @@ REQUEST_REASONS: Final = (
 class Admission:
     """Keeps the room: so many connections in all and of one client, so many requests per second."""
 
-    def __init__(self, most_connections: int = MOST_CONNECTIONS) -> None:
+    def __init__(self, most_connections: int = MAX_CONNECTIONS) -> None:
         self.rejections = Rejections()
         self._most = most_connections
-        self._most_of_one = max(1, min(MOST_OF_ONE_CLIENT, most_connections // 2))
-        self._occupants: dict[bytes, dict[Occupant, None]] = {}
+        self._most_of_one = max(1, min(MAX_CONNECTIONS_OF_CLIENT, most_connections // 2))
+        self._connections: dict[bytes, dict[AdmittedConnection, None]] = {}
         self._number = 0
         self._busy_until: dict[tuple[bytes, str], float] = {}
 
-    def make_room(self, client: bytes) -> bool:
+    def try_admit(self, client: bytes) -> bool:
         """Tell whether there is room for a connection, if need be by having another make way."""
-        number = len(self._occupants.get(client, ()))
+        number = len(self._connections.get(client, ()))
         if number >= self._most_of_one and not (self._may_displace(client) and self._displace(client)):
             self.rejections.connections["client_limit"] += 1
             return False
         if self._number >= self._most:
             crowd = self._find_crowd()
-            is_fairer = number + 1 < len(self._occupants[crowd])  # then busy ones make way, too
+            is_fairer = number + 1 < len(self._connections[crowd])  # then busy ones make way, too
             if not self._displace(crowd, even_busy=is_fairer):
                 self.rejections.connections["limit"] += 1
                 return False
         return True
 
-    def enter(self, client: bytes, occupant: Occupant) -> None:
+    def enter(self, client: bytes, connection: AdmittedConnection) -> None:
         """Give a connection its room."""
-        self._occupants.setdefault(client, {})[occupant] = None
+        self._connections.setdefault(client, {})[connection] = None
         self._number += 1
 
-    def leave(self, client: bytes, occupant: Occupant) -> None:
+    def leave(self, client: bytes, connection: AdmittedConnection) -> None:
         """Take a connection's room back; to do so twice does no harm."""
-        same = self._occupants.get(client, {})
-        if occupant in same:
-            del same[occupant]
+        same = self._connections.get(client, {})
+        if connection in same:
+            del same[connection]
             self._number -= 1
             if not same:
-                del self._occupants[client]
+                del self._connections[client]
 
-    def occupants(self) -> list[Occupant]:
+    def connections(self) -> list[AdmittedConnection]:
         """Return all that have room."""
-        return [occupant for same in self._occupants.values() for occupant in same]
+        return [connection for same in self._connections.values() for connection in same]
 
     def delay(self, client: bytes, *, is_probe: bool) -> float:
         """Return how many seconds a request has to wait; probes of health have a count of their own.
@@ -130,27 +130,27 @@ class Admission:
         if wait_seconds < _LONGEST_WAIT_SECONDS:
             busy_until += 1 / per_second
         self._busy_until[key] = busy_until
-        if len(self._busy_until) > _MOST_REMEMBERED:
+        if len(self._busy_until) > _MAX_REMEMBERED:
             self._busy_until = {
                 key: at for key, at in self._busy_until.items() if at > now_seconds - _MOMENT_SECONDS
             }
-            if len(self._busy_until) > _MOST_REMEMBERED:
+            if len(self._busy_until) > _MAX_REMEMBERED:
                 self._busy_until.clear()
         return wait_seconds
 
     def _find_crowd(self) -> bytes:
-        return max(self._occupants, key=lambda client: len(self._occupants[client]))
+        return max(self._connections, key=lambda client: len(self._connections[client]))
 
     def _displace(self, client: bytes, *, even_busy: bool = False) -> bool:
         """Have the idle connection of a client that came first make way."""
-        same = self._occupants.get(client, {})
-        idle = (occupant for occupant in same if occupant.is_idle())
+        same = self._connections.get(client, {})
+        idle = (connection for connection in same if connection.is_idle())
         chosen = next(idle, None) or (next(iter(same), None) if even_busy else None)
         if chosen is None:
             return False
         self.leave(client, chosen)
         self.rejections.connections["displaced"] += 1
-        chosen.make_way()
+        chosen.displace()
         return True
 
 

@@ -24,14 +24,14 @@ from exporter.serving.messages import BUSY, Answer, RefusalError, Request, say
 from exporter.serving.outlet import Outlet
 from exporter.serving.parsing import LARGEST_HEAD_BYTES, cut_head, is_probe, parse_head
 
-_MOST_REQUESTS: Final = 100
+_MAX_REQUESTS: Final = 100
 _LONGEST_LIFE_SECONDS: Final = 60.0
 _REQUEST_SECONDS: Final = 5.0
 _ANSWER_SECONDS: Final = 10.0
 _HALF_CLOSED_SECONDS: Final = 0.5
 _LINGER_SECONDS: Final = 1.0
-_MOST_WIRE_BYTES: Final = 64 << 10  # of one request, with what TLS adds
-_MOST_LINGERED_BYTES: Final = 1 << 20
+_MAX_WIRE_BYTES: Final = 64 << 10  # of one request, with what TLS adds
+_MAX_LINGERED_BYTES: Final = 1 << 20
 
 Respond = Callable[[Request], Awaitable[Answer]]
 
@@ -60,7 +60,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._requests = 0
         self._is_head = False
-        self._born = self._loop.time()
+        self._opened_at = self._loop.time()
         self._lingers = False
         self._stops = False
 
@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
         """Tell whether no request is being answered."""
         return self._task is None
 
-    def make_way(self) -> None:
+    def displace(self) -> None:
         """Close at once; a client whose first request is not there yet is told."""
         if self._task is None and not self._requests and self._channel.is_open and not self._lingers:
             self._outlet.pass_on(self._channel.wrap(BUSY))
@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
         """Take the bytes of requests."""
         self._wire_bytes += len(data)
         if self._lingers:
-            if self._wire_bytes > _MOST_LINGERED_BYTES:
+            if self._wire_bytes > _MAX_LINGERED_BYTES:
                 self.abort()
             return
         try:
@@ -148,7 +148,7 @@ class Connection(asyncio.Protocol):
             self._take_request()
         if self._channel.has_ended and not self.eof_received():
             self._close()
-        elif self._task is None and self._wire_bytes > _MOST_WIRE_BYTES:
+        elif self._task is None and self._wire_bytes > _MAX_WIRE_BYTES:
             self.abort()  # TLS that carries nothing
 
     def _expect_request(self) -> None:
@@ -222,8 +222,8 @@ class Connection(asyncio.Protocol):
             await asyncio.sleep(wait_seconds)
 
     def _must_close(self) -> bool:
-        is_old = self._loop.time() - self._born > _LONGEST_LIFE_SECONDS
-        return self._stops or is_old or self._requests >= _MOST_REQUESTS
+        is_old = self._loop.time() - self._opened_at > _LONGEST_LIFE_SECONDS
+        return self._stops or is_old or self._requests >= _MAX_REQUESTS
 
     async def _send(self, answer: Answer, *, close: bool) -> None:
         """Send an answer, piece by piece as the client reads."""

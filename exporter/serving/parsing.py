@@ -14,7 +14,7 @@ from exporter.serving.messages import RefusalError, Request, say
 
 PROBES: Final = frozenset({"/-/healthy", "/-/ready"})
 LARGEST_HEAD_BYTES: Final = 16 << 10
-MOST_HEADERS: Final = 64
+MAX_HEADERS: Final = 64
 
 _END: Final = re.compile(rb"\n\r?\n")
 _HTTP2: Final = b"PRI * HTTP/2"
@@ -33,8 +33,8 @@ def cut_head(buffer: bytearray) -> bytes | None:
         raise RefusalError(say(400, "this is no HTTP", rejected="malformed"))
     end = _END.search(buffer, 0, LARGEST_HEAD_BYTES)
     size = end.end() if end else len(buffer)
-    if size >= LARGEST_HEAD_BYTES or buffer.count(b"\n", 0, size) > MOST_HEADERS + 2:
-        limits = f"at most {MOST_HEADERS} headers and {LARGEST_HEAD_BYTES} bytes"
+    if size >= LARGEST_HEAD_BYTES or buffer.count(b"\n", 0, size) > MAX_HEADERS + 2:
+        limits = f"at most {MAX_HEADERS} headers and {LARGEST_HEAD_BYTES} bytes"
         raise RefusalError(say(431, limits, rejected="too_large"))
     if end is None:
         return None

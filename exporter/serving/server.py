@@ -30,7 +30,7 @@ from typing import Final
 import structlog
 
 from exporter.serving.addresses import format_address
-from exporter.serving.admission import MOST_CONNECTIONS, Admission, identify
+from exporter.serving.admission import MAX_CONNECTIONS, Admission, identify
 from exporter.serving.channel import PlainChannel, TlsChannel
 from exporter.serving.connection import Connection, Respond
 from exporter.serving.messages import BUSY
@@ -46,10 +46,10 @@ _GONE: Final = {errno.ECONNABORTED, errno.EPROTO, errno.EPERM}  # of one connect
 log = structlog.get_logger()
 
 
-def count_room() -> int:
+def limit_connections() -> int:
     """Return how many connections the descriptors of this process leave room for."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(1, min(MOST_CONNECTIONS, descriptors - _OWN_DESCRIPTORS))
+    return max(1, min(MAX_CONNECTIONS, descriptors - _OWN_DESCRIPTORS))
 
 
 class Server:
@@ -91,9 +91,9 @@ class Server:
         self._for_each_connection(Connection.abort)
 
     def _for_each_connection(self, act: Callable[[Connection], None]) -> None:
-        for occupant in self._admission.occupants():
-            if isinstance(occupant, Connection):
-                act(occupant)
+        for connection in self._admission.connections():
+            if isinstance(connection, Connection):
+                act(connection)
 
     def _accept(self, listener: socket.socket) -> None:
         """Accept those who wait; where the system lacks something, say so once, and come again later."""
@@ -126,7 +126,7 @@ class Server:
 
     def _admit(self, accepted: socket.socket, client: bytes) -> None:
         accepted.setblocking(False)  # noqa: FBT003 - the standard library names no keyword
-        if not self._admission.make_room(client):
+        if not self._admission.try_admit(client):
             with accepted, contextlib.suppress(OSError):
                 if self._security.settings.tls is None:
                     accepted.send(BUSY)

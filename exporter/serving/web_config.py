@@ -28,7 +28,7 @@ from exporter.serving.tls_context import (
     CURVES,
     VERSIONS,
     TlsProblem,
-    TlsWishes,
+    TlsSettings,
     make_context,
 )
 
@@ -147,7 +147,7 @@ def _make_header_value(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Tls:
-    """The section about TLS; what is not given is None, and as ``TlsWishes`` has it."""
+    """The section about TLS; what is not given is None, and as ``TlsSettings`` has it."""
 
     cert_file: str | None = key("cert_file", _read_text, None)
     key_file: str | None = key("key_file", _read_text, None)
@@ -160,10 +160,10 @@ class _Tls:
     curve_preferences: tuple[str, ...] | None = key("curve_preferences", _read_words(CURVES), None)
     prefer_server_cipher_suites: bool | None = key("prefer_server_cipher_suites", _read_flag, None)
 
-    def make_wishes(self) -> TlsWishes:
+    def make_settings(self) -> TlsSettings:
         """Return what is wanted of TLS."""
         given = {each.name: getattr(self, each.name) for each in fields(self)}
-        return TlsWishes(**{name: value for name, value in given.items() if value is not None})
+        return TlsSettings(**{name: value for name, value in given.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,21 +200,21 @@ def load_web_config(path: str) -> WebConfig:
         raise WebConfigError([f"{path}:{error.line}:{error.column}: {error}"]) from error
     reader = Reader()
     root = _READ(reader, node, "")
-    wishes = root.tls.make_wishes()
+    tls = root.tls.make_settings()
     context = None
-    if not reader.problems and wishes.is_wanted:
+    if not reader.problems and tls.is_enabled:
         try:
-            context = make_context(wishes.relative_to(os.path.dirname(path)))
+            context = make_context(tls.relative_to(os.path.dirname(path)))
         except TlsProblem as problem:
             place = f"tls_server_config.{problem.attribute}"
             reader.reject(reader.places.get(place, node), place, str(problem))
     if reader.problems:
         raise WebConfigError(reader.messages(path))
-    names = wishes.client_allowed_sans
+    names = tls.client_allowed_sans
     settings = WebSettings(
         tls=context,
         allowed_names=None if names is None else frozenset(names),
         users=root.users,
         headers=root.http.headers,
     )
-    return WebConfig(settings, (path, *wishes.relative_to(os.path.dirname(path)).files))
+    return WebConfig(settings, (path, *tls.relative_to(os.path.dirname(path)).files))

@@ -21,24 +21,24 @@ log = structlog.get_logger()
 class WebWatch:
     """Looks at the files once a second, in a thread of its own: a disk may be slow, or gone.
 
-    The path of the configuration is the first of its files. ``tell`` is called after a change.
+    The path of the configuration is the first of its files. ``on_change`` is called after a change.
     """
 
-    def __init__(self, web: WebConfig, security: Security, tell: Callable[[], None]) -> None:
+    def __init__(self, web: WebConfig, security: Security, on_change: Callable[[], None]) -> None:
         self._path = web.files[0]
         self._files = web.files
         self._seen = describe_files(web.files)
         self._security = security
-        self._tell = tell
+        self._on_change = on_change
         self._problems: Sequence[str] = ()
 
     def run(self) -> None:
         """Look for changes, for ever."""
         while True:
             time.sleep(_PAUSE_SECONDS)
-            self.look()
+            self.check()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Read the files again if they have changed, or are broken; they may be mended without a change."""
         seen = describe_files(self._files)
         if seen == self._seen and not self._security.is_broken:
@@ -58,7 +58,7 @@ class WebWatch:
             self._security.is_broken = False
             self._problems = ()
             log.info("web configuration reloaded", file=self._path)
-            self._tell()
+            self._on_change()
 
     def _close(self, problems: Sequence[str]) -> None:
         self._security.is_broken = True

@@ -37,7 +37,7 @@ def count_table(table: str, blocks: Iterable[Rows]) -> Counted:
     }
     return Counted(
         totals,
-        TableCount(count.tallies, count.sparse, count.sparse_queues, frozenset(count.listening), queues),
+        TableCount(count.tallies, count.rare, count.rare_queues, frozenset(count.listening), queues),
     )
 
 

@@ -81,7 +81,7 @@ class Pass:
     def observers(self, name: str) -> Iterator[tuple[Table, Observer]]:
         """Yield the observers of a collector that saw a whole table; raises what one of them raised."""
         for table, reading in self.readings.items():
-            isolated = reading.seen.observers.get(name) if reading.seen else None
+            isolated = reading.observed.observers.get(name) if reading.observed else None
             if isinstance(isolated, IsolatedObserver):
                 yield TABLES[table], isolated.unwrap()
 

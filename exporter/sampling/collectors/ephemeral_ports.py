@@ -32,11 +32,11 @@ from exporter.sampling.services.port_usage import (
 )
 from exporter.sampling.services.ports import OUTBOUND
 
-CROWDED: Final = 0.1
+CROWDED_SHARE: Final = 0.1
 """The share of the ephemeral ports that connections to a port must reach before their destinations matter."""
 
-LOOK_AGAIN_SECONDS: Final = 60
-BOUND_AGAIN_SECONDS: Final = 15
+RESCAN_SECONDS: Final = 60
+BOUND_REREAD_SECONDS: Final = 15
 FEW_SOCKETS: Final = 2000
 _CHANGE: Final = 0.1
 _PROTOCOLS: Final = frozenset({"tcp", "udp"})
@@ -46,7 +46,7 @@ _DEFAULT_DELAY_MILLISECONDS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Scan:
     """What a look at addresses found, when on the monotonic clock, and among how many sockets.
 
     ``crowded`` are the connections to each remote port that has many, ``sockets`` is the number of all that
@@ -86,8 +86,8 @@ class EphemeralPorts(Collector):
     )
 
     def __init__(self) -> None:
-        self._look: Look | None = None
-        self._last: Look | None = None
+        self._scan: Scan | None = None
+        self._last: Scan | None = None
         self._is_due = True
         self._reuse = Reuse()
         self._bound: TakenPorts = {}
@@ -101,10 +101,10 @@ class EphemeralPorts(Collector):
     def prepare(self, plan: Plan) -> None:
         """Find out whether to look at addresses in this pass."""
         self._is_due = (
-            self._look is None
+            self._scan is None
             or self._last is None
             or self._last.sockets <= FEW_SOCKETS
-            or _is_outdated(self._look, self._last, plan.rules.ephemeral_ports, plan.now)
+            or _is_outdated(self._scan, self._last, plan.rules.ephemeral_ports, plan.now)
         )
         if self._is_due:
             self._reuse = plan.reader.read("tcp_tw_reuse", read_reuse)
@@ -131,13 +131,13 @@ class EphemeralPorts(Collector):
         usages = [
             (table, usage) for table, usage in seen.observers(self.name) if isinstance(usage, PortUsage)
         ]
-        held = self._find_held(seen, [table for table, _ in usages if table.protocol == "tcp"])
+        held = self._find_held_ports(seen, [table for table, _ in usages if table.protocol == "tcp"])
         blocked = len(set().union(*(ports for found in held for ports in found.values())))
-        if self._look is not None and not usages:
-            blocked = self._look.blocked
-        last = self._last = _count_opened(seen, max(1.0, CROWDED * (ephemeral - blocked)))
-        if usages or self._look is None:
-            self._look = Look(
+        if self._scan is not None and not usages:
+            blocked = self._scan.blocked
+        last = self._last = _count_opened(seen, max(1.0, CROWDED_SHARE * (ephemeral - blocked)))
+        if usages or self._scan is None:
+            self._scan = Scan(
                 seen.now,
                 last.sockets,
                 last.crowded,
@@ -146,7 +146,7 @@ class EphemeralPorts(Collector):
                 blocked,
             )
         busiest: dict[tuple[str, ...], float] = {}
-        for (family, port), taken in self._look.busiest.items():
+        for (family, port), taken in self._scan.busiest.items():
             if port in last.crowded:
                 _, *labels = seen.series.label("tcp", port + OUTBOUND)
                 key = ListenerKey("tcp", family, *labels)
@@ -154,16 +154,16 @@ class EphemeralPorts(Collector):
         return {
             "netstat_ephemeral_ports": {(): ephemeral} if seen.rules.is_known else {},
             "netstat_ephemeral_ports_busiest_destination": busiest,
-            "netstat_ephemeral_ports_bound": {(name,): n for name, n in self._look.bound.items()},
+            "netstat_ephemeral_ports_bound": {(name,): n for name, n in self._scan.bound.items()},
         }
 
-    def _find_held(self, seen: Pass, tables: Sequence[Table]) -> Sequence[TakenPorts]:
+    def _find_held_ports(self, seen: Pass, tables: Sequence[Table]) -> Sequence[TakenPorts]:
         """Return the ports of sockets that listen, or are bound and nothing more.
 
         What bind() took for a socket is nothing that connect() may take for another. The kernel looks
         through all its ports for what is only bound, so that is not asked in every pass.
         """
-        if tables and seen.now - self._bound_at >= BOUND_AGAIN_SECONDS:
+        if tables and seen.now - self._bound_at >= BOUND_REREAD_SECONDS:
             self._bound_at, self._bound = seen.now, _find_bound(seen, tables)
         listening = [_find_listening(seen, table) for table in tables]
         return [*listening, self._bound] if tables else []
@@ -186,7 +186,7 @@ def _read_number(procfs: Procfs, name: str, default: int) -> int:
     return numbers[0] if numbers else default
 
 
-def _count_opened(seen: Pass, enough: float) -> Look:
+def _count_opened(seen: Pass, enough: float) -> Scan:
     """Return how many sockets this host opened, and the remote ports to which there are many connections."""
     by_port: dict[int, int] = {}
     sockets = 0
@@ -196,17 +196,17 @@ def _count_opened(seen: Pass, enough: float) -> Look:
                 by_port[service - OUTBOUND] = by_port.get(service - OUTBOUND, 0) + number
             if TABLES[name].protocol == "udp" or service >= OUTBOUND:
                 sockets += number
-    return Look(seen.now, sockets, {port: number for port, number in by_port.items() if number >= enough})
+    return Scan(seen.now, sockets, {port: number for port, number in by_port.items() if number >= enough})
 
 
-def _is_outdated(look: Look, last: Look, ephemeral: int, now: float) -> bool:
+def _is_outdated(scan: Scan, last: Scan, ephemeral: int, now: float) -> bool:
     """Tell whether what was found may be true no more."""
-    if now - look.taken_at >= LOOK_AGAIN_SECONDS:
+    if now - scan.taken_at >= RESCAN_SECONDS:
         return True
-    taken = max((*look.busiest.values(), *look.bound.values()), default=0)
+    taken = max((*scan.busiest.values(), *scan.bound.values()), default=0)
     left = max(ephemeral - taken, 0)
-    pairs = [(look.sockets, last.sockets)]
-    pairs += [(look.crowded.get(port, 0), number) for port, number in last.crowded.items()]
+    pairs = [(scan.sockets, last.sockets)]
+    pairs += [(scan.crowded.get(port, 0), number) for port, number in last.crowded.items()]
     return any(abs(after - before) > _CHANGE * min(before, left) for before, after in pairs)
 
 

@@ -28,7 +28,7 @@ UNKNOWN_OWNER: Final = "unknown"
 
 _SHARE_OF_BUDGET: Final = 0.25  # for each of the two lookups
 _LONGEST_LOOKUP_SECONDS: Final = 1.0
-_MOST_INODES: Final = 100_000
+_MAX_INODES: Final = 100_000
 
 
 class Owners(Collector):
@@ -101,7 +101,7 @@ class Owners(Collector):
         """Return those who hold the sockets whose cgroup has no name."""
         unnamed = chain.from_iterable(tracked.unnamed for tracked in seen.tracked.values())
         inodes = (each.inode for each in unnamed if each.inode and not self._names.get(each.cgroup_id))
-        wanted = set(islice(inodes, _MOST_INODES))
+        wanted = set(islice(inodes, _MAX_INODES))
         return self._holders.find(wanted, walk_holders, seen.reader, seen.now, _lookup_seconds(seen.settings))
 
     def _count(self, seen: Pass, holders: Mapping[int, Holder]) -> Iterator[tuple[SocketKey, str, int]]:

@@ -25,7 +25,7 @@ class IncrementalLookup(Generic[Found]):
         self._name = name
         self._found: dict[int, Found] = {}
         self._wanted: set[int] = set()
-        self._wanted_too_late: set[int] = set()
+        self._added_late: set[int] = set()
         self._missing: set[int] = set()
         self._forgot_missing_at = 0.0
         self._walk: Iterator[tuple[int, Found] | None] | None = None
@@ -52,20 +52,20 @@ class IncrementalLookup(Generic[Found]):
         new = [key for key in keys if key not in found and key not in missing and key not in wanted]
         self._wanted.intersection_update(keys)
         self._wanted.update(new)
-        self._wanted_too_late &= keys
+        self._added_late &= keys
         walk, self._walk = self._walk, None  # one that fails or hangs is over
         if walk is not None:
-            self._wanted_too_late.update(new)
+            self._added_late.update(new)
         if self._wanted:
             deadline = monotonic() + limit_seconds
             self._walk = reader.read(
                 self._name,
-                lambda procfs: self._go_on(walk, begin, procfs, deadline),
+                lambda procfs: self._continue(walk, begin, procfs, deadline),
                 limit_seconds + FILE_SECONDS,
             )
         return self._found
 
-    def _go_on(
+    def _continue(
         self,
         walk: Iterator[tuple[int, Found] | None] | None,
         begin: Begin[Found],
@@ -74,7 +74,7 @@ class IncrementalLookup(Generic[Found]):
     ) -> Iterator[tuple[int, Found] | None] | None:
         """Walk on, and return what is left of the walk."""
         if walk is None:
-            self._wanted_too_late.clear()
+            self._added_late.clear()
             walk = begin(procfs, self._wanted)
         for step in walk:
             if step is not None:
@@ -84,6 +84,6 @@ class IncrementalLookup(Generic[Found]):
                     return None
             if monotonic() > deadline:
                 return walk
-        self._missing |= self._wanted - self._wanted_too_late
-        self._wanted &= self._wanted_too_late
+        self._missing |= self._wanted - self._added_late
+        self._wanted &= self._added_late
         return None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
 from exporter.config.settings import NETLINK
-from exporter.kernel.netlink import Reason, SockDiagError, ask_twice_if_busy
+from exporter.kernel.netlink import Reason, SockDiagError, retry_once
 from exporter.kernel.procfs import Procfs
 from exporter.kernel.rows import Listener, Origin
 from exporter.kernel.sockdiag import read_bound, read_listeners, read_silences
@@ -78,7 +78,7 @@ class KernelReader:
         try:
             return self._guard.read(
                 what,
-                lambda: ask_twice_if_busy(lambda: ask(now + FILE_SECONDS)),
+                lambda: retry_once(lambda: ask(now + FILE_SECONDS)),
                 FILE_SECONDS + HANG_GRACE_SECONDS,
             )
         except SockDiagError as error:

@@ -40,8 +40,8 @@ class SourceChoice:
         if not self._reachable:  # netlink would show the sockets of another namespace
             return PROCFS
         preferred = self._choose_by_cost(rows, now) if self._wanted == AUTO else self._wanted
-        spare = other(preferred)
-        return spare if not self.may_use(preferred, now) and self.may_use(spare, now) else preferred
+        fallback = other_source(preferred)
+        return fallback if not self.may_use(preferred, now) and self.may_use(fallback, now) else preferred
 
     def may_use(self, source: str, now: float) -> bool:
         """Tell whether a source can be used at all, and has not failed within the last minute."""
@@ -70,10 +70,10 @@ class SourceChoice:
         for source in (NETLINK, PROCFS):
             if self.may_use(source, now) and self._is_due(source, now):
                 return source
-        spare = other(self._cheaper)
+        fallback = other_source(self._cheaper)
         costs = self._cost_seconds
-        if costs.get(spare, math.inf) < _ADVANTAGE * costs.get(self._cheaper, math.inf):
-            self._cheaper = spare
+        if costs.get(fallback, math.inf) < _ADVANTAGE * costs.get(self._cheaper, math.inf):
+            self._cheaper = fallback
         return self._cheaper
 
     def _is_due(self, source: str, now: float) -> bool:
@@ -81,6 +81,6 @@ class SourceChoice:
         return measured_at is None or now - measured_at >= MEASURE_AGAIN_SECONDS
 
 
-def other(source: str) -> str:
+def other_source(source: str) -> str:
     """Return the source that is not this one."""
     return PROCFS if source == NETLINK else NETLINK

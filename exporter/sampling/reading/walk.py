@@ -13,14 +13,14 @@ from typing import Final, NamedTuple, Protocol
 
 from exporter.config.settings import NETLINK, PROCFS
 from exporter.kernel.counters import Numbers, parse_sockstat
-from exporter.kernel.netlink import Reason, SockDiagError, ask_twice_if_busy
+from exporter.kernel.netlink import Reason, SockDiagError, retry_once
 from exporter.kernel.procfs import Procfs, ProcfsError, ProcfsTimeoutError
 from exporter.kernel.procnet import ProcnetError, parse_table
 from exporter.kernel.rows import Rows
 from exporter.kernel.sockdiag import walk_tables
 from exporter.kernel.tables import Table
 from exporter.sampling.reading.guard import Guard, HangError
-from exporter.sampling.reading.sources import SourceChoice, other
+from exporter.sampling.reading.sources import SourceChoice, other_source
 
 READ_ERRORS: Final = (ProcfsError, ProcnetError, SockDiagError, HangError)
 """What reading the kernel may raise where nothing is wrong with the exporter."""
@@ -63,7 +63,7 @@ class Totals:
         return self.listed - self.malformed - self.repeated - self.minisockets - in_use
 
 
-class Seen(NamedTuple):
+class Observed(NamedTuple):
     """What saw all rows of a table."""
 
     totals: Totals
@@ -79,9 +79,9 @@ class Reading:
     """
 
     source: str
-    seen: Seen | None = None
+    observed: Observed | None = None
     error: Exception | None = None
-    fallback: Exception | None = None
+    fallback_reason: Exception | None = None
     sockstat_difference: int | None = None
     duration_seconds: float = 0.0
 
@@ -109,16 +109,16 @@ class Walk:
         """Return the reading of each table; ``rows`` are those to be expected in all of them."""
         now, cpu_seconds = time.monotonic(), self._guard.cpu_seconds
         source = choice.choose(rows, now)
-        spare = other(source)
+        fallback = other_source(source)
         readings = self._read(source, tables)
         if all(reading.error is None for reading in readings.values()):
-            listed = sum(reading.seen.totals.listed for reading in readings.values() if reading.seen)
+            listed = sum(reading.observed.totals.listed for reading in readings.values() if reading.observed)
             choice.note_cost(source, listed, self._guard.cpu_seconds - cpu_seconds, now)
-        failed = [table for table in tables if _may_do_better(spare, readings[table.name].error)]
+        failed = [table for table in tables if _should_fall_back(fallback, readings[table.name].error)]
         if failed:
             choice.note_failure(source, now)
-        if failed and choice.may_use(spare, now):
-            for name, second in self._read(spare, failed).items():
+        if failed and choice.may_use(fallback, now):
+            for name, second in self._read(fallback, failed).items():
                 readings[name] = _join(readings[name], second)
         return readings
 
@@ -134,7 +134,7 @@ class Walk:
         started = time.monotonic()
         deadline = started + self._timeout_seconds
 
-        def work() -> Mapping[str, Seen]:
+        def work() -> Mapping[str, Observed]:
             return self._dump(tables, deadline) if source == NETLINK else self._parse(tables[0], deadline)
 
         try:
@@ -145,18 +145,18 @@ class Walk:
         took, sockstat = time.monotonic() - started, read_sockstat(self._procfs, self._guard)
         return {table.name: _describe(source, table, seen, sockstat, took) for table in tables}
 
-    def _dump(self, tables: Sequence[Table], deadline: float) -> Mapping[str, Seen]:
+    def _dump(self, tables: Sequence[Table], deadline: float) -> Mapping[str, Observed]:
         present = [table for table in tables if not self._is_absent(table)]
-        return ask_twice_if_busy(lambda: self._dump_once(present, deadline))
+        return retry_once(lambda: self._dump_once(present, deadline))
 
-    def _dump_once(self, tables: Sequence[Table], deadline: float) -> Mapping[str, Seen]:
+    def _dump_once(self, tables: Sequence[Table], deadline: float) -> Mapping[str, Observed]:
         seen = {table.name: self._begin(table) for table in tables}
         with closing(walk_tables(tables, deadline, want_drops=self._want_drops)) as blocks:
             for table, rows in blocks:
                 _observe(seen[table.name], rows)
         return seen
 
-    def _parse(self, table: Table, deadline: float) -> Mapping[str, Seen]:
+    def _parse(self, table: Table, deadline: float) -> Mapping[str, Observed]:
         blocks = self._procfs.read_blocks(table.name, deadline)
         if blocks is None:
             self._check_gone(table)
@@ -168,8 +168,8 @@ class Walk:
                 _observe(seen, rows)
         return {table.name: seen}
 
-    def _begin(self, table: Table) -> Seen:
-        return Seen(Totals(), self._make_observers(table))
+    def _begin(self, table: Table) -> Observed:
+        return Observed(Totals(), self._make_observers(table))
 
     def _is_absent(self, table: Table) -> bool:
         """Tell whether the kernel has no such table; where procfs hides it, netlink is asked all the same."""
@@ -206,14 +206,18 @@ def _parse_sockstats(procfs: Procfs) -> Mapping[str, Numbers]:
     return found
 
 
-def _observe(seen: Seen, rows: Rows) -> None:
+def _observe(seen: Observed, rows: Rows) -> None:
     seen.totals.observe(rows)
     for observer in seen.observers.values():
         observer.observe(rows)
 
 
 def _describe(
-    source: str, table: Table, seen: Mapping[str, Seen], sockstat: Mapping[str, Numbers], took_seconds: float
+    source: str,
+    table: Table,
+    seen: Mapping[str, Observed],
+    sockstat: Mapping[str, Numbers],
+    took_seconds: float,
 ) -> Reading:
     own = seen.get(table.name)
     in_use = sockstat.get(table.sockstat, {}).get("inuse")
@@ -221,15 +225,15 @@ def _describe(
     return Reading(source, own, sockstat_difference=difference, duration_seconds=took_seconds)
 
 
-def _may_do_better(spare: str, error: Exception | None) -> bool:
+def _should_fall_back(fallback: str, error: Exception | None) -> bool:
     """Tell whether to read by the other source; over procfs nothing takes less time."""
     is_late_dump = isinstance(error, SockDiagError) and error.reason is Reason.TIMEOUT
     took_too_long = is_late_dump or isinstance(error, HangError | ProcfsTimeoutError)
-    return isinstance(error, READ_ERRORS) and (spare == NETLINK or not took_too_long)
+    return isinstance(error, READ_ERRORS) and (fallback == NETLINK or not took_too_long)
 
 
 def _join(first: Reading, second: Reading) -> Reading:
     """Return the reading by the other source; where that failed as well, the first error is what is told."""
     if second.error is None:
-        return replace(second, fallback=first.error)
-    return replace(first, fallback=second.error)
+        return replace(second, fallback_reason=first.error)
+    return replace(first, fallback_reason=second.error)

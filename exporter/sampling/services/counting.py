@@ -60,8 +60,8 @@ class TableCounter:
         self._is_datagram = table.protocol != "tcp"
         self._is_ephemeral = rules.is_ephemeral
         self._named = frozenset(rules.named(table.protocol))
-        self._unexpected: list[int] = [0]  # stands for every tally that has to be looked for
-        self._by_local = [None if flag else self._unexpected for flag in rules.is_ephemeral]
+        self._unresolved: list[int] = [0]  # stands for every tally that has to be looked for
+        self._by_local = [None if flag else self._unresolved for flag in rules.is_ephemeral]
         self._by_remote: list[list[int] | None] = [None] * PORTS
         self._tallies: dict[int, list[int]] = {}
         self._inbound: set[int] = set()
@@ -76,28 +76,28 @@ class TableCounter:
         for tally in self._tallies.values():
             tally[:] = EMPTY
         for port in self._inbound:
-            self._by_local[port] = None if self._is_ephemeral[port] else self._unexpected
+            self._by_local[port] = None if self._is_ephemeral[port] else self._unresolved
         self._inbound.clear()
         for service in expected - self._tallies.keys():
             self._expect(service)
         self._listening: set[int] = set()
         self._accept_queues: dict[int, AcceptQueue] = {}
-        self._sparse: dict[tuple[int, int], int] = {}
-        self._sparse_queues: dict[int, tuple[int, int]] = {}
+        self._rare: dict[tuple[int, int], int] = {}
+        self._rare_queues: dict[int, tuple[int, int]] = {}
         for port in listened:
-            self._take_in(port)
+            self._mark_inbound(port)
 
     def observe(self, rows: Rows) -> None:
         """Count some rows."""
         if rows.listeners:
             self._count_listeners(rows.listeners)
         elif self._is_datagram and states.CLOSE in rows.states:
-            self._take_in_unconnected(rows)
-        by_local, by_remote, unexpected = self._by_local, self._by_remote, self._unexpected
+            self._mark_unconnected(rows)
+        by_local, by_remote, unresolved = self._by_local, self._by_remote, self._unresolved
         for state, local, remote, queues in rows.unpack():
-            tally = by_local[local] or by_remote[remote] or unexpected
-            if tally is unexpected:
-                self._count_sparsely(state, self.find_service(local, remote), queues, rows)
+            tally = by_local[local] or by_remote[remote] or unresolved
+            if tally is unresolved:
+                self._count_unresolved(state, self.find_service(local, remote), queues, rows)
                 continue
             tally[state] += 1
             if queues:
@@ -123,8 +123,8 @@ class TableCounter:
         """Return what was counted."""
         return TableCount(
             {service: tuple(tally) for service, tally in self._tallies.items() if any(tally)},
-            self._sparse,
-            self._sparse_queues,
+            self._rare,
+            self._rare_queues,
             self._listening,
             self._accept_queues,
         )
@@ -134,12 +134,12 @@ class TableCounter:
         if service >= OUTBOUND:
             self._by_remote[service - OUTBOUND] = tally
 
-    def _take_in(self, port: int) -> None:
+    def _mark_inbound(self, port: int) -> None:
         """Let connections at a local port be inbound."""
         self._inbound.add(port)
-        self._by_local[port] = self._tallies.get(port, self._unexpected)
+        self._by_local[port] = self._tallies.get(port, self._unresolved)
 
-    def _take_in_unconnected(self, rows: Rows) -> None:
+    def _mark_unconnected(self, rows: Rows) -> None:
         """Let datagram sockets be inbound where one that is not connected has the port.
 
         The kernel lists the sockets at one port one after the other, as it finds them by their port.
@@ -147,13 +147,13 @@ class TableCounter:
         found = {local for _, local, remote, _ in rows.unpack() if not remote}
         self._listening |= found
         for port in found - self._inbound:
-            self._take_in(port)
+            self._mark_inbound(port)
 
     def _count_listeners(self, listeners: Iterable[Listener]) -> None:
         for listener in listeners:
             port = listener.port
             if port not in self._inbound:
-                self._take_in(port)
+                self._mark_inbound(port)
             self._listening.add(port)
             self._accept_queues.setdefault(port, AcceptQueue()).add(listener.waiting, listener.limit)
             self._count_one(port, states.LISTEN)
@@ -162,18 +162,18 @@ class TableCounter:
         """Count a socket, and return the tally of its service if it has one."""
         tally = self._tallies.get(service)
         if tally is None:
-            self._sparse[service, state] = self._sparse.get((service, state), 0) + 1
+            self._rare[service, state] = self._rare.get((service, state), 0) + 1
         else:
             tally[state] += 1
         return tally
 
-    def _count_sparsely(self, state: int, service: int, queues: int, rows: Rows) -> None:
+    def _count_unresolved(self, state: int, service: int, queues: int, rows: Rows) -> None:
         tally = self._count_one(service, state)
         if queues:
             send, receive = cast("InetRows", rows).split_queues(queues)
             if tally is None:
-                old_send, old_receive = self._sparse_queues.get(service, (0, 0))
-                self._sparse_queues[service] = old_send + send, old_receive + receive
+                old_send, old_receive = self._rare_queues.get(service, (0, 0))
+                self._rare_queues[service] = old_send + send, old_receive + receive
             else:
                 tally[SEND_QUEUE] += send
                 tally[RECEIVE_QUEUE] += receive

@@ -51,15 +51,15 @@ class AcceptQueue:
 class TableCount:
     """What one walk found in one table.
 
-    ``tallies`` has services with sockets. ``sparse`` has the others, of which there may be very many:
-    sockets by service and state number; ``sparse_queues`` has the bytes in their queues, send and receive.
+    ``tallies`` has services with sockets. ``rare`` has the others, of which there may be very many:
+    sockets by service and state number; ``rare_queues`` has the bytes in their queues, send and receive.
     ``listening`` are the ports that listen, or have an unconnected datagram socket. ``accept_queues`` are
     TCP's, by port.
     """
 
     tallies: Mapping[int, Tally]
-    sparse: Mapping[tuple[int, int], int] = field(default_factory=dict)
-    sparse_queues: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    rare: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    rare_queues: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     listening: Collection[int] = ()
     accept_queues: Mapping[int, AcceptQueue] = field(default_factory=dict)
 
@@ -67,6 +67,6 @@ class TableCount:
     def sockets(self) -> Mapping[int, int]:
         """The number of sockets of each service."""
         sockets = Counter({service: sum(tally[:SEND_QUEUE]) for service, tally in self.tallies.items()})
-        for (service, _), number in self.sparse.items():
+        for (service, _), number in self.rare.items():
             sockets[service] += number
         return sockets

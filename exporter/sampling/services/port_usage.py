@@ -16,8 +16,8 @@ from typing import Final, NamedTuple, cast
 from exporter.kernel import states
 from exporter.kernel.rows import ADDRESS_BYTES, InetRows, Rows
 
-MOST_DESTINATIONS: Final = 20_000
-MOST_ADDRESSES: Final = 1_000
+MAX_DESTINATIONS: Final = 20_000
+MAX_ADDRESSES: Final = 1_000
 
 _TIME_WAIT_MILLISECONDS: Final = 60_000  # TCP_TIMEWAIT_LEN
 _MAPPED: Final = bytes.fromhex("00000000 00000000 0000ffff")
@@ -109,14 +109,14 @@ class PortUsage:
             address = pair[: len(pair) // 2]
             if address in ports:
                 ports[address].add(local)
-            elif len(ports) < MOST_ADDRESSES:
+            elif len(ports) < MAX_ADDRESSES:
                 ports[address] = {local}
             if remote and (crowded is None or remote in crowded):
                 if state == states.TIME_WAIT and self._may_reuse(inet, place, pair):
                     continue
                 destinations[remote, pair] += 1
-        if len(destinations) > MOST_DESTINATIONS:
-            self._destinations = Counter(dict(destinations.most_common(MOST_DESTINATIONS // 2)))
+        if len(destinations) > MAX_DESTINATIONS:
+            self._destinations = Counter(dict(destinations.most_common(MAX_DESTINATIONS // 2)))
 
     def count_destinations(self) -> Mapping[tuple[str, int], Counter[bytes]]:
         """Return the ports that each destination takes, by family and remote port."""

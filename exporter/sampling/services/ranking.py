@@ -60,7 +60,7 @@ class Weights:
             if any(tally[state] for state in self._leaking_states)
         )
         self._leaking.update(
-            service % PORTS for service, state in count.sparse if state in self._leaking_states
+            service % PORTS for service, state in count.rare if state in self._leaking_states
         )
 
     def add_seen(self, services: Iterator[int]) -> None:

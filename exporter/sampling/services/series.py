@@ -179,9 +179,9 @@ def _fold_tallies(count: TableCount, own: Collection[int]) -> Mapping[int, Tally
     for service, tally in count.tallies.items():
         target = tally_of(service)
         target[:] = [sum(pair) for pair in zip(target, tally, strict=True)]
-    for (service, state), number in count.sparse.items():
+    for (service, state), number in count.rare.items():
         tally_of(service)[state] += number
-    for service, queues in count.sparse_queues.items():
+    for service, queues in count.rare_queues.items():
         target = tally_of(service)
         for place, size in enumerate(queues, start=SEND_QUEUE):
             target[place] += size

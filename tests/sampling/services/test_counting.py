@@ -80,9 +80,9 @@ def tally_naively(
 def tallies_of(count: TableCount) -> Mapping[int, Counter[int]]:
     """Return all of a count in a form that can be compared."""
     found = {service: Counter(dict(enumerate(tally))) for service, tally in count.tallies.items()}
-    for (service, state), number in count.sparse.items():
+    for (service, state), number in count.rare.items():
         found.setdefault(service, Counter())[state] += number
-    for service, (send, receive) in count.sparse_queues.items():
+    for service, (send, receive) in count.rare_queues.items():
         found[service][SEND_QUEUE] += send
         found[service][RECEIVE_QUEUE] += receive
     return found

@@ -26,7 +26,7 @@ IPV6_LOOPBACK, MAPPED_ANY, MAPPED_LOOPBACK = (
     int("".join(f"{word:08X}" for word in struct.unpack("=4I", ip_address(text).packed)), 16)
     for text in ("::1", "::ffff:0.0.0.0", "::ffff:127.0.0.1")
 )
-MOST_BYTES = 250
+MAX_BYTES = 250
 
 
 def parse(table: str, rows: Iterable[Printed]) -> list[Rows]:
@@ -246,5 +246,5 @@ def test_nothing_is_left_of_sockets_that_are_gone_and_a_followed_one_takes_few_b
         left_bytes, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert held_bytes / number < MOST_BYTES
+    assert held_bytes / number < MAX_BYTES
     assert left_bytes < 300_000 < held_bytes / 4  # a cache of addresses
