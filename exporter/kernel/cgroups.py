@@ -100,7 +100,7 @@ def _is_directory(entry: os.DirEntry[bytes]) -> bool:
 def _count_links(entry: os.DirEntry[bytes]) -> int:
     try:
         return entry.stat(follow_symlinks=False).st_nlink
-    except OSError:  # gone meanwhile
+    except OSError:  # it has gone since
         return _LINKS_OF_A_LEAF
 
 

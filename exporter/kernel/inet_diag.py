@@ -12,8 +12,8 @@ A message, as the kernel sent it for a connection in CLOSE_WAIT (16 bytes of net
     80  00 00 00 00 2a 5f 00 00  uid, inode
     88  05 00 08 00 01 00 00 00  attributes: length, type, payload, padded to 4 bytes
 
-Messages of one block have one length. A column of them is a slice with a stride, so what nearly no row has
-costs nothing per row.
+Messages of one block have one length. A column of them is a slice with a stride, so what few rows have costs
+nothing per row.
 
 Source: include/uapi/linux/inet_diag.h, ``inet_diag_msg_attrs_fill`` in net/ipv4/inet_diag.c.
 """
@@ -43,10 +43,10 @@ MESSAGE_BYTES: Final = HEADER_BYTES + 72
 _FAMILY: Final = 16
 _STATE: Final = 17
 _TIMER: Final = 18
-_ROW: Final = ">17xB2xHH48xQ"  # both queues at once, in network order, which tells that they are empty
+_ROW: Final = ">17xB2xHH48xQ"  # both queues at once: 0 if both are empty
 _ROW_BYTES: Final = 80
 _PORTS: Final = Struct(">20xHH")
-_COOKIE: Final = Struct("=60xQ")  # on a big-endian machine its halves change places, which tells as much
+_COOKIE: Final = Struct("=60xQ")  # on a big-endian machine its halves are swapped, which is as unique
 _DESTINATION: Final = range(24, 56)
 _ENDS: Final = range(20, 56)  # both ports and both addresses
 _ENDS_PORTS: Final = Struct(">HH32x")
@@ -136,7 +136,7 @@ class DiagRows:
         return Queues(send, receive)
 
     def tracked(self, places: Iterable[int]) -> Iterator[Tracked]:
-        """Return what to know the sockets at some places by."""
+        """Return ports and identity of the sockets at some places."""
         data, length = self._data, self._length
         starts = (place * length for place in places)
         ends = [data[start + _ENDS.start : start + _ENDS.stop] for start in starts]

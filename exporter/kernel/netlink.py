@@ -1,10 +1,10 @@
 """Dump the kernel's sockets through NETLINK_SOCK_DIAG: messages out, blocks of messages of one length in.
 
-1. A dump has a socket of its own, which is closed with it: no answer can be that to another request.
-2. It ends with NLMSG_DONE, whose payload is an error number or 0, or with NLMSG_ERROR; without either it is
-   not whole, and SockDiagError is raised, as it is for all else that makes it less than whole.
-3. A message is never looked at beyond its length, nor beyond what was received; what others than the kernel
-   send, and answers to what was not asked, are ignored.
+1. Each dump has a socket of its own, so no answer can belong to another request.
+2. A dump ends with NLMSG_DONE, whose payload is an error number or 0, or with NLMSG_ERROR. A dump that is
+   incomplete for any reason raises SockDiagError.
+3. A message is never read beyond its length, nor beyond what was received. Messages of other senders than the
+   kernel, and answers to other requests, are ignored.
 4. Messages have one of a few lengths: the shortest, which has no attributes, and longer ones, by their
    attributes. They are grouped by length in C. A column of a block of equal messages is a slice with a
    stride, so nothing is done per message.
@@ -31,7 +31,7 @@ Answer = TypeVar("Answer")
 
 HEADER_BYTES: Final = 16
 NETLINK_SOCK_DIAG: Final = 4
-SEQUENCE: Final = 0x6E737464  # any number will do, see rule 1
+SEQUENCE: Final = 0x6E737464  # any number, see rule 1
 TCPDIAG_GETSOCK: Final = 18
 SOCK_DIAG_BY_FAMILY: Final = 20
 
@@ -56,7 +56,7 @@ _UNAVAILABLE: Final = frozenset({EACCES, EAFNOSUPPORT, EINVAL, ENOENT, EOPNOTSUP
 
 
 class Reason(Enum):
-    """Whether it is of use to ask again: never soon, at once, or when there is more time."""
+    """Whether a retry helps: not soon, at once, or with more time."""
 
     UNAVAILABLE = "unavailable"
     TRANSIENT = "transient"
@@ -64,7 +64,7 @@ class Reason(Enum):
 
 
 class SockDiagError(Exception):
-    """The kernel could not be asked, or its answer is not whole."""
+    """The kernel could not be asked, or its answer is incomplete."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(f"sock_diag: {message}")
@@ -105,7 +105,7 @@ def dump(question: Question, deadline: float) -> Generator[list[Block], None, No
 
 
 def retry_once(ask: Callable[[], Answer]) -> Answer:
-    """Return the answer to one or more dumps, begun again once where that is of use; raises SockDiagError."""
+    """Return the answer to one or more dumps; retry once after a transient error. Raises SockDiagError."""
     try:
         return ask()
     except SockDiagError as error:
@@ -234,7 +234,7 @@ def receive(channel: socket.socket, buffer: memoryview, deadline: float) -> int:
 
 
 def _set_timeout(channel: socket.socket, deadline: float) -> None:
-    """Let the kernel wait no longer than until the deadline; 0 would mean for ever."""
+    """Make the kernel wait until the deadline at most; 0 would mean no timeout."""
     microseconds = int((deadline - monotonic()) * 1_000_000)
     if microseconds <= 0:
         raise SockDiagError(Reason.TIMEOUT, "timeout: it takes too long to dump")

@@ -1,7 +1,7 @@
 """Read the socket tables through NETLINK_SOCK_DIAG, row for row what ``procnet`` reads from procfs.
 
-1. The states asked for are those that procfs lists: not the pseudo-state of sockets that are bound only.
-2. TCP's listeners are asked for apart, before all else: the kernel has a hash of its own for them.
+1. It asks for the states that procfs lists, not for the pseudo-state of sockets that are only bound.
+2. It asks for TCP's listeners first, on their own: the kernel has a separate hash for them.
 3. A dump resumes in the hash bucket where it stopped, as procfs does, but stops an eighth as often. A row
    that is listed twice is as rare as one that is missed, and not removed.
 """
@@ -22,7 +22,7 @@ Walk = Generator[tuple[Table, Rows], None, None]
 def walk_tables(tables: Collection[Table], deadline: float, *, want_drops: bool = False) -> Walk:
     """Yield the rows of tables of one protocol; TCP's two come in one dump.
 
-    ``deadline`` is on the monotonic clock. ``want_drops`` asks what datagram sockets have dropped, too.
+    ``deadline`` is on the monotonic clock. ``want_drops`` also asks for the drops of datagram sockets.
 
     Raises SockDiagError, while iterating.
     """
@@ -56,7 +56,7 @@ def read_listeners(table: Table, deadline: float) -> tuple[Listener, ...]:
 
 
 def read_bound(tables: Collection[Table], deadline: float) -> tuple[tuple[Table, Origin], ...]:
-    """Return TCP's sockets that are bound and nothing more; none from a kernel before 6.8.
+    """Return TCP's sockets that are only bound; empty before Linux 6.8.
 
     Raises SockDiagError.
     """
@@ -72,7 +72,7 @@ def read_bound(tables: Collection[Table], deadline: float) -> tuple[tuple[Table,
 
 
 def read_silences(table: Table, wanted_states: Collection[int], deadline: float) -> dict[int, float]:
-    """Return by identity for how many seconds nothing has come to TCP's sockets in some states.
+    """Return by identity the seconds since the last segment, of TCP's sockets in some states.
 
     Raises SockDiagError.
     """

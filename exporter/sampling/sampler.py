@@ -64,7 +64,7 @@ class Sampler:
         self._due = math.inf
 
     def run(self, report: Callable[[Snapshot], None] = lambda _: None) -> None:
-        """Take snapshots until stopped, and report each as soon as it is there."""
+        """Take snapshots until stopped, and report each one."""
         self._due = time.monotonic() + self.longest_pass_seconds
         while not self._stopped.is_set():
             snapshot = self.take_snapshot()
@@ -80,21 +80,21 @@ class Sampler:
 
     @property
     def longest_pass_seconds(self) -> float:
-        """How long a pass may take: to give up every table over both sources, and every other read."""
+        """The longest time of a pass: every table times out over both sources, and every other read."""
         tables = 2 * len(self._settings.tables) * (self._settings.timeout_seconds + HANG_GRACE_SECONDS)
         return tables + 2 * len(COLLECTORS) * (FILE_SECONDS + HANG_GRACE_SECONDS)
 
     def is_overdue(self) -> bool:
-        """Tell whether ``run`` takes no snapshots any more, because something hangs that should not."""
+        """Return whether ``run`` hangs."""
         return time.monotonic() > self._due
 
     def stop(self) -> None:
-        """Make ``run`` return after the pass under way."""
+        """Make ``run`` return after the current pass."""
         self._stopped.set()
         self._changed.set()
 
     def change_settings(self, settings: Settings, names: PortNames) -> None:
-        """Let new settings hold from the next pass on, which begins as soon as the CPU budget lets it."""
+        """Use new settings from the next pass on, which starts as soon as the CPU budget allows."""
         self._settings, self._names = settings, names
         self._changed.set()
 
@@ -144,7 +144,7 @@ class Sampler:
         )
 
     def _enable(self, settings: Settings) -> Mapping[str, Collector]:
-        """Make the collectors that are switched on, and drop those that are switched off."""
+        """Make the collectors that are enabled, and drop the others."""
         self._collectors = {
             name: self._collectors.get(name) or made()
             for name, made in COLLECTORS.items()
@@ -153,7 +153,7 @@ class Sampler:
         return self._collectors
 
     def _read_rules(self) -> PortRules:
-        """Return what the operator and the kernel say about ports."""
+        """Return the rules for ports, from the settings and the kernel."""
         try:
             ephemeral, reserved = self._reader.read("ephemeral ports", read_ephemeral_ports)
         except HangError:
@@ -206,17 +206,17 @@ class Sampler:
         )
 
     def _read_silences(self, settings: Settings) -> Mapping[str, Mapping[int, float]]:
-        """Return how old tracked sockets are at least, of tables of which nothing is known yet."""
+        """Return the least age of tracked sockets, for tables that no pass has read yet."""
         silences = {}
         for name in settings.tables:
             if TABLES[name].protocol == "tcp" and self._tracked.is_new(name):
-                with suppress(*READ_ERRORS):  # without it, ages begin now
+                with suppress(*READ_ERRORS):  # then ages begin now
                     wanted = number_states(settings.tracked.states)
                     silences[name] = self._reader.read_silences(TABLES[name], wanted)
         return silences
 
     def _commit(self, readings: Mapping[str, Reading]) -> Mapping[str, Tracked] | Exception:
-        """Return the sockets in tracked states, or what went wrong with them."""
+        """Return the sockets in tracked states, or the error of the observer that tracks them."""
         tracked = {}
         for name, reading in readings.items():
             isolated = reading.observed.observers.get(_TRACKED) if reading.observed else None

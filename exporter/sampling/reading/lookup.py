@@ -1,4 +1,4 @@
-"""Look things up by number where all of them have to be walked through: a bit of the way in every pass."""
+"""Look up numbers that only a walk over everything finds, a part of the walk in every pass."""
 
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -10,15 +10,15 @@ from exporter.sampling.reading.reader import FILE_SECONDS, KernelReader
 
 Found = TypeVar("Found")
 Begin = Callable[[Procfs, AbstractSet[int]], Iterator[tuple[int, Found] | None]]
-"""Begins a walk for the wanted, which may change on the way; None is yielded where the walk may pause."""
+"""Begins a walk for the wanted numbers, which may change on the way; yields None where the walk may pause."""
 
 RETRY_SECONDS: Final = 60
 
 
 class IncrementalLookup(Generic[Found]):
-    """Remembers what was found as long as it is asked for, and for a while what was not there.
+    """Remembers what was found for as long as it is wanted, and what was not found for a minute.
 
-    ``name`` is what its reads are known by.
+    ``name`` identifies its reads.
     """
 
     def __init__(self, name: str) -> None:
@@ -38,9 +38,10 @@ class IncrementalLookup(Generic[Found]):
         now: float,
         limit_seconds: float,
     ) -> Mapping[int, Found]:
-        """Return what has been found by now of the keys, after no more than ``limit_seconds``.
+        """Return what is known of the keys, after at most ``limit_seconds``.
 
-        ``now`` is on the monotonic clock. Raises HangError, and what the walk raises; then it begins anew.
+        ``now`` is on the monotonic clock. Raises HangError, and what the walk raises; the next call starts
+        the walk again.
         """
         if now - self._forgot_missing_at >= RETRY_SECONDS:
             self._missing.clear()
@@ -53,7 +54,7 @@ class IncrementalLookup(Generic[Found]):
         self._wanted.intersection_update(keys)
         self._wanted.update(new)
         self._added_late &= keys
-        walk, self._walk = self._walk, None  # one that fails or hangs is over
+        walk, self._walk = self._walk, None  # a walk that fails or hangs is dropped
         if walk is not None:
             self._added_late.update(new)
         if self._wanted:
@@ -72,7 +73,7 @@ class IncrementalLookup(Generic[Found]):
         procfs: Procfs,
         deadline: float,
     ) -> Iterator[tuple[int, Found] | None] | None:
-        """Walk on, and return what is left of the walk."""
+        """Continue the walk, and return the rest of it."""
         if walk is None:
             self._added_late.clear()
             walk = begin(procfs, self._wanted)

@@ -23,7 +23,7 @@ class _EveryCgroup(Collection[int]):
 
 
 EVERY_CGROUP: Final[Collection[int]] = _EveryCgroup()
-"""The cgroups whose sockets need no inode, where owners are told by cgroups alone, or not at all."""
+"""The cgroups whose sockets need no inode, if owners come from cgroups only, or are disabled."""
 
 
 def number_states(names: Iterable[str]) -> frozenset[int]:
@@ -35,8 +35,8 @@ def number_states(names: Iterable[str]) -> frozenset[int]:
 class Cohort:
     """Sockets that were first seen in a state at the same pass, on the monotonic clock, and share a cgroup.
 
-    ``first_seen`` is None for those that are not followed because there are too many, ``cgroup_id`` is 0
-    where it is not known. ``sockets`` is how many are followed.
+    ``first_seen`` is None for sockets beyond the limit, which are not tracked. ``cgroup_id`` is 0 if it is
+    not known. ``sockets`` is the number of tracked ones.
     """
 
     first_seen: float | None
@@ -53,7 +53,7 @@ class Group(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A socket whose cgroup has no name: who holds it can be told by the inode of its file, if it has one."""
+    """A socket whose cgroup has no name; the inode of its file, if any, leads to its process."""
 
     service: int
     state: int

@@ -1,8 +1,8 @@
 """Fold the rows of a table into counts per service, without keeping anything per socket.
 
-Who opened a TCP connection is not in the tables; the ports tell it:
+The tables do not say who opened a TCP connection. The ports decide:
 
-1. The local port listens, or did lately: inbound, to the local port.
+1. The local port listens, or did recently: inbound, to the local port.
 2. Else the local port is one that the kernel chose itself: this host opened the connection; outbound, to the
    remote port.
 3. Else the remote port has a name or is in ``ports.always``: outbound.
@@ -51,16 +51,17 @@ class PortlessCounter:
 class TableCounter:
     """Counts one table of a protocol with ports, walk after walk.
 
-    What follows from the rules alone is made once: to make it anew would cost more than a small table does.
-    Services that are *expected*, because they have a name or had series of their own lately, are counted in
-    lists that two look-ups find; all others, of which there may be very many, in a dictionary.
+    What depends on the rules only is kept between walks: to make it again costs more than a small table does.
+    Services are *expected* when they have a name or had series of their own recently. Each of them has a list
+    of counts, which the ports of a row find by index. All other services, which may be very many, are *rare*:
+    a dictionary counts them.
     """
 
     def __init__(self, table: Table, rules: PortRules) -> None:
         self._is_datagram = table.protocol != "tcp"
         self._is_ephemeral = rules.is_ephemeral
         self._named = frozenset(rules.named(table.protocol))
-        self._unresolved: list[int] = [0]  # stands for every tally that has to be looked for
+        self._unresolved: list[int] = [0]  # stands for every tally that has to be searched
         self._by_local = [None if flag else self._unresolved for flag in rules.is_ephemeral]
         self._by_remote: list[list[int] | None] = [None] * PORTS
         self._tallies: dict[int, list[int]] = {}
@@ -71,7 +72,7 @@ class TableCounter:
     def begin(self, listened: Iterable[int], expected: Collection[int]) -> None:
         """Forget what was counted before.
 
-        ``listened`` are the ports that listened lately, ``expected`` the services with series of their own.
+        ``listened`` are the ports that listened recently, ``expected`` the services with series of their own.
         """
         for tally in self._tallies.values():
             tally[:] = EMPTY
@@ -106,7 +107,7 @@ class TableCounter:
                 tally[RECEIVE_QUEUE] += receive
 
     def has_outgrown(self, expected: Collection[int]) -> bool:
-        """Tell whether there are far more tallies than services that have a name or are expected."""
+        """Return whether there are far more tallies than services that have a name or are expected."""
         return len(self._tallies) > len(self._named) + 2 * len(expected) + PORTS // 64
 
     def find_service(self, local: int, remote: int) -> int:
@@ -116,7 +117,7 @@ class TableCounter:
         return remote + OUTBOUND if self._is_ephemeral[local] or remote in self._named else local
 
     def is_inbound(self, port: int) -> bool:
-        """Tell whether connections at a local port are inbound."""
+        """Return whether connections at a local port are inbound."""
         return port in self._inbound
 
     def finish(self) -> TableCount:
@@ -135,14 +136,14 @@ class TableCounter:
             self._by_remote[service - OUTBOUND] = tally
 
     def _mark_inbound(self, port: int) -> None:
-        """Let connections at a local port be inbound."""
+        """Count connections at a local port as inbound."""
         self._inbound.add(port)
         self._by_local[port] = self._tallies.get(port, self._unresolved)
 
     def _mark_unconnected(self, rows: Rows) -> None:
-        """Let datagram sockets be inbound where one that is not connected has the port.
+        """Count datagram sockets as inbound at ports that have an unconnected socket.
 
-        The kernel lists the sockets at one port one after the other, as it finds them by their port.
+        The kernel hashes these sockets by port, so it lists those of one port one after the other.
         """
         found = {local for _, local, remote, _ in rows.unpack() if not remote}
         self._listening |= found
@@ -180,7 +181,7 @@ class TableCounter:
 
 
 class Counters:
-    """The counters of all tables; one that was left half way is replaced, as a hanging read may add to it."""
+    """The counters of all tables; that of an unfinished walk is replaced: a hanging read may add to it."""
 
     def __init__(self, rules: PortRules) -> None:
         self._rules = rules
@@ -210,7 +211,7 @@ class Counters:
         return self._begun.pop(table).finish()
 
     def _reuse(self, table: Table, expected: Collection[int], was_left: object) -> TableCounter:
-        """Return the counter of the last walk, unless it was left or is full of services that have gone."""
+        """Return the counter of the last walk, unless it is unfinished or full of services that are gone."""
         counter = self._counters.get(table.name)
         if counter is None or counter is was_left or counter.has_outgrown(expected):
             counter = self._counters[table.name] = TableCounter(table, self._rules)

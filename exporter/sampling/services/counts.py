@@ -19,7 +19,8 @@ EMPTY: Final[Tally] = (0,) * (_STATES + 2)
 class AcceptQueue:
     """The accept queues of the listeners of one port: their sums, and the fullest of them.
 
-    ``limit`` and ``utilization`` are None where the limits are not known. ``sockets`` is how many listen.
+    ``limit`` and ``utilization`` are None if the limits are not known. ``sockets`` is the number of
+    listeners.
     """
 
     waiting: int = 0
@@ -51,10 +52,10 @@ class AcceptQueue:
 class TableCount:
     """What one walk found in one table.
 
-    ``tallies`` has services with sockets. ``rare`` has the others, of which there may be very many:
-    sockets by service and state number; ``rare_queues`` has the bytes in their queues, send and receive.
+    ``tallies`` has the expected services that have sockets. ``rare`` has the others, which may be very many:
+    sockets by service and state number. ``rare_queues`` has the bytes in their send and receive queues.
     ``listening`` are the ports that listen, or have an unconnected datagram socket. ``accept_queues`` are
-    TCP's, by port.
+    those of TCP, by port.
     """
 
     tallies: Mapping[int, Tally]

@@ -1,7 +1,7 @@
-"""Say what the operator and the kernel think of ports.
+"""Hold the rules for ports, from the configuration and the kernel.
 
-A *service* is the port at the service's end of a socket and who opened it. It is one number here, as a row
-that is counted can afford nothing else: the port, plus ``OUTBOUND`` where this host opened the socket.
+A *service* is the port at the service's end of a socket, and who opened the socket. It is one number, because
+it is computed for every row: the port, plus ``OUTBOUND`` if this host opened the socket.
 """
 
 from collections.abc import Iterable
@@ -42,11 +42,11 @@ def other_of(service: int) -> int:
 
 @dataclass(frozen=True)
 class PortRules:
-    """What is configured, and what the kernel says about ports.
+    """What the configuration and the kernel say about ports.
 
-    ``ephemeral`` is the kernel's range for ports that it chooses itself, of which ``reserved`` ones are no
-    part. ``is_known`` tells whether the kernel shows it, or else the default is taken. ``always`` are shown
-    even when nothing uses them. At most ``limit`` others have series of their own.
+    ``ephemeral`` is the range that the kernel chooses ports from, except ``reserved`` ones. ``is_known`` is
+    False if the kernel does not show it, and the default is used. ``always`` are shown even when nothing uses
+    them. At most ``limit`` others have series of their own.
     """
 
     names: PortNames
@@ -75,7 +75,7 @@ class PortRules:
         return self.names.of(protocol).keys() | self.always
 
     def is_named(self, protocol: str, port: int) -> bool:
-        """Tell whether a port has a name, or is in ``ports.always``."""
+        """Return whether a port has a name, or is in ``ports.always``."""
         return port in self.names.of(protocol) or port in self.always
 
 

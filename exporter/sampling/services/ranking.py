@@ -17,10 +17,10 @@ _INCUMBENT_ADVANTAGE: Final = 1.25
 class Weights:
     """Weighs the ports that compete for series of their own.
 
-    What is configured comes first, then what leaks, what has a name, what listens, and last what is merely
-    busy. Among equals it is the connected sockets that count: who opens listeners takes nobody's place. One
-    that has series keeps them until another has a quarter more, so that two of about one size do not take
-    turns.
+    Ports named in the configuration come first, then ports that leak, have a name, listen, and last those
+    that are only busy. Within a class connected sockets decide: opening many listeners displaces nobody. A
+    port keeps its series until another has a quarter more sockets, so that two of about one size do not
+    alternate.
     """
 
     def __init__(self, rules: PortRules, leaking: Collection[int], own: Collection[int]) -> None:
@@ -35,7 +35,7 @@ class Weights:
     def add(
         self, table: Table, count: TableCount, sockets: Mapping[int, int], listeners: ListenerMemory
     ) -> None:
-        """Add the ports of a table; a port that is nothing else has to have more than one socket."""
+        """Add the ports of a table; one without a name and without a listener needs more than one socket."""
         if table.protocol in PORTLESS_PROTOCOLS:
             return
         named = self._rules.named(table.protocol)
@@ -64,7 +64,7 @@ class Weights:
         )
 
     def add_seen(self, services: Iterator[int]) -> None:
-        """Add the services that had series lately."""
+        """Add the services that had series recently."""
         for service in services:
             self.sockets[service % PORTS] += 0
 
@@ -85,7 +85,7 @@ class Weights:
 
 
 def choose_largest(sockets: Mapping[str, int], shown: Collection[str], limit: int) -> frozenset[str]:
-    """Return the ``limit`` names with the most sockets; one that is ``shown`` keeps its place for longer."""
+    """Return the ``limit`` names with the most sockets; one that is ``shown`` keeps its place longer."""
 
     def rank(name: str) -> tuple[float, str]:
         return -sockets[name] * (_INCUMBENT_ADVANTAGE if name in shown else 1), name

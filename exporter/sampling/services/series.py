@@ -1,8 +1,7 @@
-"""Say which services have series of their own, and which states of them: bounded, with the zeros that help.
+"""Decide which services have series of their own, and in which states: bounded, with the zeros that help.
 
-Which series a page has must not depend on chance: a leak that ends has to fall to 0, not to vanish, and a
-listener that is gone has to be seen to be gone. So what had series lately keeps them, at 0. All the rest is
-counted with the port ``other``, and how much that is can be seen.
+A leak that ends has to fall to 0, not to vanish, and it has to be visible that a listener is gone. So series
+stay for an hour, at 0. All other services are counted with the port ``other``.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -84,7 +83,7 @@ class Series:
 
 
 class SeriesMemory:
-    """Knows which ports listened lately, and which series there were lately."""
+    """Remembers which ports listened recently, and which series there were."""
 
     def __init__(self) -> None:
         self._listeners = {
@@ -94,11 +93,11 @@ class SeriesMemory:
         self._own: frozenset[int] = frozenset()
 
     def listened(self, table: str, now: float) -> Collection[int]:
-        """Return the ports of a table that listened lately; ``now`` is on the monotonic clock."""
+        """Return the ports of a table that listened recently; ``now`` is on the monotonic clock."""
         return self._listeners[table].listened(now)
 
     def expected(self) -> frozenset[int]:
-        """Return the services that are to be counted quickly: those that had series at the last pass."""
+        """Return the services to expect: those that had series in the last pass."""
         return self._own | {port + OUTBOUND for port in self._own} | {OTHER_PORT, OUTBOUND}
 
     def fold(
@@ -130,7 +129,7 @@ class SeriesMemory:
         seen = self._seen[table.name]
         seen.see(((service, state) for service, tally in tallies.items() for state in _states(tally)), now)
         kept = {OTHER_PORT, *self._own}
-        seen.discard(each for each in seen if each[0] % PORTS not in kept)  # or a crowd adds up for an hour
+        seen.discard(each for each in seen if each[0] % PORTS not in kept)  # or they add up for an hour
         shown = {service: set(basic) for service, basic in self._basic_states(table, rules)}
         for service, state in seen:
             if service % PORTS in self._own or service == other_of(service):

@@ -31,7 +31,7 @@ _MAPPED_ANY: Final = _MAPPED.ljust(ADDRESS_BYTES, b"\0")
 
 
 class TrackedWalk:
-    """Looks at the rows of one table in one walk; see ``TrackedTable``."""
+    """Finds the tracked sockets of one table in one walk."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a walk needs of its pass
         self,
@@ -40,7 +40,7 @@ class TrackedWalk:
         tracked_states: Collection[int],
         named: Collection[int],
         now: float,
-        has_room: Callable[[], bool],
+        is_below_limit: Callable[[], bool],
         silences: Mapping[int, float],
     ) -> None:
         self.new = 0
@@ -55,7 +55,7 @@ class TrackedWalk:
         self._states = tracked_states
         self.named = named
         self._now = now
-        self._has_room = has_room
+        self._is_below_limit = is_below_limit
         self._silences = silences
         self._listeners: dict[tuple[int, bytes], Listener] = {}
         self._cohorts: dict[tuple[float | None, int], Cohort] = {}
@@ -66,7 +66,7 @@ class TrackedWalk:
         return {Group(*counted): number for counted, number in self._counted.items()}
 
     def observe(self, rows: Rows) -> None:
-        """Look at some rows."""
+        """Find the tracked sockets among some rows."""
         for listener in rows.listeners:
             self._add_listener(listener)
         for state in self._states:
@@ -88,7 +88,7 @@ class TrackedWalk:
                     self.unnamed.append(Held(service, state, cohort.cgroup_id, inode))
 
     def _find_cohorts(self, rows: InetRows, places: Sequence[int], keys: Sequence[int]) -> Sequence[Cohort]:
-        """Return the cohorts of the sockets at some places; only new sockets have to be decoded for it."""
+        """Return the cohorts of the sockets at some places; only new sockets are decoded."""
         known, unaccepted = self._known.cohorts, self._known.unaccepted
         cohorts = []
         for place, key, cohort in zip(places, keys, map(known.get, keys), strict=True):
@@ -105,7 +105,7 @@ class TrackedWalk:
         (origin,) = rows.origins([place])
         inode, cgroup_id = self._find_origin(origin)
         first_seen = before.first_seen if before else self._now - self._known_age(key >> _STATE_BITS)
-        if before is None and not self._has_room():
+        if before is None and not self._is_below_limit():
             return self._cohort_of(None, cgroup_id)
         self.new += before is None
         if not origin.inode:
@@ -116,7 +116,7 @@ class TrackedWalk:
         return cohort
 
     def _known_age(self, identity: int) -> float:
-        """Return an age in seconds, with two digits, so that few cohorts are made of it."""
+        """Return the least age in seconds, rounded down to two digits, so that there are few cohorts."""
         silence = self._silences.get(identity, 0.0)
         digits = 1 - math.floor(math.log10(silence)) if silence >= 1 else 0
         scale = 10.0**digits
@@ -136,7 +136,7 @@ class TrackedWalk:
             self._listeners[at] = known._replace(inode=0, cgroup_id=shared)
 
     def _find_origin(self, origin: Origin) -> tuple[int, int]:
-        """Return inode and cgroup of a socket, or of the listener that took it in."""
+        """Return inode and cgroup of a socket, or of the listener that received it."""
         if origin.inode:
             return origin.inode, origin.cgroup_id
         listener = self._find_listener(origin.local_port, origin.local_address)
@@ -145,7 +145,7 @@ class TrackedWalk:
         return listener.inode, origin.cgroup_id or listener.cgroup_id
 
     def _find_listener(self, port: int, address: bytes) -> Listener | None:
-        """Return who listens at an address, else at any, of IPv4 first: :: may be of IPv6 only."""
+        """Return the listener at an address, else at any address, first of IPv4: :: may be for IPv6 only."""
         return (
             self._listeners.get((port, address))
             or (self._listeners.get((port, _MAPPED_ANY)) if address.startswith(_MAPPED) else None)

@@ -30,9 +30,10 @@ class TrackedTable:
         return len(self._cohorts)
 
     def know(self, named: Collection[int]) -> Known:
-        """Return what is known of single sockets; those of cgroups that had names are to be looked at again.
+        """Return what is known of single sockets.
 
-        As long as a cgroup has a name, the inodes of its sockets are not kept.
+        As long as a cgroup has a name, the inodes of its sockets are not kept. So sockets of cgroups that
+        lost their name are decoded again.
         """
         unaccepted: Collection[int] = self._unaccepted
         if named is not self._named and named != self._named:
@@ -45,7 +46,7 @@ class TrackedTable:
         return Known(self._cohorts, self._inodes, unaccepted)
 
     def commit(self, walk: TrackedWalk) -> Tracked:
-        """Remember what a whole walk found, forget what it did not, and return it."""
+        """Remember what a complete walk found, forget what it did not find, and return it."""
         for key, cohort in walk.followed.items():
             if (before := self._cohorts.get(key)) is not None:
                 before.sockets -= 1
@@ -62,7 +63,7 @@ class TrackedTable:
         return Tracked(groups, walk.unnamed)
 
     def _forget_gone(self, keys: Iterable[int], sighted: Mapping[Cohort, int]) -> None:
-        """Forget the sockets that were not sighted; only cohorts that have fewer now are looked through."""
+        """Forget the sockets that were not sighted; only cohorts that shrank are searched."""
         gone = {key for key, cohort in self._cohorts.items() if sighted.get(cohort, 0) < cohort.sockets}
         gone.difference_update(keys)
         for key in gone:
@@ -73,7 +74,7 @@ class TrackedTable:
 
 
 def _merge(old: dict[int, _Value], new: dict[int, _Value]) -> dict[int, _Value]:
-    """Return both as one; the smaller is added to the larger, which is so never there twice."""
+    """Return both as one; the smaller is added to the larger, so that the larger is never copied."""
     if len(new) <= len(old):
         old.update(new)
         return old
@@ -83,7 +84,7 @@ def _merge(old: dict[int, _Value], new: dict[int, _Value]) -> dict[int, _Value]:
 
 
 class TrackedSockets:
-    """The sockets of all TCP tables in tracked states, of which at most ``limit`` are followed."""
+    """The sockets of all TCP tables in tracked states; at most ``limit`` are tracked."""
 
     def __init__(self) -> None:
         self._limit = 0
@@ -92,14 +93,14 @@ class TrackedSockets:
         self._walks: dict[str, TrackedWalk] = {}
 
     def change(self, states_followed: frozenset[int], limit: int, tables: Collection[str]) -> None:
-        """Follow the sockets in other states, or other tables, from the next walk on."""
+        """Track sockets in other states, or other tables, from the next walk on."""
         self._states, self._limit = states_followed, limit
         self._walks.clear()
         for table in self._tables.keys() - set(tables if states_followed else ()):
             del self._tables[table]
 
     def is_new(self, table: str) -> bool:
-        """Tell whether nothing is known of a table yet, so that its sockets may be older than they look."""
+        """Return whether a table was never walked, so that its sockets may be older than the exporter."""
         return bool(self._states) and table not in self._tables
 
     def begin(
@@ -110,13 +111,13 @@ class TrackedSockets:
         now: float,
         silences: Mapping[int, float] = MappingProxyType({}),
     ) -> TrackedWalk:
-        """Return what looks at a walk.
+        """Return the observer of a walk.
 
-        ``named`` are the cgroups whose sockets need no inode. ``silences`` tells of sockets that are not
-        new, by identity, how many seconds they have been in their state at least.
+        ``named`` are the cgroups whose sockets need no inode. ``silences`` has by identity the least age in
+        seconds of sockets that are older than the exporter.
         """
         known = self._tables.setdefault(table, TrackedTable()).know(named)
-        walk = TrackedWalk(known, counter, self._states, named, now, self._has_room, silences)
+        walk = TrackedWalk(known, counter, self._states, named, now, self._is_below_limit, silences)
         self._walks[table] = walk
         return walk
 
@@ -124,6 +125,6 @@ class TrackedSockets:
         """Return what the last walk of a table, which saw all of its rows, found."""
         return self._tables[table].commit(self._walks.pop(table))
 
-    def _has_room(self) -> bool:
+    def _is_below_limit(self) -> bool:
         followed = sum(map(len, self._tables.values())) + sum(walk.new for walk in self._walks.values())
         return followed < self._limit
