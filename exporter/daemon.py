@@ -1,4 +1,4 @@
-"""The exporter at work: a thread that takes snapshots, and an event loop that serves them."""
+"""Run the exporter: a thread that takes snapshots, and an event loop that serves them."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 
 _RETRY_SECONDS: Final = 1.0
-_FIRST_TRY_SECONDS: Final = 1.0  # then what runs is told, and sockets are counted, whoever is waited for
+_FIRST_TRY_SECONDS: Final = 1.0  # then it logs the start and counts sockets, even if an address is missing
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ log = structlog.get_logger()
 class Daemon:
     """Takes and serves snapshots.
 
-    ``reload`` has a configuration hold that is read again, and returns it, or raises ConfigError.
+    ``reload`` reads the configuration again, puts it in force and returns it; it raises ConfigError.
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class Daemon:
         addresses: Sequence[str],
         log_start: Callable[[Sequence[str]], None],
     ) -> int:
-        """Work until a signal stops it, and return the exit code.
+        """Run until a signal stops it, and return the exit code.
 
-        It listens on ``listeners``, and on addresses as soon as they are there. Raises ServerError when one
-        of them cannot be had.
+        It listens on ``listeners``, and on addresses as soon as they are available. Raises ServerError when
+        it can never listen on one of them.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -93,10 +93,10 @@ class Daemon:
         await self._try_first(opening)
         log_start(server.addresses())
         gc.collect()
-        gc.freeze()  # what is here now stays: no collection need look at it again
+        gc.freeze()  # what exists now stays: exclude it from collections
         sampling.start()
         if self._web:
-            watch = WebWatch(self._web, self._security, lambda: self._call(loop, server.hang_up))
+            watch = WebWatch(self._web, self._security, lambda: self._call(loop, server.close_connections))
             threading.Thread(target=watch.run, name="web-config", daemon=True).start()
         reloading = loop.create_task(self._reloader.run())
         await self._stop.wait()
@@ -121,7 +121,7 @@ class Daemon:
         )
 
     async def _try_first(self, opening: Sequence["asyncio.Task[None]"]) -> None:
-        """Wait a moment for the addresses; raises ServerError when one of them cannot be had."""
+        """Wait a moment for the addresses; raises ServerError when one of them is wrong."""
         if not opening:
             return
         done, _ = await asyncio.wait(opening, timeout=_FIRST_TRY_SECONDS)
@@ -129,7 +129,7 @@ class Daemon:
             task.result()
 
     async def _open(self, server: Server, address: str) -> None:
-        """Listen on an address as soon as it is there; raises ServerError."""
+        """Listen on an address as soon as it is available; raises ServerError."""
         while True:
             try:
                 listening = await run_in_thread(bind, address)
@@ -158,7 +158,7 @@ class Daemon:
             loop.call_soon_threadsafe(function, *arguments)
 
     def _report(self, snapshot: Snapshot) -> None:
-        """Report a pass from the event loop, so that the watchdog knows of both that they live."""
+        """Report a pass from the event loop, so that the watchdog sees that both threads run."""
         problems = [f"Waiting for {problem}." for problem in self._waiting.values()]
         if not self._reload_status.successful:
             problems.append("The configuration was wrong at the last reload, the old one is in force.")

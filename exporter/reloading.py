@@ -1,4 +1,4 @@
-"""Read the configuration again, one reading after the other, and keep nobody waiting for one that hangs."""
+"""Reload the configuration, one reload at a time, and time out when a reload hangs."""
 
 import asyncio
 import contextlib
@@ -10,11 +10,11 @@ from exporter.serving.app import ReloadError
 from exporter.threads import run_in_thread
 
 _TIMEOUT_SECONDS: Final = 8.0  # less than an answer may take
-_PAUSE_SECONDS: Final = 0.25  # a storm of wishes costs little, and writes few lines
+_PAUSE_SECONDS: Final = 0.25  # many requests cost little, and log few lines
 
 
 class Reloader:
-    """Calls ``read`` in a thread; it raises ReloadError where the old configuration still holds."""
+    """Calls ``read`` in a thread; it raises ReloadError when the old configuration stays in force."""
 
     def __init__(self, read: Callable[[], None]) -> None:
         self._read = read
@@ -22,11 +22,11 @@ class Reloader:
         self._waiting: list[asyncio.Future[None]] = []
 
     def request(self) -> None:
-        """Have it read soon; wishes that come before it begins are one."""
+        """Request a reload; requests that come before it starts are one."""
         self._requested.set()
 
     async def reload(self) -> None:
-        """Have it read, and wait for the outcome; raises ReloadError."""
+        """Reload, and wait for the outcome; raises ReloadError."""
         outcome = asyncio.get_running_loop().create_future()
         self._waiting.append(outcome)
         self.request()
@@ -34,10 +34,12 @@ class Reloader:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 await outcome
         except TimeoutError:
-            raise ReloadError("the configuration takes long to read, keeping the old one") from None
+            raise ReloadError(
+                "timeout: reading the configuration takes too long, keeping the old one"
+            ) from None
 
     async def run(self) -> None:
-        """Read whenever it is wanted."""
+        """Reload whenever it is requested."""
         try:
             while True:
                 await self._requested.wait()

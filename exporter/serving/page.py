@@ -1,10 +1,10 @@
-"""Encode the metrics page: what a snapshot has once per snapshot and format, what changes at each scrape.
+"""Encode the metrics page, once per snapshot and format.
 
-A page is two parts. The first, all of the sockets, is encoded off the event loop when it is first asked for,
-and is the same bytes for everybody until there is another snapshot. The second is what the exporter says of
-itself, such as the age of that snapshot, which is small and never older than a tenth of a second. Both make
-one gzip stream without compressing the first part twice: deflate allows a stream to be put together from
-parts that refer to nothing before them, see RFC 1951.
+A page has two parts. The first has all samples of the snapshot. It is encoded outside the event loop at the
+first request, and is the same bytes for all clients until there is another snapshot. The second has the
+metrics of the exporter itself, such as the age of the snapshot. It is small, and at most a tenth of a second
+old. Both make one gzip stream without compressing the first part twice: parts of a deflate stream that do not
+refer to earlier ones can be joined, see RFC 1951.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from exporter.serving.metrics import OwnCollector, SnapshotCollector, Status
 from exporter.serving.negotiation import accepts_gzip, prefers_openmetrics
 from exporter.threads import run_in_thread
 
-# Whatever versions and escapings a client lists, it gets one of two: our names need nothing newer.
+# A client gets one of two versions, whatever it lists: the names of the metrics need nothing newer.
 _OPENMETRICS: Final = choose_encoder("application/openmetrics-text;version=1.0.0")
 _TEXT: Final = choose_encoder("text/plain;version=0.0.4")
 _END_OF_OPENMETRICS: Final = b"# EOF\n"
-_FRESH_SECONDS: Final = 0.1  # for so long what the exporter says of itself is the same for a storm of scrapes
+_FRESH_SECONDS: Final = 0.1  # the second part is reused for so long
 _GZIP_LEVEL: Final = 1  # a page of labels shrinks to a tenth already
 _GZIP_HEAD: Final = b"\x1f\x8b\x08\0\0\0\0\0\x04\xff"  # deflate, no name, no time; RFC 1952
 
@@ -54,9 +54,9 @@ def encode_text(snapshot: Snapshot, status: Status) -> bytes:
 class Pages:
     """The metrics page, in whichever format is asked for.
 
-    ``newest`` returns the newest snapshot, ``own`` has what is collected at each scrape, given the age of the
-    snapshot on the page by ``show_age``. To encode takes at most ``cpu_budget`` of one core: until it may be
-    done again, the page is that of the snapshot before.
+    ``newest`` returns the newest snapshot. ``own`` has the metrics of the exporter itself; ``show_age`` gives
+    them the age of the snapshot in seconds. Encoding takes at most ``cpu_budget`` of one core: when it is
+    used up, the page is that of an older snapshot.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Pages:
         self._ends: dict[bool, tuple[Snapshot | None, float, bytes]] = {}
 
     async def get(self, accept: str, accept_encoding: str) -> Answer:
-        """Return the page as a client's headers ask for it; requests at the same time share one encoding."""
+        """Return the page in the format that the headers ask for; concurrent requests share one encoding."""
         as_openmetrics, zipped = prefers_openmetrics(accept), accepts_gzip(accept_encoding)
         part = await self._get_part(as_openmetrics, zipped)
         end = self._encode_end(part.snapshot, as_openmetrics)
@@ -121,7 +121,7 @@ class Pages:
 
 
 def _encode_part(snapshot: Snapshot | None, as_openmetrics: bool, zipped: bool) -> tuple[_Part, float]:  # noqa: FBT001
-    """Encode what a snapshot has, and say what CPU time it took."""
+    """Encode a snapshot, and return the CPU seconds that it took."""
     started = time.thread_time()
     registry = CollectorRegistry()
     registry.register(SnapshotCollector(lambda: snapshot))
@@ -132,6 +132,6 @@ def _encode_part(snapshot: Snapshot | None, as_openmetrics: bool, zipped: bool) 
 
 
 def _deflate(data: bytes, flush: int) -> bytes:
-    """Compress to a stretch of a deflate stream that begins and ends at a byte, and refers to no other."""
+    """Compress to a byte-aligned part of a deflate stream, which does not refer to other parts."""
     compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     return compressor.compress(data) + compressor.flush(flush)

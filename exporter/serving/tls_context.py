@@ -1,4 +1,4 @@
-"""Make the server's TLS context of what the web configuration wants."""
+"""Make the server's TLS context from the web configuration."""
 
 import contextlib
 import dataclasses
@@ -13,7 +13,7 @@ from exporter.files import read_regular_file
 
 _LARGEST_BYTES: Final = 1 << 20
 
-# Go's names of tls.CipherSuites(), and OpenSSL's, which has no say over those of TLS 1.3.
+# Go's names of tls.CipherSuites(), with OpenSSL's; those of TLS 1.3 cannot be chosen in OpenSSL.
 CIPHERS: Final[Mapping[str, str | None]] = {
     "TLS_AES_128_GCM_SHA256": None,
     "TLS_AES_256_GCM_SHA384": None,
@@ -56,8 +56,8 @@ CLIENT_AUTH_TYPES: Final[Mapping[str, ssl.VerifyMode]] = {
 _PEM: Final = "-----BEGIN CERTIFICATE-----"
 
 
-class TlsProblem(ValueError):  # noqa: N818 - of the operator's, not of ours
-    """TLS cannot be had like this; ``attribute`` of the settings is what is wrong."""
+class TlsProblem(ValueError):  # noqa: N818 - a problem of the configuration, not an error of the exporter
+    """The settings do not work; ``attribute`` names the wrong one."""
 
     def __init__(self, attribute: str, problem: str) -> None:
         super().__init__(problem)
@@ -66,7 +66,7 @@ class TlsProblem(ValueError):  # noqa: N818 - of the operator's, not of ours
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
-    """What the web configuration wants of TLS, in its own words."""
+    """The TLS settings of the web configuration, in its own words."""
 
     cert_file: str = ""
     key_file: str = ""
@@ -81,7 +81,7 @@ class TlsSettings:
 
     @property
     def is_enabled(self) -> bool:
-        """Tell whether there is to be TLS."""
+        """Return whether TLS is configured."""
         return bool(self.cert_file or self.key_file or self.client_ca_file or self.client_auth_type)
 
     @property
@@ -90,7 +90,7 @@ class TlsSettings:
         return tuple(filter(None, (self.cert_file, self.key_file, self.client_ca_file)))
 
     def relative_to(self, folder: str) -> "TlsSettings":
-        """Return the same with files as seen from a folder."""
+        """Return the same settings, with files relative to a folder."""
 
         def join(path: str) -> str:
             return os.path.join(folder, path) if path else ""
@@ -120,7 +120,7 @@ def _load_own_certificate(context: ssl.SSLContext, settings: TlsSettings) -> Non
         path = getattr(settings, attribute)
         if not path:
             raise TlsProblem(attribute, "missing")
-        _read(attribute, path)  # what is no plain file would have OpenSSL wait
+        _read(attribute, path)  # OpenSSL would block on a file that is not regular
     try:
         context.load_cert_chain(settings.cert_file, settings.key_file, password=lambda: "")
     except (ssl.SSLError, OSError, ValueError) as error:
@@ -131,7 +131,7 @@ def _load_own_certificate(context: ssl.SSLContext, settings: TlsSettings) -> Non
 
 def _set_versions(context: ssl.SSLContext, settings: TlsSettings) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the operator wants an old version, and knows it
+        warnings.simplefilter("ignore", DeprecationWarning)  # the operator chose an old version
         context.minimum_version = VERSIONS[settings.min_version]
         context.maximum_version = VERSIONS[settings.max_version]
 
@@ -147,7 +147,7 @@ def _set_ciphers(context: ssl.SSLContext, settings: TlsSettings) -> None:
             else:
                 context.minimum_version = ssl.TLSVersion.TLSv1_3
         except (ssl.SSLError, ValueError) as error:
-            raise TlsProblem("cipher_suites", "OpenSSL of this host allows none of these") from error
+            raise TlsProblem("cipher_suites", "this host's OpenSSL supports none of these") from error
     for curve in settings.curve_preferences:
         with contextlib.suppress(ssl.SSLError, ValueError):  # such as X25519 before Python 3.15
             context.set_ecdh_curve(CURVES[curve])
@@ -161,7 +161,7 @@ def _set_client_auth(context: ssl.SSLContext, settings: TlsSettings) -> None:
             raise TlsProblem("client_ca_file", "client_auth_type does not ask for certificates")
         text = _read("client_ca_file", settings.client_ca_file).decode("latin-1")
         try:
-            if _PEM in text:  # without a certificate nobody is let in
+            if _PEM in text:  # without a certificate every client is refused
                 context.load_verify_locations(cadata=text.encode("ascii", "ignore").decode())
         except (ssl.SSLError, ValueError) as error:
             raise TlsProblem("client_ca_file", f"no certificates: {error}") from error
