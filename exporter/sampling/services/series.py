@@ -49,6 +49,8 @@ _DATAGRAM_INBOUND_STATES: Final = (states.CLOSE,)
 _DATAGRAM_OUTBOUND_STATES: Final = (states.ESTABLISHED,)
 
 _INCUMBENT_ADVANTAGE: Final = 1.25
+_INCUMBENT_SOCKETS: Final = 10
+"""How many sockets more count for a port that has series: an idle listener keeps them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class _Weights:
 
     What is configured comes first, then what leaks, what has a name, what listens, and last what is merely
     busy. Among equals it is the connected sockets that count: who opens listeners takes nobody's place. One
-    that has series keeps them until another has a quarter more, so that two of about one size do not take
+    that has series keeps them until another has a quarter and ten more, so that two of about one size do not take
     turns.
     """
 
@@ -226,8 +228,9 @@ class _Weights:
         return frozenset(nsmallest(self._rules.limit, self.sockets, key=self._rank))
 
     def _rank(self, port: int) -> tuple[int, float, int]:
-        own = port in self._own
-        weight = self.sockets[port] * (_INCUMBENT_ADVANTAGE if own else 1)
+        weight: float = self.sockets[port]
+        if port in self._own:
+            weight = weight * _INCUMBENT_ADVANTAGE + _INCUMBENT_SOCKETS
         return self._class(port), -weight, port
 
     def _class(self, port: int) -> int:
