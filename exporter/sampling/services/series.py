@@ -172,8 +172,8 @@ class _Weights:
 
     What is configured comes first, then what leaks, what has a name, what listens, and last what is merely
     busy. Among equals it is the connected sockets that count: who opens listeners takes nobody's place. One
-    that has series keeps them until another has a quarter and ten more, so that two of about one size do not take
-    turns.
+    that has series keeps them until another has a quarter and ten more, so that two of about one size do
+    not take turns.
     """
 
     def __init__(self, rules: PortRules, leaking: Collection[int], own: Collection[int]) -> None:
