@@ -12,6 +12,8 @@ from exporter.sampling.services.listening import ListenerMemory
 from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PORTS, PortRules
 
 _INCUMBENT_ADVANTAGE: Final = 1.25
+_INCUMBENT_SOCKETS: Final = 10
+"""Sockets that are added for a port that has series, so that an idle listener keeps them."""
 
 
 class Weights:
@@ -19,8 +21,8 @@ class Weights:
 
     Ports named in the configuration come first, then ports that leak, have a name, listen, and last those
     that are only busy. Within a class connected sockets decide: opening many listeners displaces nobody. A
-    port keeps its series until another has a quarter more sockets, so that two of about one size do not
-    alternate.
+    port keeps its series until another has a quarter and ten sockets more, so that two of about one size do
+    not alternate.
     """
 
     def __init__(self, rules: PortRules, leaking: Collection[int], own: Collection[int]) -> None:
@@ -75,8 +77,9 @@ class Weights:
         return frozenset(nsmallest(self._rules.limit, self.sockets, key=self._rank))
 
     def _rank(self, port: int) -> tuple[int, float, int]:
-        own = port in self._own
-        weight = self.sockets[port] * (_INCUMBENT_ADVANTAGE if own else 1)
+        weight: float = self.sockets[port]
+        if port in self._own:
+            weight = weight * _INCUMBENT_ADVANTAGE + _INCUMBENT_SOCKETS
         return self._class(port), -weight, port
 
     def _class(self, port: int) -> int:
