@@ -67,6 +67,6 @@ def _settle(waiting: list[asyncio.Future[None]], problem: ReloadError | None) ->
         with contextlib.suppress(asyncio.InvalidStateError):  # its client has left
             if problem:
                 outcome.set_exception(problem)
-                outcome.exception()  # whoever waited may be gone
+                outcome.exception()  # its client may have left
             else:
                 outcome.set_result(None)

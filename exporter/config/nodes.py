@@ -1,8 +1,8 @@
 """Read untrusted YAML as plain nodes with their places; nothing is constructed, guessed or repeated.
 
 YAML 1.1 reads ``022`` as 18, ``22:22`` as 1342 and ``no`` as false, builds objects on request, and lets a
-few lines of aliases grow to gigabytes. Here a scalar is the text that stands there, and whoever reads it
-says which words it may be. Tags, anchors and aliases are refused.
+few lines of aliases grow to gigabytes. Here a scalar is its text, and its reader decides which words are
+valid. Tags, anchors and aliases are refused.
 """
 
 import codecs

@@ -22,7 +22,7 @@ class _Names:
         self._taken = bytearray(LAST_PORT + 1)
 
     def add(self, ports: range, name: str) -> bool:
-        """Give ports a name, unless one of them has a name; tell whether they got it."""
+        """Give ports a name, and return True, unless one of them has a name."""
         if self._taken.find(1, ports.start, ports.stop) >= 0:
             return False
         self._taken[ports.start : ports.stop] = b"\1" * len(ports)

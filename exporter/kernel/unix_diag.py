@@ -23,7 +23,7 @@ _RQLEN: Final = 4
 _QUEUES: Final = Struct("=II")  # of a listener: connections that wait for accept, and their limit
 _CONNECTING: Final = 2
 _LONGEST_QUEUE: Final = 0xFFFF  # more connections than wait for any listener
-# The kernel gives sk_state here, and in procfs the state of struct socket, which it has no other way to tell.
+# The kernel gives sk_state here, and in procfs the state of struct socket.
 _STATES: Final = bytes(
     {states.ESTABLISHED: 3, states.CLOSE: 1, states.LISTEN: states.LISTEN}.get(code, states.UNKNOWN)
     for code in range(256)

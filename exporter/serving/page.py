@@ -52,7 +52,7 @@ def encode_text(snapshot: Snapshot, status: Status) -> bytes:
 
 
 class Pages:
-    """The metrics page, in whichever format is asked for.
+    """The metrics page, in any format that a client asks for.
 
     ``newest`` returns the newest snapshot. ``own`` has the metrics of the exporter itself; ``show_age`` gives
     them the age of the snapshot in seconds. Encoding takes at most ``cpu_budget`` of one core: when it is
