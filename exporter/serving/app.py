@@ -145,7 +145,7 @@ class App:
 
     async def _reload(self, request: Request) -> Answer:
         if is_from_a_page(request):
-            text = "refused for a web page; use an address, without Origin and Referer"
+            text = "refused for the web page of a browser; use an address, without Origin and Referer"
             return say(403, text, rejected="foreign_origin")
         if self._site.reload is None:
             return say(403, "not enabled: start with --web.enable-lifecycle")
