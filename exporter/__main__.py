@@ -2,12 +2,12 @@
 
 import sys
 
-from exporter.early import heed_signals
+from exporter.early import handle_signals
 
 
 def main() -> int:
     """Run the exporter and return its exit code."""
-    heed_signals(sys.argv[1:])
+    handle_signals(sys.argv[1:])
     from exporter.cli import main as run  # noqa: PLC0415 - see above
 
     return run()

@@ -1,6 +1,6 @@
-"""Wire the rooms together: flags, configuration, signals and exit codes; it alone knows everything.
+"""Wire everything together: flags, configuration, sampler and daemon.
 
-Exit codes: 0 when a signal stopped it, 1 when it failed at run time, 2 when it was started wrongly.
+Exit codes: 0 when a signal stopped it, 1 when it failed at run time, 2 for a wrong flag, file or address.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from exporter.serving.activation import take_listeners
 from exporter.serving.addresses import ServerError
 from exporter.serving.metrics import ReloadStatus, Status
 from exporter.serving.page import encode_text
-from exporter.web_config import WebConfigError, load_web_config
+from exporter.serving.web_config import WebConfigError, load_web_config
 
 EXIT_USAGE: Final = 2
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if flags.config_check:
             return check_config(flags)
         if flags.once:
-            # No later pass makes up for this one, and none goes on with its lookup of owners.
+            # No later pass compensates for this one, or continues its lookup of owners.
             settings = dataclasses.replace(load_settings(flags), cpu_budget=math.inf)
             return print_once(Sampler(Procfs(flags.path_procfs), settings, load_names(flags, settings)))
         return run_daemon(flags)
@@ -61,13 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def check_config(flags: Flags) -> int:
-    """Say which configuration files are right; raises ConfigError and WebConfigError."""
+    """Check the given files, and print that they are ok; raises ConfigError and WebConfigError."""
     checks = ((flags.config_file, load), (flags.web_config_file, load_web_config))
     given = [(path, check) for path, check in checks if path is not None]
     if not given:
         return _refuse(
-            "netstat-exporter: --config.check: there is nothing to check "
-            "without --config.file or --web.config.file"
+            "netstat-exporter: --config.check: nothing to check: give --config.file or --web.config.file"
         )
     for path, check in given:
         check(path)
@@ -75,7 +74,7 @@ def check_config(flags: Flags) -> int:
 
 
 def print_once(sampler: Sampler) -> int:
-    """Print a page of one pass, without what node_exporter, which reads it, says of its own process."""
+    """Print a page of one pass, without process_* metrics: node_exporter, which reads it, has its own."""
     snapshot = sampler.take_snapshot()
     samples = {name: found for name, found in snapshot.samples.items() if name not in NEED_MORE_PASSES}
     snapshot = dataclasses.replace(snapshot, samples=samples)
@@ -85,7 +84,7 @@ def print_once(sampler: Sampler) -> int:
 
 
 def run_daemon(flags: Flags) -> int:
-    """Take and serve snapshots until a signal comes.
+    """Take and serve snapshots until a signal stops it.
 
     Raises ConfigError, ProcfsError and ServerError.
     """
@@ -104,29 +103,29 @@ def run_daemon(flags: Flags) -> int:
 
     daemon = Daemon(flags, sampler, settings, reload, web)
     return asyncio.run(
-        daemon.run(listeners, addresses, lambda opened: _tell_start(flags, settings, procfs, opened))
+        daemon.run(listeners, addresses, lambda opened: _log_start(flags, settings, procfs, opened))
     )
 
 
 def wait_for_procfs(root: str) -> Procfs:
-    """Return a procfs as soon as it is mounted: until then, its mount point is an empty directory.
+    """Return a procfs as soon as it is mounted; until then its mount point is an empty directory.
 
     Raises ProcfsError.
     """
-    is_told = False
+    is_logged = False
     while True:
         try:
             procfs = Procfs(root)
         except ProcfsError as error:
             if not _is_empty_directory(root):
                 raise
-            if not is_told:
+            if not is_logged:
                 log.warning("waiting for the procfs to be mounted", problem=str(error))
-                is_told = True
+                is_logged = True
             notify.notify("READY=1", f"STATUS=Waiting for a procfs at {root}.", "WATCHDOG=1")
             time.sleep(_RETRY_SECONDS)
         else:
-            if is_told:
+            if is_logged:
                 log.info("the procfs is mounted", procfs=root)
             return procfs
 
@@ -138,7 +137,7 @@ def _is_empty_directory(path: str) -> bool:
         return False
 
 
-def _tell_start(flags: Flags, settings: Settings, procfs: Procfs, addresses: Sequence[str]) -> None:
+def _log_start(flags: Flags, settings: Settings, procfs: Procfs, addresses: Sequence[str]) -> None:
     log.info(
         "started",
         version=__version__,
@@ -152,18 +151,16 @@ def _tell_start(flags: Flags, settings: Settings, procfs: Procfs, addresses: Seq
     namespaces = procfs.network_namespaces()
     if namespaces is None:
         if procfs.root != DEFAULT_ROOT:
-            log.warning(
-                "whether these are the sockets of the host cannot be told", reading=procfs.net_directory
-            )
+            log.warning("cannot tell whether these are the host's sockets", reading=procfs.net_directory)
         return
     read, own, first = namespaces
     if read != first:
         log.warning(
-            "these are not the sockets of the host: process 1 lives in another network namespace",
+            "these are not the host's sockets: process 1 is in another network namespace",
             reading=procfs.net_directory,
         )
     elif read != own:
-        log.info("reading another network namespace than our own", reading=procfs.net_directory)
+        log.info("reading a network namespace other than the exporter's own", reading=procfs.net_directory)
 
 
 def load_settings(flags: Flags) -> Settings:

@@ -1,4 +1,4 @@
-"""The exporter at work: a thread that takes snapshots, and an event loop that serves them."""
+"""Run the exporter: a thread that takes snapshots, and an event loop that serves them."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ import structlog
 from exporter import notify
 from exporter.config.loader import ConfigError
 from exporter.config.settings import Settings
-from exporter.early import was_reload_wanted
+from exporter.early import was_reload_requested
 from exporter.flags import Flags
 from exporter.logs import count_lost_lines
 from exporter.reloading import Reloader
@@ -26,18 +26,17 @@ from exporter.serving.addresses import NotYetError, bind, format_address
 from exporter.serving.admission import Admission
 from exporter.serving.app import App, ReloadError, Site
 from exporter.serving.metrics import ReloadStatus
-from exporter.serving.page import Taken
 from exporter.serving.security import OPEN, Security
-from exporter.serving.server import Server, count_room
+from exporter.serving.server import Server, limit_connections
+from exporter.serving.web_config import WebConfig
+from exporter.serving.web_watch import WebWatch
 from exporter.threads import run_in_thread
-from exporter.web_config import WebConfig
-from exporter.web_watch import WebWatch
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 
 _RETRY_SECONDS: Final = 1.0
-_FIRST_TRY_SECONDS: Final = 1.0  # then what runs is told, and sockets are counted, whoever is waited for
+_FIRST_TRY_SECONDS: Final = 1.0  # then it logs the start and counts sockets, even if an address is missing
 
 log = structlog.get_logger()
 
@@ -45,7 +44,7 @@ log = structlog.get_logger()
 class Daemon:
     """Takes and serves snapshots.
 
-    ``reload`` has a configuration hold that is read again, and returns it, or raises ConfigError.
+    ``reload`` reads the configuration again, puts it in force and returns it; it raises ConfigError.
     """
 
     def __init__(
@@ -62,7 +61,6 @@ class Daemon:
         self._sampler = sampler
         self._settings = settings
         self._reload = reload
-        self._taken: Taken | None = None
         self._reload_status = ReloadStatus(successful=True, success_at_seconds=time.time())
         self._reloader = Reloader(self._read_settings)
         self._waiting: dict[str, str] = {}
@@ -73,32 +71,32 @@ class Daemon:
         self,
         listeners: Sequence[socket.socket],
         addresses: Sequence[str],
-        tell_start: Callable[[Sequence[str]], None],
+        log_start: Callable[[Sequence[str]], None],
     ) -> int:
-        """Work until a signal stops it, and return the exit code.
+        """Run until a signal stops it, and return the exit code.
 
-        It listens on ``listeners``, and on addresses as soon as they are there. Raises ServerError when one
-        of them cannot be had.
+        It listens on ``listeners``, and on addresses as soon as they are available. Raises ServerError when
+        it can never listen on one of them.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
-        loop.add_signal_handler(signal.SIGHUP, self._reloader.want)
-        if was_reload_wanted():
-            self._reloader.want()
+        loop.add_signal_handler(signal.SIGHUP, self._reloader.request)
+        if was_reload_requested():
+            self._reloader.request()
         sampling = threading.Thread(target=self._sample, args=(loop,), name="sampler", daemon=True)
-        admission = Admission(count_room())
+        admission = Admission(limit_connections())
         app = App(self._describe_site(sampling), self._security, admission.rejections)
         server = Server(app.respond, self._security, admission)
         server.listen(listeners)
         opening = [loop.create_task(self._open(server, address)) for address in addresses]
         await self._try_first(opening)
-        tell_start(server.addresses())
+        log_start(server.addresses())
         gc.collect()
-        gc.freeze()  # what is here now stays: no collection need look at it again
+        gc.freeze()  # what exists now stays: exclude it from collections
         sampling.start()
         if self._web:
-            watch = WebWatch(self._web, self._security, lambda: self._call(loop, server.hang_up))
+            watch = WebWatch(self._web, self._security, lambda: self._call(loop, server.close_connections))
             threading.Thread(target=watch.run, name="web-config", daemon=True).start()
         reloading = loop.create_task(self._reloader.run())
         await self._stop.wait()
@@ -111,7 +109,7 @@ class Daemon:
 
     def _describe_site(self, sampling: threading.Thread) -> Site:
         return Site(
-            newest=lambda: self._taken,
+            newest=lambda: self._sampler.snapshot,
             configured=self._flags.config_file is not None,
             reload_status=lambda: self._reload_status,
             healthy=lambda: sampling.is_alive() and not self._sampler.is_overdue(),
@@ -123,7 +121,7 @@ class Daemon:
         )
 
     async def _try_first(self, opening: Sequence["asyncio.Task[None]"]) -> None:
-        """Wait a moment for the addresses; raises ServerError when one of them cannot be had."""
+        """Wait a moment for the addresses; raises ServerError when one of them is wrong."""
         if not opening:
             return
         done, _ = await asyncio.wait(opening, timeout=_FIRST_TRY_SECONDS)
@@ -131,7 +129,7 @@ class Daemon:
             task.result()
 
     async def _open(self, server: Server, address: str) -> None:
-        """Listen on an address as soon as it is there; raises ServerError."""
+        """Listen on an address as soon as it is available; raises ServerError."""
         while True:
             try:
                 listening = await run_in_thread(bind, address)
@@ -148,15 +146,11 @@ class Daemon:
 
     def _sample(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            self._sampler.run(lambda snapshot: self._take(loop, snapshot))
+            self._sampler.run(lambda snapshot: self._call(loop, self._report, snapshot))
         except BaseException:
             self._exit_code = EXIT_FAILED
             log.exception("sampler thread crashed, exiting")
             self._call(loop, self._end)
-
-    def _take(self, loop: asyncio.AbstractEventLoop, snapshot: Snapshot) -> None:
-        self._taken = Taken(snapshot, time.monotonic())
-        self._call(loop, self._report, snapshot)
 
     @staticmethod
     def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: object) -> None:
@@ -164,7 +158,7 @@ class Daemon:
             loop.call_soon_threadsafe(function, *arguments)
 
     def _report(self, snapshot: Snapshot) -> None:
-        """Report a pass from the event loop, so that the watchdog knows of both that they live."""
+        """Report a pass from the event loop, so that the watchdog sees that both threads run."""
         problems = [f"Waiting for {problem}." for problem in self._waiting.values()]
         if not self._reload_status.successful:
             problems.append("The configuration was wrong at the last reload, the old one is in force.")

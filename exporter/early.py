@@ -1,4 +1,4 @@
-"""Heed signals from the first moment on, before anything that takes long is imported or read."""
+"""Handle signals from the start, before slow imports and reads."""
 
 import signal
 import sys
@@ -11,10 +11,10 @@ _ONE_SHOT: Final = {"--once", "--config.check", "--version", "--help", "-h"}
 _hangups: list[int] = []
 
 
-def heed_signals(arguments: Sequence[str]) -> None:
-    """Have SIGTERM and SIGINT end the process with 0, and take note of SIGHUP.
+def handle_signals(arguments: Sequence[str]) -> None:
+    """Make SIGTERM and SIGINT end the process with 0, and remember SIGHUP.
 
-    A command that only prints something is left as it is: ended in the middle, it has not succeeded.
+    Commands that only print something keep the defaults: a signal makes them fail.
     """
     if not _ONE_SHOT.isdisjoint(arguments):
         return
@@ -23,8 +23,8 @@ def heed_signals(arguments: Sequence[str]) -> None:
         signal.signal(number, _leave)
 
 
-def was_reload_wanted() -> bool:
-    """Tell whether SIGHUP came."""
+def was_reload_requested() -> bool:
+    """Return whether SIGHUP came."""
     return bool(_hangups)
 
 

@@ -1,4 +1,4 @@
-"""Read the files that people hand us, without ever blocking on what is not a plain file."""
+"""Read the files that the operator names, without blocking on files that are not regular."""
 
 import errno
 import os

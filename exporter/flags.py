@@ -34,8 +34,8 @@ def parse_flags(arguments: Sequence[str] | None = None) -> Flags:
     parser = argparse.ArgumentParser(
         prog="netstat-exporter",
         description="Counts the kernel's sockets by protocol, state, direction and port for Prometheus.",
-        epilog="It works with no flag and no file. SIGHUP reads the configuration and the services file "
-        "again. It exits with 0 when a signal stopped it, 1 when it failed, 2 when it was started wrongly.",
+        epilog="No flag and no file is required. SIGHUP reloads the configuration and the services file. "
+        "Exit codes: 0 when a signal stopped it, 1 when it failed, 2 for a wrong flag, file or address.",
         allow_abbrev=False,
     )
     for flag, options in _FLAGS.items():
@@ -53,66 +53,69 @@ _TELEMETRY_PATH: Final = re.compile(r"(/[\w.~-]+)+", re.ASCII)
 
 def _telemetry_path(word: str) -> str:
     if word.startswith("/-/"):
-        raise argparse.ArgumentTypeError(f"{word!r} is taken")
+        raise argparse.ArgumentTypeError(f"{word!r} is reserved")
     if not _TELEMETRY_PATH.fullmatch(word):
         raise argparse.ArgumentTypeError(f"{word!r} is not a path such as /metrics")
     return word
 
 
 def _number_of_requests(word: str) -> int:
-    if not word.isdecimal() or not 0 < int(word) <= _MOST_REQUESTS:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number from 1 to {_MOST_REQUESTS}")
+    if not word.isdecimal() or not 0 < int(word) <= _MAX_REQUESTS:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number from 1 to {_MAX_REQUESTS}")
     return int(word)
 
 
-_MOST_REQUESTS: Final = 10_000
+_MAX_REQUESTS: Final = 10_000
 _FLAGS: Final[dict[str, dict[str, object]]] = {
-    "--config.file": {"metavar": "FILE", "help": "what to watch, as YAML; without it the defaults hold"},
+    "--config.file": {
+        "metavar": "FILE",
+        "help": "configuration, as YAML (default: none, built-in defaults apply)",
+    },
     "--config.check": {"action": "store_true", "help": "check the configuration files and exit, with 0 or 2"},
     "--web.config.file": {
         "metavar": "FILE",
         "help": "TLS, client certificates, users and headers, as YAML in exporter-toolkit's format; "
-        "read again when it changes",
+        "reloaded when it changes",
     },
     "--web.listen-address": {
         "metavar": "ADDRESS",
         "action": "append",
-        "help": f"where to listen: :PORT, HOST:PORT or [IPV6]:PORT; repeatable (default: {DEFAULT_ADDRESS})",
+        "help": f"address: :PORT, HOST:PORT or [IPV6]:PORT; repeatable (default: {DEFAULT_ADDRESS})",
     },
     "--web.systemd-socket": {
         "action": "store_true",
-        "help": "listen on the sockets that systemd hands over, not on an address",
+        "help": "listen on the sockets that systemd passes, instead of an address",
     },
     "--web.telemetry-path": {
         "metavar": "PATH",
         "type": _telemetry_path,
         "default": "/metrics",
-        "help": "where the metrics are (default: %(default)s)",
+        "help": "path of the metrics (default: %(default)s)",
     },
     "--web.max-requests": {
         "metavar": "N",
         "type": _number_of_requests,
         "default": 40,
-        "help": f"requests answered at once, up to {_MOST_REQUESTS}; more get 503 (default: %(default)s)",
+        "help": f"maximum of concurrent requests, up to {_MAX_REQUESTS}; more get 503 (default: %(default)s)",
     },
     "--web.enable-lifecycle": {
         "action": "store_true",
-        "help": "let POST /-/reload read the configuration again",
+        "help": "enable POST /-/reload, which reloads the configuration",
     },
     "--path.procfs": {
         "metavar": "DIRECTORY",
         "default": "/proc",
-        "help": "the procfs to read; in a container, where the host's is mounted (default: %(default)s)",
+        "help": "procfs to read; in a container, the mount point of the host's (default: %(default)s)",
     },
     "--path.services": {
         "metavar": "FILE",
         "default": "/etc/services",
-        "help": "the names of ports (default: %(default)s)",
+        "help": "file with the names of ports (default: %(default)s)",
     },
     "--log.level": {
         "choices": LEVELS,
         "default": "info",
-        "help": "the lowest level logged (default: %(default)s)",
+        "help": "lowest level to log (default: %(default)s)",
     },
     "--log.format": {
         "choices": FORMATS,

@@ -1,8 +1,8 @@
-"""Write the log to standard error, one event a line, as logfmt or JSON, and never wait for who reads it.
+"""Write the log to standard error, one event a line, as logfmt or JSON, without ever waiting for its reader.
 
-Lines wait in a queue for the one thread that writes them. While that thread is kept waiting, by a full pipe
-or a terminal that stands still, the queue fills, and what does not fit is lost and counted. O_NONBLOCK is no
-way out: it belongs to the open file, which other processes may share.
+Lines wait in a queue for the one thread that writes them. While that thread waits, for a full pipe or a
+stopped terminal, the queue fills. Lines that do not fit are dropped and counted. O_NONBLOCK is no solution:
+it belongs to the open file, which other processes may share.
 """
 
 import contextlib
@@ -20,8 +20,8 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 FORMATS: Final = ("logfmt", "json")
 
 _FIRST_KEYS: Final = ("ts", "level", "msg")
-_MOST_BYTES: Final = 64 << 10
-_LAST_WORDS_SECONDS: Final = 0.5
+_MAX_BYTES: Final = 64 << 10
+_FLUSH_SECONDS: Final = 0.5
 _PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # syslog(3)
 
 
@@ -39,7 +39,7 @@ class _Writer(logging.Handler):
         self._thread: threading.Thread | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue a line, or lose it."""
+        """Queue a line, or drop it."""
         try:
             priority = f"<{_PRIORITIES[record.levelname.lower()]}>" if self._journalled else ""
             line = f"{priority}{self.format(record)}\n".encode(errors="backslashreplace")
@@ -47,7 +47,7 @@ class _Writer(logging.Handler):
             self.lost += 1
             return
         with self._changed:
-            if self._bytes + len(line) > _MOST_BYTES or not self._has_thread():
+            if self._bytes + len(line) > _MAX_BYTES or not self._has_thread():
                 self.lost += 1
                 return
             self._lines.append(line)
@@ -57,14 +57,14 @@ class _Writer(logging.Handler):
     def flush(self) -> None:
         """Wait until all lines are written, but not for long."""
         with self._changed:
-            self._changed.wait_for(lambda: self._bytes == 0, _LAST_WORDS_SECONDS)
+            self._changed.wait_for(lambda: self._bytes == 0, _FLUSH_SECONDS)
 
     def _has_thread(self) -> bool:
         if self._thread is None:
             self._thread = threading.Thread(target=self._write, name="log", daemon=True)
             try:
                 self._thread.start()
-            except RuntimeError:  # no more threads for now
+            except RuntimeError:  # no thread can be started for now
                 self._thread = None
         return self._thread is not None
 
@@ -97,7 +97,7 @@ def configure_logging(level: str, form: str) -> None:
     """Send every event of at least ``level``, ours and the libraries', to standard error in one format."""
     global _writer  # noqa: PLW0603 - there is one standard error
     logging.raiseExceptions = False
-    logging.getLogger("asyncio").setLevel(logging.WARNING)  # below that it tells of itself
+    logging.getLogger("asyncio").setLevel(logging.WARNING)  # below that it logs its own start
     render: structlog.typing.Processor = structlog.processors.LogfmtRenderer(bool_as_flag=False)
     if form == "json":
         render = structlog.processors.JSONRenderer()
@@ -129,7 +129,7 @@ def count_lost_lines() -> int:
 
 
 def _put_first(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Have every line begin alike."""
+    """Put the same keys first in every line."""
     return {**{key: event[key] for key in _FIRST_KEYS}, **event}
 
 
@@ -142,6 +142,6 @@ def _find_standard_error() -> int | None:
 
 
 def _leads_to_the_journal(descriptor: int) -> bool:
-    """Tell whether systemd's journal reads what is written there; see systemd.exec(5), JOURNAL_STREAM."""
+    """Return whether systemd's journal reads what is written there; see systemd.exec(5), JOURNAL_STREAM."""
     status = os.fstat(descriptor)
     return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"

@@ -1,6 +1,6 @@
-"""Tell the service manager how the daemon fares; without one, say nothing.
+"""Notify the service manager of the state of the daemon, if there is one.
 
-A manager that is stuck or gone is no reason to fail, nor to wait for long. See sd_notify(3) and
+A manager that hangs or is gone causes no failure and no long wait. See sd_notify(3) and
 sd_watchdog_enabled(3).
 """
 
@@ -13,7 +13,7 @@ from typing import Final
 
 from exporter.sampling.snapshot import Snapshot
 
-_PATIENCE_SECONDS: Final = 1.0
+_TIMEOUT_SECONDS: Final = 1.0
 
 
 def notify(*assignments: str) -> None:
@@ -23,12 +23,12 @@ def notify(*assignments: str) -> None:
         return
     address = "\0" + path[1:] if path.startswith("@") else path
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.settimeout(_PATIENCE_SECONDS)
+        sender.settimeout(_TIMEOUT_SECONDS)
         sender.sendto("\n".join(assignments).encode(), address)
 
 
 def report_pass(snapshot: Snapshot, next_within_seconds: float, problems: Sequence[str]) -> None:
-    """Tell what a pass found and feed the watchdog; the first pass is what makes the daemon ready."""
+    """Send the result of a pass and feed the watchdog; the first pass makes the daemon ready."""
     read = sum(not table.error for table in snapshot.tables)
     sockets = sum(table.rows for table in snapshot.tables)
     status = (
@@ -42,7 +42,7 @@ def report_pass(snapshot: Snapshot, next_within_seconds: float, problems: Sequen
 
 @contextlib.contextmanager
 def reloading() -> Iterator[None]:
-    """Tell that a reload begins, and that it has ended, well or not."""
+    """Send that a reload starts, and that it has ended, successful or not."""
     notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
     try:
         yield
@@ -51,9 +51,9 @@ def reloading() -> Iterator[None]:
 
 
 def _feed_watchdog(next_within_seconds: float) -> list[str]:
-    """Return what feeds the watchdog, and has its patience begin only when the next pass is due."""
-    patience = os.environ.get("WATCHDOG_USEC", "")
+    """Return what feeds the watchdog; its timeout starts only when the next pass is due."""
+    timeout = os.environ.get("WATCHDOG_USEC", "")
     ours = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-    if not ours or not patience.isdecimal():
+    if not ours or not timeout.isdecimal():
         return []
-    return ["WATCHDOG=1", f"WATCHDOG_USEC={int(patience) + round(next_within_seconds * 1e6)}"]
+    return ["WATCHDOG=1", f"WATCHDOG_USEC={int(timeout) + round(next_within_seconds * 1e6)}"]

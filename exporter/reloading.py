@@ -1,4 +1,4 @@
-"""Read the configuration again, one reading after the other, and keep nobody waiting for one that hangs."""
+"""Reload the configuration, one reload at a time, and time out when a reload hangs."""
 
 import asyncio
 import contextlib
@@ -9,39 +9,41 @@ from exporter import notify
 from exporter.serving.app import ReloadError
 from exporter.threads import run_in_thread
 
-_PATIENCE_SECONDS: Final = 8.0  # less than an answer may take
-_PAUSE_SECONDS: Final = 0.25  # a storm of wishes costs little, and writes few lines
+_TIMEOUT_SECONDS: Final = 8.0  # less than an answer may take
+_PAUSE_SECONDS: Final = 0.25  # many requests cost little, and log few lines
 
 
 class Reloader:
-    """Calls ``read`` in a thread; it raises ReloadError where the old configuration still holds."""
+    """Calls ``read`` in a thread; it raises ReloadError when the old configuration stays in force."""
 
     def __init__(self, read: Callable[[], None]) -> None:
         self._read = read
-        self._wanted = asyncio.Event()
+        self._requested = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
 
-    def want(self) -> None:
-        """Have it read soon; wishes that come before it begins are one."""
-        self._wanted.set()
+    def request(self) -> None:
+        """Request a reload; requests that come before it starts are one."""
+        self._requested.set()
 
     async def reload(self) -> None:
-        """Have it read, and wait for the outcome; raises ReloadError."""
+        """Reload, and wait for the outcome; raises ReloadError."""
         outcome = asyncio.get_running_loop().create_future()
         self._waiting.append(outcome)
-        self.want()
+        self.request()
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
                 await outcome
         except TimeoutError:
-            raise ReloadError("the configuration takes long to read, keeping the old one") from None
+            raise ReloadError(
+                "timeout: reading the configuration takes too long, keeping the old one"
+            ) from None
 
     async def run(self) -> None:
-        """Read whenever it is wanted."""
+        """Reload whenever it is requested."""
         try:
             while True:
-                await self._wanted.wait()
-                self._wanted.clear()
+                await self._requested.wait()
+                self._requested.clear()
                 waiting, self._waiting = self._waiting, []
                 await self._read_once(waiting)
                 await asyncio.sleep(_PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""Run what may take long, or may never return, beside the event loop.
+"""Run functions that may take long, or may hang, outside the event loop.
 
 A thread of asyncio's own executor keeps the process from ending while it hangs, on a dead NFS server for
 instance. A daemon thread does not.
@@ -15,7 +15,7 @@ P = ParamSpec("P")
 
 
 async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return what the function returns, in a thread of its own, which is left behind at the exit."""
+    """Return what the function returns; it runs in a daemon thread, which does not delay the exit."""
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()
 

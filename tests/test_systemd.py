@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from exporter.flags import parse_flags
-from exporter.serving.admission import MOST_CONNECTIONS
+from exporter.serving.admission import MAX_CONNECTIONS
 from tests.support.daemon import ROOT
 from tests.support.requirements import require_command
 
@@ -62,7 +62,7 @@ def test_what_it_takes_of_the_host_is_bounded_and_it_is_always_started_again() -
     assert unit["Unit"]["StartLimitIntervalSec"] == "0"
     assert unit["Service"]["RestartSec"] == "2s"
     assert {"MemoryMax", "TasksMax"} <= set(unit["Service"])
-    assert int(unit["Service"]["LimitNOFILE"]) >= 2 * MOST_CONNECTIONS
+    assert int(unit["Service"]["LimitNOFILE"]) >= 2 * MAX_CONNECTIONS
 
 
 def test_the_examples_of_who_may_reach_it_are_settings_that_systemd_knows(tmp_path: Path) -> None:

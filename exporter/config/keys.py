@@ -1,7 +1,6 @@
 """Make the fields of dataclasses keys of the configuration, and read such dataclasses from YAML.
 
-A field says all there is of its key: its name in the file, what reads its value within which bounds, and
-its default.
+A field defines its key: its name in the file, the reader of its value with its bounds, and its default.
 """
 
 import difflib
@@ -88,7 +87,7 @@ def _explain_unknown(reader: Reader, word: str, keys: Mapping[str, object]) -> s
 
 
 def _reject_moved(reader: Reader, key_node: Node, value_node: Node, path: str) -> None:
-    """Say what a key of an earlier version is now, and those within it."""
+    """Reject a key of an earlier version and those within it, with their new names."""
     reader.reject(key_node, path, f"this key is now {reader.moved[path]}")
     for inner_node, _ in value_node.pairs if isinstance(value_node, nodes.Mapping) else ():
         inner_path = f"{path}.{reader.text(inner_node, path)}"

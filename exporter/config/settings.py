@@ -1,4 +1,4 @@
-"""What the operator may configure: one tree of frozen settings, each key with its reader and default.
+"""Define the configuration: one tree of frozen settings, each key with its reader, bounds and default.
 
 ``config.example.yaml`` says what each key means.
 """
@@ -47,7 +47,7 @@ MOVED: Final[Mapping[str, str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """A collector that can only be switched on and off."""
+    """A collector that can only be enabled or disabled."""
 
     enabled: bool = key(ENABLED, read_flag, default=True)
 
@@ -112,11 +112,11 @@ class Peaks:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What to watch, by which source, how often, and at what cost.
+    """What to read, from which source, how often, and at what cost.
 
     ``interval_seconds`` is the pause between passes. It is extended up to ``max_interval_seconds`` so that
-    passes use at most ``cpu_budget`` of one core. A table that takes longer than ``timeout_seconds`` is given
-    up for that pass.
+    passes use at most ``cpu_budget`` of one core. A table that takes longer than ``timeout_seconds`` is
+    skipped in that pass.
     """
 
     interval_seconds: float = key("interval", read_duration, 5.0)

@@ -10,7 +10,7 @@ from exporter.config.nodes import Node, Scalar
 
 T = TypeVar("T")
 
-_MOST_REPORTED: Final = 20
+_MAX_REPORTED: Final = 20
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 _SHORTEST_SECONDS: Final = 0.1
@@ -32,7 +32,7 @@ class Problem(NamedTuple):
 
 
 class Reader:
-    """Reads values from nodes and collects what is wrong; what it returns counts only if nothing is.
+    """Reads values from nodes and collects what is wrong; its values are valid only if there are no problems.
 
     ``moved`` has keys of earlier versions, such as ``stuck.after``, with what they are now. ``places`` are
     the values of the keys that were given.
@@ -44,16 +44,16 @@ class Reader:
         self.problems: list[Problem] = []
 
     def reject(self, node: Node, key: str, problem: str) -> None:
-        """Take note of a problem with a key, at the place of a node."""
+        """Add a problem with a key, at the place of a node."""
         self.problems.append(Problem(node.line, node.column, key, problem))
 
     def is_full(self) -> bool:
         """Tell whether no further problem will be shown, so that no hint is worth its cost."""
-        return len(self.problems) >= _MOST_REPORTED
+        return len(self.problems) >= _MAX_REPORTED
 
     def messages(self, name: str) -> list[str]:
         """Return the first problems of a file called ``name``, and how many more there are."""
-        shown = sorted(self.problems)[:_MOST_REPORTED]
+        shown = sorted(self.problems)[:_MAX_REPORTED]
         messages = [
             f"{name}:{line}:{column}: {key}: {text}" if key else f"{name}:{line}:{column}: {text}"
             for line, column, key, text in shown
@@ -138,7 +138,7 @@ def read_choice(allowed: Collection[str], moved: Mapping[str, str] = _NOTHING) -
 
 
 def read_flag(reader: Reader, node: Node, key: str) -> bool | None:
-    """Return whether a thing is wanted; of the words of YAML only two, as others read ``no`` as a name."""
+    """Return a truth value; only ``true`` and ``false`` are words for one."""
     return reader.matched(node, key, "true or false", {"true": True, "false": False}.get)
 
 
@@ -164,6 +164,6 @@ def read_list(read_item: ReadValue[T], when_empty: str = "") -> ReadValue[tuple[
 
 
 def shorten(text: str) -> str:
-    """Return a text of anybody's making such that a message can show it."""
+    """Return an untrusted text, shortened and made printable for a message."""
     shown = text[:_LONGEST_SHOWN]
     return (shown if shown.isprintable() else ascii(shown)) + ("..." if len(text) > _LONGEST_SHOWN else "")

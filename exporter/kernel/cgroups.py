@@ -24,8 +24,8 @@ from typing import Final
 from exporter.kernel.procfs import Procfs, ProcfsError
 
 ROOT: Final = b"/"
-MOST_CGROUPS: Final = 30_000
-MOST_CHILDREN: Final = 10_000  # that are seen of one cgroup
+MAX_CGROUPS: Final = 30_000
+MAX_CHILDREN: Final = 10_000  # that are seen of one cgroup
 DEEPEST: Final = 32  # a container in a container in a pod has a dozen levels
 
 _LINKS_OF_A_LEAF: Final = 2  # a directory has a link for each directory in it, and two more (kernfs, ext4)
@@ -57,13 +57,13 @@ def walk_cgroups(procfs: Procfs, wanted: Collection[int]) -> Iterator[tuple[int,
     with suppress(OSError):
         yield os.stat(mount).st_ino, ROOT
     root, ages, walked = _Branch(b"", 0), count(), 0
-    while root.waiting != [] and walked < MOST_CGROUPS:
+    while root.waiting != [] and walked < MAX_CGROUPS:
         trail = _choose_next(root)
         branch, path = trail[-1], b"/".join(step.name for step in trail)
         branch.waiting = []
         seen = 0
         with suppress(OSError), os.scandir(mount + (path or ROOT)) as entries:
-            for entry in islice(filter(_is_directory, entries), MOST_CHILDREN):
+            for entry in islice(filter(_is_directory, entries), MAX_CHILDREN):
                 seen += 1
                 links = _count_links(entry)
                 if links != _LINKS_OF_A_LEAF and len(trail) < DEEPEST:
@@ -100,7 +100,7 @@ def _is_directory(entry: os.DirEntry[bytes]) -> bool:
 def _count_links(entry: os.DirEntry[bytes]) -> int:
     try:
         return entry.stat(follow_symlinks=False).st_nlink
-    except OSError:  # gone meanwhile
+    except OSError:  # it has gone since
         return _LINKS_OF_A_LEAF
 
 

@@ -1,4 +1,4 @@
-"""Lay out the messages of inet_diag: every offset that is read or written stands here.
+"""Lay out the messages of inet_diag that the kernel sends: every offset that is read stands here.
 
 A message, as the kernel sent it for a connection in CLOSE_WAIT (16 bytes of netlink header before it)::
 
@@ -12,23 +12,21 @@ A message, as the kernel sent it for a connection in CLOSE_WAIT (16 bytes of net
     80  00 00 00 00 2a 5f 00 00  uid, inode
     88  05 00 08 00 01 00 00 00  attributes: length, type, payload, padded to 4 bytes
 
-Messages of one block have one length. A column of them is a slice with a stride, so what nearly no row has
-costs nothing per row.
+Messages of one block have one length. A column of them is a slice with a stride, so what few rows have costs
+nothing per row.
 
 Source: include/uapi/linux/inet_diag.h, ``inet_diag_msg_attrs_fill`` in net/ipv4/inet_diag.c.
 """
 
-import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, compress
 from struct import Struct, iter_unpack
-from types import MappingProxyType
 from typing import Final
 
 from exporter.kernel import states
 from exporter.kernel.attributes import ATTRIBUTE_HEADER_BYTES, place_attributes
-from exporter.kernel.netlink import HEADER_BYTES, TCPDIAG_GETSOCK, Block, Question
+from exporter.kernel.netlink import HEADER_BYTES, Block
 from exporter.kernel.rows import (
     Dropping,
     Listener,
@@ -41,32 +39,14 @@ from exporter.kernel.rows import (
 )
 from exporter.kernel.tables import TABLES, Table
 
-ALL_STATES: Final = 0xFFF
-"""A bit for every state that procfs lists, so without the pseudo-state of sockets that are bound only."""
-ONLY_LISTEN: Final = 1 << states.LISTEN
-ONLY_BOUND: Final = 1 << 13  # TCP_BOUND_INACTIVE, which exists for inet_diag only
-
-FAMILIES: Final = MappingProxyType({"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6})
-_PROTOCOLS: Final = MappingProxyType(
-    {
-        "tcp": socket.IPPROTO_TCP,
-        "udp": socket.IPPROTO_UDP,
-        "udplite": socket.IPPROTO_UDPLITE,
-        "raw": socket.IPPROTO_RAW,
-    }
-)
-
-_REQUEST: Final = Struct("=BBBxI48x")  # family, protocol, attributes wanted, states
-_TCPDIAG_REQUEST: Final = Struct("=BxxB48xII")  # family, attributes wanted; states, memory not asked for
-
 MESSAGE_BYTES: Final = HEADER_BYTES + 72
 _FAMILY: Final = 16
 _STATE: Final = 17
 _TIMER: Final = 18
-_ROW: Final = ">17xB2xHH48xQ"  # both queues at once, in network order, which tells that they are empty
+_ROW: Final = ">17xB2xHH48xQ"  # both queues at once: 0 if both are empty
 _ROW_BYTES: Final = 80
 _PORTS: Final = Struct(">20xHH")
-_COOKIE: Final = Struct("=60xQ")  # on a big-endian machine its halves change places, which tells as much
+_COOKIE: Final = Struct("=60xQ")  # on a big-endian machine its halves are swapped, which is as unique
 _DESTINATION: Final = range(24, 56)
 _ENDS: Final = range(20, 56)  # both ports and both addresses
 _ENDS_PORTS: Final = Struct(">HH32x")
@@ -77,32 +57,13 @@ _ORIGIN: Final = Struct(">20xH2x16s")
 _INODE: Final = Struct("=84xI")
 _INODE_COLUMNS: Final = range(84, 88)
 
-_INFO: Final = 2
-WANT_INFO: Final = 1 << (_INFO - 1)
+INFO: Final = 2
 _LAST_ACK_RECEIVED: Final = 8 + 12 * 4  # tcpi_last_ack_recv, in milliseconds, in struct tcp_info
-_SKMEMINFO: Final = 7
-WANT_SKMEMINFO: Final = 1 << (_SKMEMINFO - 1)
+SKMEMINFO: Final = 7
 _DROPS: Final = 4 * 8  # SK_MEMINFO_DROPS, in the payload of SKMEMINFO
 _CGROUP_ID: Final = 21
 _WORD: Final = Struct("=I")
 _LONG: Final = Struct("=Q")
-
-
-def ask_for(table: Table, wanted_states: int = ALL_STATES, *, attributes: int = 0) -> Question:
-    """Return how to ask for the sockets of an inet table in some states, a bit for each.
-
-    ``attributes`` are those wanted beside what comes unasked, a bit for each.
-    """
-    request = _REQUEST.pack(FAMILIES[table.family], _PROTOCOLS[table.protocol], attributes, wanted_states)
-    return Question(request, MESSAGE_BYTES)
-
-
-def ask_for_tcp(wanted_states: int) -> Question:
-    """Return how to ask for TCP's sockets of both families at once.
-
-    It is the request from before there was SOCK_DIAG_BY_FAMILY: the kernel walks its hash once, not twice.
-    """
-    return Question(_TCPDIAG_REQUEST.pack(0, 0, wanted_states, 0), MESSAGE_BYTES, TCPDIAG_GETSOCK)
 
 
 def select_family(block: Block, family: int) -> Block | None:
@@ -138,7 +99,7 @@ def read_origins(block: Block) -> Iterator[Origin]:
 def read_silences(block: Block) -> Iterator[tuple[int, float]]:
     """Yield identity and seconds since the last segment came, of sockets for which TCP_INFO was asked."""
     for message in _split(block):
-        place = _places_of(message).get(_INFO, range(0))
+        place = _places_of(message).get(INFO, range(0))
         if len(place) >= _LAST_ACK_RECEIVED + _WORD.size:
             (milliseconds,) = _WORD.unpack_from(message, place.start + _LAST_ACK_RECEIVED)
             yield identify(message[_ENDS.start : _ENDS.stop]), milliseconds / 1000
@@ -175,7 +136,7 @@ class DiagRows:
         return Queues(send, receive)
 
     def tracked(self, places: Iterable[int]) -> Iterator[Tracked]:
-        """Return what to know the sockets at some places by."""
+        """Return ports and identity of the sockets at some places."""
         data, length = self._data, self._length
         starts = (place * length for place in places)
         ends = [data[start + _ENDS.start : start + _ENDS.stop] for start in starts]
@@ -263,5 +224,5 @@ def _cgroup_id_of(message: bytes) -> int:
 
 def _place_drops(message: bytes) -> int:
     """Return where in a message the drops stand, 0 when it does not have them."""
-    payload = _places_of(message).get(_SKMEMINFO, range(0))
+    payload = _places_of(message).get(SKMEMINFO, range(0))
     return payload.start + _DROPS if len(payload) >= _DROPS + _WORD.size else 0

@@ -1,10 +1,10 @@
 """Dump the kernel's sockets through NETLINK_SOCK_DIAG: messages out, blocks of messages of one length in.
 
-1. A dump has a socket of its own, which is closed with it: no answer can be that to another request.
-2. It ends with NLMSG_DONE, whose payload is an error number or 0, or with NLMSG_ERROR; without either it is
-   not whole, and SockDiagError is raised, as it is for all else that makes it less than whole.
-3. A message is never looked at beyond its length, nor beyond what was received; what others than the kernel
-   send, and answers to what was not asked, are ignored.
+1. Each dump has a socket of its own, so no answer can belong to another request.
+2. A dump ends with NLMSG_DONE, whose payload is an error number or 0, or with NLMSG_ERROR. A dump that is
+   incomplete for any reason raises SockDiagError.
+3. A message is never read beyond its length, nor beyond what was received. Messages of other senders than the
+   kernel, and answers to other requests, are ignored.
 4. Messages have one of a few lengths: the shortest, which has no attributes, and longer ones, by their
    attributes. They are grouped by length in C. A column of a block of equal messages is a slice with a
    stride, so nothing is done per message.
@@ -31,7 +31,7 @@ Answer = TypeVar("Answer")
 
 HEADER_BYTES: Final = 16
 NETLINK_SOCK_DIAG: Final = 4
-SEQUENCE: Final = 0x6E737464  # any number will do, see rule 1
+SEQUENCE: Final = 0x6E737464  # any number, see rule 1
 TCPDIAG_GETSOCK: Final = 18
 SOCK_DIAG_BY_FAMILY: Final = 20
 
@@ -49,14 +49,14 @@ _KERNEL: Final = 0
 
 _DATAGRAM_BYTES: Final = 1 << 15  # the kernel makes none larger
 _BUFFER_BYTES: Final = 1 << 16  # more of them at a time leave the processor's cache before they are split
-_MOST_LENGTHS: Final = 6
+_MAX_LENGTHS: Final = 6
 _FIRST_MESSAGES: Final = 16
 
 _UNAVAILABLE: Final = frozenset({EACCES, EAFNOSUPPORT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, EPROTONOSUPPORT})
 
 
 class Reason(Enum):
-    """Whether it is of use to ask again: never soon, at once, or when there is more time."""
+    """Whether a retry helps: not soon, at once, or with more time."""
 
     UNAVAILABLE = "unavailable"
     TRANSIENT = "transient"
@@ -64,7 +64,7 @@ class Reason(Enum):
 
 
 class SockDiagError(Exception):
-    """The kernel could not be asked, or its answer is not whole."""
+    """The kernel could not be asked, or its answer is incomplete."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(f"sock_diag: {message}")
@@ -104,8 +104,8 @@ def dump(question: Question, deadline: float) -> Generator[list[Block], None, No
         raise _explain(error.errno or 0) from error
 
 
-def ask_twice_if_busy(ask: Callable[[], Answer]) -> Answer:
-    """Return the answer to one or more dumps, begun again once where that is of use; raises SockDiagError."""
+def retry_once(ask: Callable[[], Answer]) -> Answer:
+    """Return the answer to one or more dumps; retry once after a transient error. Raises SockDiagError."""
     try:
         return ask()
     except SockDiagError as error:
@@ -155,13 +155,13 @@ class MessageSplitter:
                 break
             lengths.append(length)
             data = data[length:]
-        return tuple(dict.fromkeys(length for length in lengths if not length % 4))[:_MOST_LENGTHS]
+        return tuple(dict.fromkeys(length for length in lengths if not length % 4))[:_MAX_LENGTHS]
 
     def _split_singly(self, data: memoryview) -> list[Block]:
         messages: dict[int, list[bytes]] = {}
         for message in self._walk(data):
             messages.setdefault(len(message), []).append(bytes(message))
-        self._lengths = tuple(dict.fromkeys((*self._lengths, *messages)))[:_MOST_LENGTHS]
+        self._lengths = tuple(dict.fromkeys((*self._lengths, *messages)))[:_MAX_LENGTHS]
         return [Block(b"".join(alike), length) for length, alike in messages.items()]
 
     def _walk(self, data: memoryview) -> Iterator[memoryview]:
@@ -234,7 +234,7 @@ def receive(channel: socket.socket, buffer: memoryview, deadline: float) -> int:
 
 
 def _set_timeout(channel: socket.socket, deadline: float) -> None:
-    """Let the kernel wait no longer than until the deadline; 0 would mean for ever."""
+    """Make the kernel wait until the deadline at most; 0 would mean no timeout."""
     microseconds = int((deadline - monotonic()) * 1_000_000)
     if microseconds <= 0:
         raise SockDiagError(Reason.TIMEOUT, "timeout: it takes too long to dump")

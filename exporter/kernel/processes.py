@@ -1,7 +1,7 @@
 """Find the processes that hold sockets, by the inodes of the sockets.
 
 Whose files can be seen is a matter of rights: those of other users take CAP_SYS_PTRACE and
-CAP_DAC_READ_SEARCH. A process that ends meanwhile, or whose number is given to another, holds nothing.
+CAP_DAC_READ_SEARCH. A process that ends during the walk, or whose number is given to another, holds nothing.
 Nothing is read that lies in a process's memory, such as its arguments: where its threads wait for the lock
 on that, so would we.
 

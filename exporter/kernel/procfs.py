@@ -42,7 +42,7 @@ class Procfs:
         is_mounted = os.path.islink(os.path.join(root, "self"))
         processes = ("self",) if root == DEFAULT_ROOT else ("1",) if is_mounted else ("1", "self")
         directories = [os.path.join(root, process, "net") for process in processes]
-        found = [directory for directory in directories if _is_there(os.path.join(directory, "tcp"))]
+        found = [directory for directory in directories if _exists(os.path.join(directory, "tcp"))]
         if not found:
             hint = ""
             if is_mounted and root != DEFAULT_ROOT:  # there self is the container: its sockets are no host's
@@ -55,7 +55,7 @@ class Procfs:
 
     def has_table(self, table: str) -> bool:
         """Tell whether there is such a socket table; raises ProcfsError where there are none at all."""
-        if _is_there(os.path.join(self.net_directory, table)):
+        if _exists(os.path.join(self.net_directory, table)):
             return True
         if not os.path.isdir(self.net_directory):
             raise ProcfsError(f"{self.net_directory}: gone")
@@ -65,8 +65,8 @@ class Procfs:
         """Return the content of a socket table in blocks of whole lines; None where there is no such table.
 
         However large the buffer, the kernel gives at most a page at a time; a block joins several.
-        ``deadline`` is on the monotonic clock, and is looked at between blocks. The file is closed at the
-        end of it, or when what is returned is closed.
+        ``deadline`` is on the monotonic clock, and is checked between blocks. The file is closed at its end,
+        or when the generator is closed.
 
         Raises ProcfsError, also while iterating.
         """
@@ -120,7 +120,7 @@ class Procfs:
             raise _explain(path, error) from error
 
     def network_namespaces(self) -> tuple[int, int, int] | None:
-        """Return what tells the namespaces apart in which we read, we live, and the first process lives.
+        """Return the network namespaces of the tables, of this process, and of process 1.
 
         These are inode numbers of their tables, which differ from one namespace to the next and, unlike the
         links under ``ns/``, can be had without privileges. None where one of them is hidden from us.
@@ -133,7 +133,7 @@ class Procfs:
         return read, own, first
 
     def shows_own_namespace(self) -> bool:
-        """Tell whether the tables are those of the network namespace in which this process lives."""
+        """Return whether the tables are those of this process's own network namespace."""
         if self.net_directory == f"{DEFAULT_ROOT}/self/net":
             return True
         namespaces = self.network_namespaces()
@@ -150,8 +150,8 @@ class Procfs:
             raise _explain(path, error) from error
 
 
-def _is_there(path: str) -> bool:
-    """Tell whether there is a file; one that is hidden from us is no reason to read another in its place."""
+def _exists(path: str) -> bool:
+    """Return whether a file exists; raises ProcfsError if that cannot be decided, as for a hidden one."""
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -91,7 +91,7 @@ def _count_lines(block: bytes) -> int:
 
 
 class _InetParser:
-    """Parses the blocks of one inet table; keeps the last block, to tell repeated rows by."""
+    """Parses the blocks of one inet table; keeps the last block, to recognize repeated rows."""
 
     def __init__(self, table: Table) -> None:
         digits = 8 if table.family == "ipv4" else 32

@@ -1,8 +1,7 @@
-"""The one shape in which both sources hand on the rows of a socket table, whatever the kernel's format was.
+"""Define the rows of a socket table, in one shape for both sources.
 
-A table of any size streams through in blocks of consecutive rows. What everybody needs of every row, its
-state, ports and queues, is unpacked in C; a whole socket is decoded only where a row was selected by its
-place in the block.
+A table of any size is read in blocks of consecutive rows. State, ports and queues of every row are unpacked
+in C. A whole socket is decoded only for rows that were selected by their place in the block.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -51,10 +50,10 @@ class Listener(NamedTuple):
 
 
 Tracked = tuple[int, int, int]
-"""Local port, remote port and identity: what is needed of a socket at every pass to know it again.
+"""Local port, remote port and identity: what a pass needs of a socket to recognize it.
 
 The *identity* is that which ``identify`` returns, and so the same by either source. The kernel's cookie,
-which procfs does not have, would also tell apart two sockets that follow each other at the same ports.
+which procfs does not have, would also distinguish two sockets that follow each other at the same ports.
 """
 
 
@@ -113,7 +112,7 @@ class InetRows(Rows, Protocol):
         """Return the two queues that are one number in a row."""
 
     def tracked(self, places: Iterable[int]) -> Iterable[Tracked]:
-        """Return what to know the TCP sockets at some places by."""
+        """Return ports and identity of the TCP sockets at some places."""
 
     def origins(self, places: Iterable[int]) -> Iterable[Origin]:
         """Return who is behind the TCP sockets at some places."""
@@ -184,7 +183,7 @@ def count_minisockets(codes: bytes | bytearray, timers: bytes | bytearray) -> in
     """Count the rows without a full socket, by the states and the active timers of TCP's rows.
 
     A time-wait minisocket has a timer of its own, whichever state it stands for. A SYN_RECV of TCP Fast Open
-    has a full socket and is counted all the same, as neither column tells.
+    has a full socket and is counted all the same, because neither column shows it.
     """
     minisockets = codes.count(states.TIME_WAIT) + codes.count(states.SYN_RECV)
     if states.FIN_WAIT2 in codes:

@@ -1,4 +1,4 @@
-"""The kernel's socket tables that can be watched, and what tells them apart."""
+"""The kernel's socket tables that can be read, and how they differ."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

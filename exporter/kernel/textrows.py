@@ -1,4 +1,4 @@
-"""Hand on the rows of one block of the text of an inet table; ``procnet`` has the rules of the text."""
+"""Hold the rows of one block of the text of an inet table; ``procnet`` has the rules of the text."""
 
 import re
 import sys
@@ -57,7 +57,7 @@ class Layout:
 
 
 class TextRows:
-    """The rows of a block, decoded; what follows the fields of a row is looked at for few of them only.
+    """The rows of a block, decoded; the text behind the fields is read for few rows only.
 
     ``get_rest`` returns that text of the row of ``data`` at a place.
     """
@@ -94,7 +94,7 @@ class TextRows:
         return Queues(queues >> _QUEUE_BITS, queues & ((1 << _QUEUE_BITS) - 1))
 
     def tracked(self, places: Iterable[int]) -> Iterator[Tracked]:
-        """Return what to know the sockets at some places by."""
+        """Return ports and identity of the sockets at some places."""
         layout, data = self._layout, self._data
         for place in places:
             start = place * layout.size

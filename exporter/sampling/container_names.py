@@ -1,10 +1,10 @@
 """Name the pod, the container, the machine or the job that a cgroup's path begins with.
 
-Engines make a scope of systemd's, or a folder, as their cgroup driver has it: one thing, two paths, one name.
-What the paths look like, and where that is written, is in docs/owners.md.
+Engines make a scope of systemd or a folder, depending on their cgroup driver: the same container may have two
+paths, and gets one name. docs/owners.md lists the paths with their sources.
 
-Patterns match from the root of the tree, and what they allow on the way are slices and folders, never a unit:
-what a unit makes below itself is not looked at.
+Patterns match from the root of the tree. On the way they allow slices and folders, never a unit: what a unit
+makes below itself is ignored.
 """
 
 import re

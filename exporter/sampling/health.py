@@ -1,4 +1,4 @@
-"""Sum up how tables, collectors and passes fared, and log it when it changes, not pass by pass."""
+"""Report the health of tables, collectors and passes, and log when it changes, not at every pass."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,9 +9,9 @@ import structlog
 from exporter.config.settings import NETLINK, PROCFS, SOURCES
 from exporter.kernel.tables import TABLES
 from exporter.sampling.labels import Metric, Samples
-from exporter.sampling.reading.sources import other
+from exporter.sampling.reading.sources import other_source
 from exporter.sampling.reading.walk import READ_ERRORS, Reading
-from exporter.sampling.snapshot import CollectorStatus, TableStatus
+from exporter.sampling.snapshot import CollectorStatus, Snapshot, TableStatus
 
 log = structlog.get_logger()
 
@@ -20,22 +20,22 @@ _TABLE: Final = ("table",)
 METRICS: Final = (
     Metric(
         "netstat_exporter_table_success",
-        "Whether the last pass read the kernel's table whole; its sockets are not shown when it did not.",
+        "Whether the last pass read the whole table; its sockets are absent when it did not.",
         _TABLE,
     ),
     Metric(
         "netstat_exporter_table_duration_seconds",
-        "Time to read and count the kernel's table at the last pass.",
+        "Time to read and count the kernel's table in the last pass.",
         _TABLE,
     ),
     Metric(
         "netstat_exporter_table_rows",
-        "Rows that the kernel listed in the table at the last pass.",
+        "Rows that the kernel listed in the table in the last pass.",
         _TABLE,
     ),
     Metric(
         "netstat_exporter_table_source_info",
-        "By which of the kernel's interfaces the table was read at the last pass: procfs or netlink.",
+        "Kernel interface that the last pass read the table from: procfs or netlink.",
         ("table", "source"),
     ),
     Metric(
@@ -50,17 +50,17 @@ METRICS: Final = (
     ),
     Metric(
         "netstat_exporter_sockstat_difference",
-        "Sockets counted at the last pass less those in use by the kernel's own exact counter in sockstat.",
+        "Sockets counted in the last pass minus the kernel's own count (inuse in sockstat and sockstat6).",
         ("protocol", "family"),
     ),
     Metric(
         "netstat_exporter_collector_success",
-        "Whether the collector succeeded at the last pass; its metrics are absent when it did not.",
+        "Whether the collector succeeded in the last pass; its metrics are absent when it did not.",
         ("collector",),
     ),
     Metric(
         "netstat_exporter_collector_duration_seconds",
-        "Time that the collector took at the last pass, after the tables were read.",
+        "Time that the collector took in the last pass, after the tables were read.",
         ("collector",),
     ),
     Metric("netstat_exporter_pass_duration_seconds", "Time that the last pass over all tables took."),
@@ -70,7 +70,7 @@ METRICS: Final = (
     ),
     Metric(
         "netstat_exporter_pass_interval_seconds",
-        "Interval between passes in force: the configured one, or longer where passes exceed cpu_budget.",
+        "Current interval between passes: the configured one, or longer when passes exceed cpu_budget.",
     ),
     Metric(
         "netstat_exporter_passes_total",
@@ -79,10 +79,10 @@ METRICS: Final = (
     ),
     Metric(
         "netstat_exporter_last_pass_timestamp_seconds",
-        "Unix time of the newest snapshot, from which every socket count on the page is.",
+        "Unix time of the snapshot that all socket counts on this page come from.",
     ),
 )
-"""What is always there, whatever the collectors do."""
+"""The metrics that do not depend on collectors."""
 
 _CHANGES: Final = {
     "table": ("table failed", "table recovered"),
@@ -90,11 +90,11 @@ _CHANGES: Final = {
     NETLINK: ("netlink failed, falling back to procfs", "netlink recovered"),
     PROCFS: ("procfs failed, falling back to netlink", "procfs recovered"),
 }
-"""What is logged, by what it is about: when it fails, and when it recovers."""
+"""Log messages by subject: when it fails, and when it recovers."""
 
 
 class Health:
-    """What became of tables, collectors and passes until now."""
+    """The health of tables, collectors and passes until now."""
 
     def __init__(self) -> None:
         self._errors: dict[tuple[str, str], str] = {}
@@ -105,15 +105,15 @@ class Health:
 
     @property
     def passes(self) -> int:
-        """How many passes there were."""
+        """Number of passes until now."""
         return self._passes.total()
 
     def describe_table(self, table: str, reading: Reading) -> TableStatus:
         """Return the status of a table after a reading."""
         error = self.log_change("table", table, reading.error)
         rows = 0
-        if reading.seen:
-            totals = reading.seen.totals
+        if reading.observed:
+            totals = reading.observed.totals
             rows = totals.listed
             self._malformed[table] += totals.malformed
             self._repeated[table] += totals.repeated
@@ -135,7 +135,7 @@ class Health:
         collectors: Sequence[CollectorStatus],
         readings: Mapping[str, Reading],
     ) -> dict[str, Samples]:
-        """Return the samples of what is always there, but of the pass itself."""
+        """Return the samples about tables and collectors."""
         differences: dict[tuple[str, ...], float] = {
             (TABLES[name].protocol, TABLES[name].family): reading.sockstat_difference
             for name, reading in readings.items()
@@ -160,8 +160,8 @@ class Health:
         }
 
     def _log_source(self, table: str, reading: Reading, rows: int) -> None:
-        if reading.fallback:
-            self.log_change(other(reading.source), table, reading.fallback)
+        if reading.fallback_reason:
+            self.log_change(other_source(reading.source), table, reading.fallback_reason)
         else:
             self.log_change(reading.source, table, None)
         old = self._sources.get(table, reading.source)
@@ -170,7 +170,7 @@ class Health:
         self._sources[table] = reading.source
 
     def log_change(self, kind: str, name: str, error: Exception | None) -> str:
-        """Log when something, such as a table, begins to fail, or recovers; return the text of the error."""
+        """Log when a table, collector or source begins to fail or recovers; return the text of the error."""
         message = "" if error is None else str(error) or repr(error)
         if message == self._errors.get((kind, name), ""):
             return message
@@ -186,3 +186,13 @@ class Health:
                 failed, error=message, exc_info=None if isinstance(error, READ_ERRORS) else error, **about
             )
         return message
+
+
+def measure_pass(snapshot: Snapshot) -> dict[str, Samples]:
+    """Return the samples about the pass itself."""
+    return {
+        "netstat_exporter_pass_duration_seconds": {(): snapshot.duration_seconds},
+        "netstat_exporter_pass_cpu_seconds": {(): snapshot.cpu_seconds},
+        "netstat_exporter_pass_interval_seconds": {(): snapshot.interval_seconds},
+        "netstat_exporter_last_pass_timestamp_seconds": {(): snapshot.taken_at_seconds},
+    }

@@ -1,4 +1,4 @@
-"""The labels of the page, and what a metric is."""
+"""Define metrics, and the labels of the page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ class OwnerKey(NamedTuple):
 
 
 class ServiceLabels(NamedTuple):
-    """What the page says of a service."""
+    """The labels of a service."""
 
     direction: str
     port: str
@@ -72,6 +72,6 @@ class ServiceLabels(NamedTuple):
 
 
 def label_value(name: bytes) -> str:
-    """Return bytes of anybody's making as a label value: valid, printable, at most 64 characters."""
+    """Return untrusted bytes as a label value: valid, printable, at most 64 characters."""
     text = name[: 4 * _LONGEST_LABEL_VALUE].decode(errors="replace")[:_LONGEST_LABEL_VALUE]
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -4,7 +4,7 @@ The owner is the outermost unit or container that the host's own manager made. N
 
 1. Only root makes cgroups at the root of the tree and in slices. The first part of a path that is no slice
    gives the name, or a slice above it that is a pod's.
-2. What is below that part is not looked at: a unit with Delegate=, or a container, makes what it likes there.
+2. What is below that part is ignored: a unit with Delegate=, or a container, makes what it likes there.
 3. Services of engines (``containerd.service``, ``k3s.service`` and so on) are an exception. Where the drivers
    of engine and kubelet do not agree, pods and containers are below them. These services run as root and let
    nobody else make cgroups directly below, and whoever gives them orders is as good as root. So the first

@@ -13,7 +13,7 @@ from exporter.sampling.snapshot import CollectorStatus
 
 
 class PassRun:
-    """What becomes of the collectors in one pass: each is isolated, and timed."""
+    """One run of all collectors; ``statuses`` says how each went."""
 
     def __init__(self, collectors: Mapping[str, Collector], health: Health) -> None:
         self.statuses: list[CollectorStatus] = []
@@ -22,7 +22,7 @@ class PassRun:
         self._errors: dict[str, Exception] = {}
 
     def prepare(self, plan: Plan) -> None:
-        """Let the collectors get ready."""
+        """Prepare the collectors."""
         for name, collector in self._collectors.items():
             try:
                 collector.prepare(plan)
@@ -30,7 +30,7 @@ class PassRun:
                 self._errors[name] = error
 
     def observe(self, table: Table, counter: TableCounter, plan: Plan) -> Mapping[str, Observer]:
-        """Return what the collectors have look at the rows of a table."""
+        """Return the observers of the collectors for the rows of a table."""
         observers = {}
         for name, collector in self._collectors.items():
             try:
@@ -62,4 +62,4 @@ class PassRun:
 def _check_declared(collector: Collector, found: Mapping[str, Samples]) -> None:
     undeclared = found.keys() - {metric.name for metric in collector.metrics}
     if undeclared:
-        raise CollectorError(f"metrics that are not declared: {', '.join(sorted(undeclared))}")
+        raise CollectorError(f"undeclared metrics: {', '.join(sorted(undeclared))}")

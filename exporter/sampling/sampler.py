@@ -9,23 +9,24 @@ from types import MappingProxyType
 from typing import Final
 
 from exporter.config.settings import Settings
-from exporter.kernel.counters import parse_numbers, parse_port_list
-from exporter.kernel.procfs import Procfs, ProcfsError
+from exporter.kernel.procfs import Procfs
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling import health
 from exporter.sampling.collectors import COLLECTORS
 from exporter.sampling.collectors.collector import Collector, IsolatedObserver, Pass, Plan
 from exporter.sampling.health import Health
 from exporter.sampling.labels import Metric
+from exporter.sampling.pace import Pace
 from exporter.sampling.passes import PassRun
 from exporter.sampling.reading.guard import HangError
 from exporter.sampling.reading.reader import FILE_SECONDS, KernelReader
 from exporter.sampling.reading.walk import HANG_GRACE_SECONDS, READ_ERRORS, Observer, Reading
+from exporter.sampling.services.cohorts import EVERY_CGROUP, Tracked, number_states
 from exporter.sampling.services.counting import Counters, TableCounter
 from exporter.sampling.services.names import PortNames
-from exporter.sampling.services.ports import PortRules
+from exporter.sampling.services.ports import DEFAULT_EPHEMERAL, PortRules, read_ephemeral_ports
 from exporter.sampling.services.series import SeriesMemory
-from exporter.sampling.services.tracking import EVERY_CGROUP, Tracked, TrackedSockets, number_states
+from exporter.sampling.services.tracking import TrackedSockets
 from exporter.sampling.snapshot import Snapshot
 
 METRICS: Final[tuple[Metric, ...]] = (
@@ -40,8 +41,6 @@ NEED_MORE_PASSES: Final = frozenset(
 """The metrics that cannot be measured in one pass."""
 
 _TRACKED: Final = "tracked"
-
-DEFAULT_EPHEMERAL: Final = range(32768, 61000)
 
 
 class Sampler:
@@ -59,15 +58,13 @@ class Sampler:
         self._tracked = TrackedSockets()
         self._collectors: dict[str, Collector] = {}
         self._health = Health()
-        self._sources: Mapping[str, str] = {}
-        self._interval_seconds = settings.interval_seconds
-        self._affordable_seconds = 0.0
+        self._pace = Pace(settings)
         self._changed = Event()
         self._stopped = Event()
         self._due = math.inf
 
     def run(self, report: Callable[[Snapshot], None] = lambda _: None) -> None:
-        """Take snapshots until stopped, and report each as soon as it is there."""
+        """Take snapshots until stopped, and report each one."""
         self._due = time.monotonic() + self.longest_pass_seconds
         while not self._stopped.is_set():
             snapshot = self.take_snapshot()
@@ -83,21 +80,21 @@ class Sampler:
 
     @property
     def longest_pass_seconds(self) -> float:
-        """How long a pass may take: to give up every table over both sources, and every other read."""
+        """The longest time of a pass: every table times out over both sources, and every other read."""
         tables = 2 * len(self._settings.tables) * (self._settings.timeout_seconds + HANG_GRACE_SECONDS)
         return tables + 2 * len(COLLECTORS) * (FILE_SECONDS + HANG_GRACE_SECONDS)
 
     def is_overdue(self) -> bool:
-        """Tell whether ``run`` takes no snapshots any more, because something hangs that should not."""
+        """Return whether ``run`` hangs."""
         return time.monotonic() > self._due
 
     def stop(self) -> None:
-        """Make ``run`` return after the pass under way."""
+        """Make ``run`` return after the current pass."""
         self._stopped.set()
         self._changed.set()
 
     def change_settings(self, settings: Settings, names: PortNames) -> None:
-        """Let new settings hold from the next pass on, which begins as soon as the CPU budget lets it."""
+        """Use new settings from the next pass on, which starts as soon as the CPU budget allows."""
         self._settings, self._names = settings, names
         self._changed.set()
 
@@ -110,47 +107,44 @@ class Sampler:
         plan = Plan(settings, self._read_rules(), started, self._reader)
         run.prepare(plan)
         readings = self._walk(plan, run)
-        counts = {name: self._counters.finish(name) for name, reading in readings.items() if reading.seen}
-        leaking = number_states(settings.tracked.states)
-        series = self._memory.fold(counts, plan.rules, leaking, started)
-        seen = Pass(
-            settings,
+        samples = run.collect(self._describe_pass(plan, readings))
+        tables = tuple(self._health.describe_table(name, reading) for name, reading in readings.items())
+        self._health.count_pass(tables, run.statuses)
+        samples |= self._health.measure(tables, run.statuses, readings)
+        cpu_seconds = time.thread_time() - started_cpu + self._reader.cpu_seconds - read_cpu
+        sources = {name: reading.source for name, reading in readings.items()}
+        snapshot = Snapshot(
+            number=self._health.passes,
+            taken_at_seconds=time.time(),
+            taken_at_monotonic=time.monotonic(),
+            samples=MappingProxyType(samples),
+            tables=tables,
+            collectors=tuple(run.statuses),
+            duration_seconds=time.monotonic() - started,
+            cpu_seconds=cpu_seconds,
+            interval_seconds=self._pace.update(settings, cpu_seconds, sources),
+        )
+        samples |= health.measure_pass(snapshot)  # before another thread sees the snapshot
+        self.snapshot = snapshot
+        return snapshot
+
+    def _describe_pass(self, plan: Plan, readings: Mapping[str, Reading]) -> Pass:
+        """Return what the walks of a pass found."""
+        counts = {name: self._counters.finish(name) for name, reading in readings.items() if reading.observed}
+        leaking = number_states(plan.settings.tracked.states)
+        return Pass(
+            plan.settings,
             plan.rules,
-            started,
+            plan.now,
             self._reader,
             readings,
             counts,
-            series,
+            self._memory.fold(counts, plan.rules, leaking, plan.now),
             self._commit(readings),
         )
-        samples = run.collect(seen)
-        tables = tuple(self._health.describe_table(name, reading) for name, reading in readings.items())
-        self._health.count_pass(tables, run.statuses)
-        samples.update(self._health.measure(tables, run.statuses, readings))
-        cpu_seconds = time.thread_time() - started_cpu + self._reader.cpu_seconds - read_cpu
-        self._extend_interval(cpu_seconds, readings)
-        taken_at_seconds, duration_seconds = time.time(), time.monotonic() - started
-        samples |= {
-            "netstat_exporter_pass_duration_seconds": {(): duration_seconds},
-            "netstat_exporter_pass_cpu_seconds": {(): cpu_seconds},
-            "netstat_exporter_pass_interval_seconds": {(): self._interval_seconds},
-            "netstat_exporter_last_pass_timestamp_seconds": {(): taken_at_seconds},
-        }
-        self.snapshot = Snapshot(
-            self._health.passes,
-            taken_at_seconds,
-            time.monotonic(),
-            MappingProxyType(samples),
-            tables,
-            tuple(run.statuses),
-            duration_seconds,
-            cpu_seconds,
-            self._interval_seconds,
-        )
-        return self.snapshot
 
     def _enable(self, settings: Settings) -> Mapping[str, Collector]:
-        """Make the collectors that are switched on, and drop those that are switched off."""
+        """Make the collectors that are enabled, and drop the others."""
         self._collectors = {
             name: self._collectors.get(name) or made()
             for name, made in COLLECTORS.items()
@@ -159,7 +153,7 @@ class Sampler:
         return self._collectors
 
     def _read_rules(self) -> PortRules:
-        """Return what the operator and the kernel say about ports."""
+        """Return the rules for ports, from the settings and the kernel."""
         try:
             ephemeral, reserved = self._reader.read("ephemeral ports", read_ephemeral_ports)
         except HangError:
@@ -212,47 +206,22 @@ class Sampler:
         )
 
     def _read_silences(self, settings: Settings) -> Mapping[str, Mapping[int, float]]:
-        """Return how old tracked sockets are at least, of tables of which nothing is known yet."""
+        """Return the least age of tracked sockets, for tables that no pass has read yet."""
         silences = {}
         for name in settings.tables:
             if TABLES[name].protocol == "tcp" and self._tracked.is_new(name):
-                with suppress(*READ_ERRORS):  # without it, ages begin now
+                with suppress(*READ_ERRORS):  # then ages begin now
                     wanted = number_states(settings.tracked.states)
                     silences[name] = self._reader.read_silences(TABLES[name], wanted)
         return silences
 
     def _commit(self, readings: Mapping[str, Reading]) -> Mapping[str, Tracked] | Exception:
-        """Return the sockets in tracked states, or what went wrong with them."""
+        """Return the sockets in tracked states, or the error of the observer that tracks them."""
         tracked = {}
         for name, reading in readings.items():
-            isolated = reading.seen.observers.get(_TRACKED) if reading.seen else None
+            isolated = reading.observed.observers.get(_TRACKED) if reading.observed else None
             if isinstance(isolated, IsolatedObserver):
                 if isolated.error is not None:
                     return isolated.error
                 tracked[name] = self._tracked.commit(name)
         return tracked
-
-    def _extend_interval(self, cpu_seconds: float, readings: Mapping[str, Reading]) -> None:
-        """Keep the CPU budget, but not because of what a pass cost that is like no other.
-
-        That is the first one, and one that read a table by another source than the last.
-        """
-        sources = {name: reading.source for name, reading in readings.items()}
-        settings = self._settings
-        if sources == self._sources:
-            self._affordable_seconds = cpu_seconds / settings.cpu_budget
-        self._sources = sources
-        self._interval_seconds = max(
-            settings.interval_seconds, min(self._affordable_seconds, settings.max_interval_seconds)
-        )
-
-
-def read_ephemeral_ports(procfs: Procfs) -> tuple[range | None, tuple[range, ...]]:
-    """Return the ports that the kernel chooses from, None where it does not show them; and those reserved."""
-    try:
-        ends = parse_numbers(procfs.read_sysctl("net/ipv4/ip_local_port_range") or b"")
-        reserved = parse_port_list(procfs.read_sysctl("net/ipv4/ip_local_reserved_ports") or b"")
-    except ProcfsError:
-        return None, ()
-    first, last = ends if len(ends) == 2 else (0, -1)  # noqa: PLR2004 - the first and the last port
-    return (range(first, last + 1), reserved) if len(ends) == 2 else (None, ())  # noqa: PLR2004

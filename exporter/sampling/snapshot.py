@@ -11,7 +11,7 @@ from exporter.sampling.labels import Samples
 
 @dataclass(frozen=True, slots=True)
 class TableStatus:
-    """How reading one table went; ``error`` is empty where it went well."""
+    """The result of reading one table; ``error`` is empty on success."""
 
     table: str
     source: str
@@ -22,7 +22,7 @@ class TableStatus:
 
 @dataclass(frozen=True, slots=True)
 class CollectorStatus:
-    """How a collector fared; ``error`` is empty where it went well."""
+    """The result of a collector; ``error`` is empty on success."""
 
     collector: str
     duration_seconds: float
@@ -31,7 +31,7 @@ class CollectorStatus:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The sockets of one moment, counted, and what counting them cost.
+    """The samples of one pass, its results and its cost.
 
     ``taken_at_seconds`` is Unix time, ``taken_at_monotonic`` is on the monotonic clock. ``samples`` are by
     the name of their metric. ``number`` is that of the pass.

@@ -1,9 +1,9 @@
-"""Basic authentication, RFC 7617, with bcrypt hashes: as costly for us as we want, and telling nothing.
+"""Check basic authentication, RFC 7617, against bcrypt hashes, at a bounded cost.
 
-- Whether a user is known is not to be seen: an unknown one costs what one of the known does.
-- bcrypt takes 50 ms and more of a core: one password at a time is checked, beside the event loop.
-- Who knows the password is let in at once the next time. What is remembered is no password.
-- Who does not is slowed down, by address: ten attempts, then one a second.
+- Nothing shows whether a user exists: an unknown user costs as much as a known one.
+- bcrypt takes 50 ms or more of a core: passwords are checked one at a time, outside the event loop.
+- A right password is remembered as a keyed hash, so that the next request is fast.
+- Failed attempts are limited by address: ten, then one a second.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from exporter.threads import run_in_thread
 _REALM: Final = {"WWW-Authenticate": 'Basic realm="netstat-exporter", charset="UTF-8"'}
 _ATTEMPTS: Final = 10
 _SECONDS_PER_ATTEMPT: Final = 1.0
-_MOST_REMEMBERED: Final = 1024
-_MOST_WAITING: Final = 32
+_MAX_REMEMBERED: Final = 1024
+_MAX_WAITING: Final = 32
 _LONGEST_PASSWORD_BYTES: Final = 72  # of bcrypt, which refuses more
 
 
 class Passwords:
-    """Checks passwords, and remembers which were right."""
+    """Checks passwords, and remembers the right ones."""
 
     def __init__(self) -> None:
         self._secret = os.urandom(32)
@@ -38,7 +38,7 @@ class Passwords:
         self._waiting = 0
 
     async def refuse(self, users: Mapping[str, bytes], request: Request) -> Answer | None:
-        """Return why a request is refused; None where it comes from one of the users."""
+        """Return the refusal of a request, None if it has a right password."""
         credentials = _read_credentials(request.headers.get("authorization", ""))
         if credentials is None:
             return say(401, "who are you?", _REALM, rejected="unauthorized")
@@ -47,9 +47,9 @@ class Passwords:
         key = self._digest(name.encode(), hashed or b"", password)
         if hashed and key in self._right:
             return None
-        if not self._may_try(request.peer) or self._waiting >= _MOST_WAITING:
+        if not self._may_try(request.peer) or self._waiting >= _MAX_WAITING:
             return say(429, "too many attempts", {"Retry-After": "1"}, rejected="too_many_attempts")
-        # A client that leaves in the middle ends no check: the next would begin beside it.
+        # A client that leaves does not cancel its check: the next one would run at the same time.
         check = asyncio.ensure_future(self._check(hashed or self._stand_in(users, name), password))
         if await asyncio.shield(check) and hashed:
             self._remember(key)
@@ -71,21 +71,21 @@ class Passwords:
         return hashes[int.from_bytes(self._digest(name.encode())[:4], "big") % len(hashes)]
 
     def _digest(self, *fields: bytes) -> bytes:
-        """Return what stands for these fields and no others: each has its length before it."""
+        """Return a digest of these fields; each is preceded by its length, so that it is unique."""
         message = b"".join(len(field).to_bytes(8, "big") + field for field in fields)
         return hmac.new(self._secret, message, hashlib.sha256).digest()
 
     def _remember(self, key: bytes) -> None:
-        if len(self._right) >= _MOST_REMEMBERED:
+        if len(self._right) >= _MAX_REMEMBERED:
             self._right.clear()
         self._right[key] = None
 
     def _may_try(self, client: bytes) -> bool:
-        """Count an attempt, which is taken to fail until it has succeeded."""
+        """Count an attempt as failed, and return whether it is allowed."""
         now = time.monotonic()
-        if len(self._blocked_until) >= _MOST_REMEMBERED:
+        if len(self._blocked_until) >= _MAX_REMEMBERED:
             self._blocked_until = {one: at for one, at in self._blocked_until.items() if at > now}
-            if len(self._blocked_until) >= _MOST_REMEMBERED:
+            if len(self._blocked_until) >= _MAX_REMEMBERED:
                 self._blocked_until.clear()
         until = max(now, self._blocked_until.get(client, 0)) + _SECONDS_PER_ATTEMPT
         if until > now + _ATTEMPTS * _SECONDS_PER_ATTEMPT:
@@ -94,7 +94,7 @@ class Passwords:
         return True
 
     def _forgive(self, client: bytes) -> None:
-        """Take back the attempt that has succeeded, and no other."""
+        """Uncount one attempt, because it succeeded."""
         self._blocked_until[client] = self._blocked_until.get(client, 0) - _SECONDS_PER_ATTEMPT
 
 
@@ -110,7 +110,7 @@ def _read_credentials(header: str) -> tuple[str, bytes] | None:
 
 
 def _matches(hashed: bytes, password: bytes) -> bool:
-    import bcrypt  # noqa: PLC0415 - its memory is for those who have users
+    import bcrypt  # noqa: PLC0415 - it takes memory only if there are users
 
     try:
         return bcrypt.checkpw(password[:_LONGEST_PASSWORD_BYTES], hashed) and (

@@ -1,4 +1,4 @@
-"""Listen on the addresses that the operator names, and tell what passes by itself from what does not."""
+"""Listen on addresses, and distinguish temporary errors from permanent ones."""
 
 import errno
 import os
@@ -8,10 +8,10 @@ from typing import Final
 
 _ADDRESS: Final = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<host>[^:\[\]]*)):(?P<port>[0-9]{1,5})", re.ASCII)
 _LAST_PORT: Final = 65535
-_BACKLOG: Final = 512  # as many as are let in, so that a burst of scrapes waits in the kernel
-# A VPN, a virtual address or DHCP comes later; another process still holds the port; DNS is not up.
-_PASSING: Final = {errno.EADDRNOTAVAIL, errno.EADDRINUSE, errno.ENETDOWN, errno.ENOBUFS, errno.ENOMEM}
-_PASSING_NAMES: Final = {socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_SYSTEM, socket.EAI_MEMORY}
+_BACKLOG: Final = 512  # as many as MAX_CONNECTIONS, so that a burst of scrapes waits in the kernel
+# Temporary: a VPN or DHCP comes up later, another process still holds the port, DNS is not up.
+_TEMPORARY: Final = {errno.EADDRNOTAVAIL, errno.EADDRINUSE, errno.ENETDOWN, errno.ENOBUFS, errno.ENOMEM}
+_TEMPORARY_NAMES: Final = {socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_SYSTEM, socket.EAI_MEMORY}
 
 
 class ServerError(Exception):
@@ -19,11 +19,11 @@ class ServerError(Exception):
 
 
 class NotYetError(ServerError):
-    """An address cannot be listened on yet; what keeps us from it may pass by itself."""
+    """An address cannot be listened on yet; the error may be temporary."""
 
 
 def bind(address: str) -> socket.socket:
-    """Return what listens on an address: ``:PORT`` for IPv4 and IPv6, ``HOST:PORT`` or ``[IPV6]:PORT``.
+    """Return a listening socket; an address is ``:PORT`` (both families), ``HOST:PORT`` or ``[IPV6]:PORT``.
 
     It may take long where DNS is slow. Raises NotYetError and ServerError.
     """
@@ -33,10 +33,10 @@ def bind(address: str) -> socket.socket:
     try:
         listening = _listen(form["ipv6"] or form["host"], int(form["port"]))
     except socket.gaierror as error:
-        kind = NotYetError if error.errno in _PASSING_NAMES else ServerError
+        kind = NotYetError if error.errno in _TEMPORARY_NAMES else ServerError
         raise kind(f"{address}: {error.strerror}") from error
     except OSError as error:
-        kind = NotYetError if error.errno in _PASSING else ServerError
+        kind = NotYetError if error.errno in _TEMPORARY else ServerError
         raise kind(f"{address}: {os.strerror(error.errno or 0)}") from error
     listening.setblocking(False)  # noqa: FBT003 - the standard library names no keyword
     return listening

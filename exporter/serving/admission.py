@@ -1,7 +1,7 @@
-"""Decide who may connect, and how soon a client is answered, so that no client keeps another out.
+"""Limit connections and requests by client, so that no client keeps another out.
 
-A client is an IPv4 address, or the /64 network of an IPv6 address, which is what one customer is given.
-Where there is no room, the connection that has been idle for longest makes way: whoever sends a request at
+A client is an IPv4 address, or the /64 network of an IPv6 address, which is what one customer gets. At the
+limit a new connection displaces the one that has been idle for longest. A client that sends a request at
 once, as Prometheus does, is never idle for long.
 """
 
@@ -10,8 +10,8 @@ import time
 from collections import Counter
 from typing import Final, Protocol
 
-MOST_CONNECTIONS: Final = 512
-MOST_OF_ONE_CLIENT: Final = 64
+MAX_CONNECTIONS: Final = 512
+MAX_CONNECTIONS_OF_CLIENT: Final = 64
 
 _TURNS_PER_SECOND: Final = 100
 _TURNS_OF_ALL_PER_SECOND: Final = 300
@@ -19,22 +19,22 @@ _EVERYBODY: Final = b""
 _BURST_SECONDS: Final = 1.0  # so many seconds' turns are taken without a wait
 _MOMENT_SECONDS: Final = 1.0
 _LONGEST_WAIT_SECONDS: Final = 1.5
-_MOST_REMEMBERED: Final = 4096
+_MAX_REMEMBERED: Final = 4096
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 
 
-class Occupant(Protocol):
-    """A connection, as far as it takes room."""
+class AdmittedConnection(Protocol):
+    """A connection that counts towards the limits."""
 
     def is_idle(self) -> bool:
-        """Tell whether nothing is being answered."""
+        """Return whether no request is being answered."""
 
-    def make_way(self) -> None:
-        """Close the connection, because there is no room for it."""
+    def displace(self) -> None:
+        """Close the connection, because another one takes its place."""
 
 
 class Rejections:
-    """Counts what was turned away, by reason; a reason is there from the start, at 0."""
+    """Counts rejected connections and requests by reason; every reason starts at 0."""
 
     def __init__(self) -> None:
         self.connections = Counter(dict.fromkeys(CONNECTION_REASONS, 0))
@@ -42,15 +42,15 @@ class Rejections:
 
 
 CONNECTION_REASONS: Final = (
-    "client_limit",  # as many connections of this client, all of them busy
-    "limit",  # as many connections in all
-    "displaced",  # idle, and there was no room for another
+    "client_limit",  # too many connections of this client, all of them busy
+    "limit",  # too many connections in total
+    "displaced",  # idle, and another one took its place
     "slow_request",  # no whole request in time, a TLS handshake included
     "slow_reader",  # the answer was not read in time
     "tls",  # no TLS handshake, or no certificate that is allowed
 )
 REQUEST_REASONS: Final = (
-    "busy",  # as many under way as --web.max-requests
+    "busy",  # --web.max-requests are in progress
     "malformed",
     "too_large",  # headers that are too many or too long, a body, too much sent ahead
     "http_version",
@@ -62,53 +62,53 @@ REQUEST_REASONS: Final = (
 
 
 class Admission:
-    """Keeps the room: so many connections in all and of one client, so many requests per second."""
+    """Limits connections in total and by client, and requests per second by client."""
 
-    def __init__(self, most_connections: int = MOST_CONNECTIONS) -> None:
+    def __init__(self, max_connections: int = MAX_CONNECTIONS) -> None:
         self.rejections = Rejections()
-        self._most = most_connections
-        self._most_of_one = max(1, min(MOST_OF_ONE_CLIENT, most_connections // 2))
-        self._occupants: dict[bytes, dict[Occupant, None]] = {}
+        self._max = max_connections
+        self._max_of_client = max(1, min(MAX_CONNECTIONS_OF_CLIENT, max_connections // 2))
+        self._connections: dict[bytes, dict[AdmittedConnection, None]] = {}
         self._number = 0
         self._busy_until: dict[tuple[bytes, str], float] = {}
 
-    def make_room(self, client: bytes) -> bool:
-        """Tell whether there is room for a connection, if need be by having another make way."""
-        number = len(self._occupants.get(client, ()))
-        if number >= self._most_of_one and not (self._may_displace(client) and self._displace(client)):
+    def try_admit(self, client: bytes) -> bool:
+        """Return whether one more connection is allowed; it may displace another one."""
+        number = len(self._connections.get(client, ()))
+        if number >= self._max_of_client and not (self._may_displace(client) and self._displace(client)):
             self.rejections.connections["client_limit"] += 1
             return False
-        if self._number >= self._most:
+        if self._number >= self._max:
             crowd = self._find_crowd()
-            is_fairer = number + 1 < len(self._occupants[crowd])  # then busy ones make way, too
+            is_fairer = number + 1 < len(self._connections[crowd])  # then it may displace a busy one
             if not self._displace(crowd, even_busy=is_fairer):
                 self.rejections.connections["limit"] += 1
                 return False
         return True
 
-    def enter(self, client: bytes, occupant: Occupant) -> None:
-        """Give a connection its room."""
-        self._occupants.setdefault(client, {})[occupant] = None
+    def enter(self, client: bytes, connection: AdmittedConnection) -> None:
+        """Count a connection."""
+        self._connections.setdefault(client, {})[connection] = None
         self._number += 1
 
-    def leave(self, client: bytes, occupant: Occupant) -> None:
-        """Take a connection's room back; to do so twice does no harm."""
-        same = self._occupants.get(client, {})
-        if occupant in same:
-            del same[occupant]
+    def leave(self, client: bytes, connection: AdmittedConnection) -> None:
+        """Uncount a connection; a second call has no effect."""
+        same = self._connections.get(client, {})
+        if connection in same:
+            del same[connection]
             self._number -= 1
             if not same:
-                del self._occupants[client]
+                del self._connections[client]
 
-    def occupants(self) -> list[Occupant]:
-        """Return all that have room."""
-        return [occupant for same in self._occupants.values() for occupant in same]
+    def connections(self) -> list[AdmittedConnection]:
+        """Return all connections that are counted."""
+        return [connection for same in self._connections.values() for connection in same]
 
     def delay(self, client: bytes, *, is_probe: bool) -> float:
-        """Return how many seconds a request has to wait; probes of health have a count of their own.
+        """Return how many seconds a request has to wait; health probes are counted separately.
 
-        A client that asked within the last moment waits for its own turn, and for one among all such clients:
-        whoever asks seldom, as Prometheus does, goes before a crowd.
+        A client that sent a request within the last second waits for its own turn, and for a turn among all
+        such clients. A client that seldom sends requests, as Prometheus does, goes first.
         """
         kind = "probes" if is_probe else "requests"
         asked_just_now = self._busy_until.get((client, kind), 0) > time.monotonic() - _MOMENT_SECONDS
@@ -119,43 +119,43 @@ class Admission:
         return wait_seconds
 
     def _may_displace(self, client: bytes) -> bool:
-        """Tell whether one more may make way: who reconnects at once, again and again, is turned away."""
+        """Return whether a client may displace its own connection; one that keeps reconnecting may not."""
         return self._take_turn(client, "displaced", _TURNS_PER_SECOND) == 0
 
     def _take_turn(self, client: bytes, kind: str, per_second: int) -> float:
-        """Return how long to wait for a turn; the more turns of late, the longer, up to a limit."""
+        """Return how long to wait for a turn: longer after many recent turns, up to a limit."""
         key, now_seconds = (client, kind), time.monotonic()
         busy_until = max(now_seconds, self._busy_until.get(key, 0))
         wait_seconds = max(0.0, busy_until - now_seconds - _BURST_SECONDS)
         if wait_seconds < _LONGEST_WAIT_SECONDS:
             busy_until += 1 / per_second
         self._busy_until[key] = busy_until
-        if len(self._busy_until) > _MOST_REMEMBERED:
+        if len(self._busy_until) > _MAX_REMEMBERED:
             self._busy_until = {
                 key: at for key, at in self._busy_until.items() if at > now_seconds - _MOMENT_SECONDS
             }
-            if len(self._busy_until) > _MOST_REMEMBERED:
+            if len(self._busy_until) > _MAX_REMEMBERED:
                 self._busy_until.clear()
         return wait_seconds
 
     def _find_crowd(self) -> bytes:
-        return max(self._occupants, key=lambda client: len(self._occupants[client]))
+        return max(self._connections, key=lambda client: len(self._connections[client]))
 
     def _displace(self, client: bytes, *, even_busy: bool = False) -> bool:
-        """Have the idle connection of a client that came first make way."""
-        same = self._occupants.get(client, {})
-        idle = (occupant for occupant in same if occupant.is_idle())
+        """Close the oldest idle connection of a client; return whether there was one."""
+        same = self._connections.get(client, {})
+        idle = (connection for connection in same if connection.is_idle())
         chosen = next(idle, None) or (next(iter(same), None) if even_busy else None)
         if chosen is None:
             return False
         self.leave(client, chosen)
         self.rejections.connections["displaced"] += 1
-        chosen.make_way()
+        chosen.displace()
         return True
 
 
 def identify(host: str) -> bytes:
-    """Return by what a client is known: its IPv4 address, or its IPv6 network."""
+    """Return the identity of a client: its IPv4 address, or its IPv6 network."""
     try:
         if ":" not in host:
             return socket.inet_aton(host)

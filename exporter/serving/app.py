@@ -18,7 +18,7 @@ from exporter.serving.admission import Rejections
 from exporter.serving.landing import describe_configuration, render_landing_page
 from exporter.serving.messages import Answer, Request, say
 from exporter.serving.metrics import OwnCollector, ReloadStatus, Status
-from exporter.serving.page import Pages, Taken
+from exporter.serving.page import Pages
 from exporter.serving.parsing import PROBES
 from exporter.serving.security import Security
 
@@ -37,19 +37,19 @@ Respond = Callable[[Request], Awaitable[Answer]]
 
 
 class ReloadError(Exception):
-    """The configuration could not be read again; the text says why, and the old one still holds."""
+    """A reload failed; the text says why, and the old configuration stays in force."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
     """What the application serves and calls.
 
-    ``configured`` tells whether there is a configuration file. ``reload`` reads it again; None where POST
-    /-/reload is not enabled. It raises ReloadError. ``cpu_budget`` is the share of a core that encoding takes
-    at most.
+    ``newest`` returns the newest snapshot. ``configured`` tells whether there is a configuration file.
+    ``reload`` reads it again and raises ReloadError; it is None where POST /-/reload is not enabled.
+    ``cpu_budget`` is the share of a core that encoding takes at most.
     """
 
-    newest: Callable[[], Taken | None]
+    newest: Callable[[], Snapshot | None]
     configured: bool
     reload_status: Callable[[], ReloadStatus]
     healthy: Callable[[], bool]
@@ -59,24 +59,18 @@ class Site:
     cpu_budget: Callable[[], float]
     log_lines_lost: Callable[[], int]
 
-    @property
-    def snapshot(self) -> Snapshot | None:
-        """The newest snapshot."""
-        taken = self.newest()
-        return taken and taken.snapshot
-
 
 class App:
-    """Serves a site, at most ``max_requests`` requests at once, and half as many of one client."""
+    """Serves a site; at most ``max_requests`` requests at once, and half as many of one client."""
 
     def __init__(self, site: Site, security: Security, rejections: Rejections) -> None:
         self._site = site
         self._security = security
         self._passwords = Passwords()
         self._rejections = rejections
-        self._under_way = Counter[bytes]()
-        self._most = site.max_requests
-        self._most_of_one = max(1, site.max_requests // 2)  # the rest is for others
+        self._in_progress = Counter[bytes]()
+        self._max = site.max_requests
+        self._max_of_client = max(1, site.max_requests // 2)  # the rest is for other clients
         self._age_seconds: float | None = None
         self._fails = False
         own = CollectorRegistry(auto_describe=False)
@@ -92,18 +86,18 @@ class App:
         }
 
     async def respond(self, request: Request) -> Answer:
-        """Answer a request of whoever may ask."""
+        """Answer a request, if the web configuration allows it."""
         settings = self._security.settings
         if self._security.is_broken:
-            return say(500, "the web configuration is wrong; the log says why", rejected="misconfigured")
+            return say(500, "the web configuration is invalid; the log says why", rejected="misconfigured")
         try:
             refusal = await self._passwords.refuse(settings.users, request) if settings.users else None
             answer = refusal or await self._route(request)
-        except Exception:  # what is wrong with one answer must not take the connection, nor fill the log
+        except Exception:  # one failed answer must not end the connection, or fill the log
             if not self._fails:
                 log.exception("a request cannot be answered", path=request.path)
             self._fails = True
-            answer = say(503, "this cannot be answered now; the log says why")
+            answer = say(503, "internal error; the log says why")
         if settings.headers:
             return dataclasses.replace(answer, headers={**answer.headers, **settings.headers})
         return answer
@@ -114,18 +108,18 @@ class App:
             return say(404, "no such page")
         if request.method not in methods:
             return say(405, f"{' or '.join(methods)} only", {"Allow": ", ".join(methods)})
-        # A crowd of scrapers is no ill health, and a reload that hangs keeps no scraper out.
+        # Many scrapers are not bad health, and a reload that hangs blocks no scraper.
         if request.path in PROBES or respond == self._reload:
             return await respond(request)
-        if self._under_way.total() >= self._most or self._under_way[request.peer] >= self._most_of_one:
+        if self._in_progress.total() >= self._max or self._in_progress[request.peer] >= self._max_of_client:
             return say(503, "busy", _RETRY_AFTER, rejected="busy")
-        self._under_way[request.peer] += 1
+        self._in_progress[request.peer] += 1
         try:
             return await respond(request)
         finally:
-            self._under_way[request.peer] -= 1
-            if not self._under_way[request.peer]:
-                del self._under_way[request.peer]
+            self._in_progress[request.peer] -= 1
+            if not self._in_progress[request.peer]:
+                del self._in_progress[request.peer]
 
     async def _metrics(self, request: Request) -> Answer:
         headers = request.headers
@@ -136,22 +130,22 @@ class App:
     async def _landing_page(self, _: Request) -> Answer:
         site = self._site
         configuration = describe_configuration(site.reload_status(), configured=site.configured)
-        page = render_landing_page(site.snapshot, configuration, site.telemetry_path, time.time())
+        page = render_landing_page(site.newest(), configuration, site.telemetry_path, time.time())
         return Answer(200, [page.encode()], _HTML)
 
     async def _healthy(self, _: Request) -> Answer:
         if self._site.healthy():
             return say(200, "netstat-exporter is healthy")
-        return say(503, "no snapshots are taken any more")
+        return say(503, "the sampler takes no snapshots")
 
     async def _ready(self, _: Request) -> Answer:
         if self._site.newest():
             return say(200, "netstat-exporter is ready")
-        return say(503, "the first snapshot is under way")
+        return say(503, "the first pass is not finished")
 
     async def _reload(self, request: Request) -> Answer:
         if is_from_a_page(request):
-            text = "not for a browser's page; ask by address, without Origin and Referer"
+            text = "refused for a web page; use an address, without Origin and Referer"
             return say(403, text, rejected="foreign_origin")
         if self._site.reload is None:
             return say(403, "not enabled: start with --web.enable-lifecycle")
@@ -175,10 +169,11 @@ class App:
 
 
 def is_from_a_page(request: Request) -> bool:
-    """Tell whether a browser may have sent this for a page of anybody's.
+    """Return whether a browser may have sent this for a foreign web page.
 
-    Browsers say so in a header. Old ones do not where they take the page and us for one site, because a name
-    of the page's owner leads here; so a name with a dot has to be that of this host.
+    Browsers send a header with it. Old ones do not if they consider the page and the exporter one site,
+    because a name of the page's owner resolves to this host. So a name with a dot has to be that of this
+    host.
     """
     if any(name in request.headers for name in _OF_BROWSERS):
         return True

@@ -1,4 +1,4 @@
-"""What lies between HTTP and the socket: nothing, or TLS.
+"""Translate between HTTP and the socket, with or without TLS.
 
 TLS is that of the standard library, over memory: asyncio's own takes 256 KiB a connection before the
 handshake, and hands the connection over only after it.
@@ -19,16 +19,16 @@ class Channel(Protocol):
     has_ended: bool
 
     def receive(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return what is to be read, and what is to be sent at once; raises ssl.SSLError."""
+        """Return the bytes to read, and the bytes to send at once; raises ssl.SSLError."""
 
     def wrap(self, data: bytes) -> bytes:
-        """Return what is to be sent."""
+        """Return the bytes to send."""
 
     def fail(self) -> bytes:
-        """Return what is to be sent after an error."""
+        """Return the bytes to send after an error."""
 
     def end(self) -> bytes:
-        """Return what is to be sent at last."""
+        """Return the last bytes to send."""
 
 
 class PlainChannel:
@@ -55,9 +55,9 @@ class PlainChannel:
 
 
 class TlsChannel:
-    """The server's end of TLS; it is open after the handshake, and has ended when the client says so.
+    """The server's end of TLS; it is open after the handshake, and ends with the client's close_notify.
 
-    ``allows`` judges the client's certificate, which is verified already.
+    ``allows`` decides about the client's certificate, which is already verified.
     """
 
     def __init__(self, context: ssl.SSLContext, allows: Callable[["TlsChannel"], bool]) -> None:
@@ -80,7 +80,7 @@ class TlsChannel:
             if not self.is_open:
                 self._tls.do_handshake()
                 if not self._allows(self):
-                    raise ssl.SSLError("this certificate is not one of those allowed")
+                    raise ssl.SSLError("this client certificate is not allowed")
                 self.is_open = True
             while piece := self._tls.read(_PIECE_BYTES):
                 pieces.append(piece)
@@ -91,7 +91,7 @@ class TlsChannel:
         return b"".join(pieces), self._outgoing.read()
 
     def fail(self) -> bytes:
-        """Return the alert that says what was wrong with what was received."""
+        """Return the TLS alert about the error."""
         return self._outgoing.read()
 
     def wrap(self, data: bytes) -> bytes:
@@ -100,7 +100,7 @@ class TlsChannel:
         return self._outgoing.read()
 
     def end(self) -> bytes:
-        """Return the alert that says that no more comes."""
-        with contextlib.suppress(ssl.SSLError):  # it wants to read the same of the other side
+        """Return the close_notify alert."""
+        with contextlib.suppress(ssl.SSLError):  # it waits for the close_notify of the client
             self._tls.unwrap()
         return self._outgoing.read()

@@ -1,11 +1,11 @@
-"""Speak HTTP/1.1 with one client, who may be anybody.
+"""Serve HTTP/1.1 to one untrusted client.
 
-1. A connection ends, whatever the client sends: each stage has its time, and there are so many requests.
+1. A connection ends, whatever the client sends: each stage has a timeout, and requests are limited.
 2. A request is its head, at most 16 KiB in 64 headers, counted before they are parsed; a body is refused.
-3. An answer is handed over in pieces, as the client reads them: none waits in our memory twice.
-4. What is refused is told, and the client is given time to read it: a socket closed with unread bytes in it
-   is reset, which would take the answer away.
-5. A client that sends no more, by FIN, keeps no socket of ours in CLOSE_WAIT.
+3. An answer is written in pieces, as the client reads them: none is in memory twice.
+4. A refused client gets an answer, and time to read it: closing a socket with unread bytes resets the
+   connection, and the client would lose the answer.
+5. After the client's FIN the socket is closed soon: it does not stay in CLOSE_WAIT.
 
 h11 parses the head and frames the answer; see RFC 9112.
 """
@@ -24,20 +24,20 @@ from exporter.serving.messages import BUSY, Answer, RefusalError, Request, say
 from exporter.serving.outlet import Outlet
 from exporter.serving.parsing import LARGEST_HEAD_BYTES, cut_head, is_probe, parse_head
 
-_MOST_REQUESTS: Final = 100
+_MAX_REQUESTS: Final = 100
 _LONGEST_LIFE_SECONDS: Final = 60.0
 _REQUEST_SECONDS: Final = 5.0
 _ANSWER_SECONDS: Final = 10.0
 _HALF_CLOSED_SECONDS: Final = 0.5
 _LINGER_SECONDS: Final = 1.0
-_MOST_WIRE_BYTES: Final = 64 << 10  # of one request, with what TLS adds
-_MOST_LINGERED_BYTES: Final = 1 << 20
+_MAX_WIRE_BYTES: Final = 64 << 10  # of one request, with what TLS adds
+_MAX_LINGERED_BYTES: Final = 1 << 20
 
 Respond = Callable[[Request], Awaitable[Answer]]
 
 
 class Connection(asyncio.Protocol):
-    """A connection of a client that was let in."""
+    """A connection that was admitted."""
 
     def __init__(
         self,
@@ -60,16 +60,16 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._requests = 0
         self._is_head = False
-        self._born = self._loop.time()
+        self._opened_at = self._loop.time()
         self._lingers = False
         self._stops = False
 
     def is_idle(self) -> bool:
-        """Tell whether no request is being answered."""
+        """Return whether no request is being answered."""
         return self._task is None
 
-    def make_way(self) -> None:
-        """Close at once; a client whose first request is not there yet is told."""
+    def displace(self) -> None:
+        """Close at once; a client that has sent no request yet gets a 503."""
         if self._task is None and not self._requests and self._channel.is_open and not self._lingers:
             self._outlet.pass_on(self._channel.wrap(BUSY))
             self._outlet.close()
@@ -77,31 +77,31 @@ class Connection(asyncio.Protocol):
             self._outlet.abort()
 
     def retire(self) -> None:
-        """Close after the next answer, or now where one was given already: the client may come again."""
+        """Close after the next answer, or now if there was one already: the client may reconnect."""
         if self._requests:
             self.stop()
         self._stops = True
 
     def stop(self) -> None:
-        """Close when the request under way is answered."""
+        """Close when the current request is answered."""
         self._stops = True
         if self._task is None and not self._lingers:
             self._close()
 
     def abort(self) -> None:
-        """Close at once, whatever is under way."""
+        """Close at once, even during an answer."""
         self._outlet.abort()
 
-    # What the event loop calls.
+    # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for a request."""
-        if isinstance(transport, asyncio.Transport):  # it is one, as what was accepted is a socket
+        if isinstance(transport, asyncio.Transport):  # always true: a socket was accepted
             self._outlet.open(transport)
         self._expect_request()
 
-    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - whatever it was, it is over
-        """Let go of everything."""
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - every cause has the same effect
+        """Release everything."""
         self._stop_timer()
         if self._task:
             self._task.cancel()
@@ -110,15 +110,15 @@ class Connection(asyncio.Protocol):
         self._admission.leave(self._client, self)
 
     def pause_writing(self) -> None:
-        """Note that the kernel takes no more."""
+        """Note that the socket buffer is full."""
         self._outlet.pause()
 
     def resume_writing(self) -> None:
-        """Note that the kernel has taken everything."""
+        """Note that the socket buffer has space."""
         self._outlet.resume()
 
     def eof_received(self) -> bool:
-        """Close, once what is being answered is sent, but soon."""
+        """Close after the current answer, but soon."""
         if self._task is None or self._lingers:
             return False
         self._stops = True
@@ -126,10 +126,10 @@ class Connection(asyncio.Protocol):
         return True
 
     def data_received(self, data: bytes) -> None:
-        """Take the bytes of requests."""
+        """Receive the bytes of requests."""
         self._wire_bytes += len(data)
         if self._lingers:
-            if self._wire_bytes > _MOST_LINGERED_BYTES:
+            if self._wire_bytes > _MAX_LINGERED_BYTES:
                 self.abort()
             return
         try:
@@ -140,7 +140,7 @@ class Connection(asyncio.Protocol):
             self._close()
             return
         self._outlet.pass_on(reply)
-        if len(self._buffer) > LARGEST_HEAD_BYTES:  # far ahead of what it reads
+        if len(self._buffer) > LARGEST_HEAD_BYTES:  # the client sends far ahead of the answers
             self._stops = True
         else:
             self._buffer += data
@@ -148,7 +148,7 @@ class Connection(asyncio.Protocol):
             self._take_request()
         if self._channel.has_ended and not self.eof_received():
             self._close()
-        elif self._task is None and self._wire_bytes > _MOST_WIRE_BYTES:
+        elif self._task is None and self._wire_bytes > _MAX_WIRE_BYTES:
             self.abort()  # TLS that carries nothing
 
     def _expect_request(self) -> None:
@@ -160,12 +160,12 @@ class Connection(asyncio.Protocol):
         if self._buffer or not self._requests:
             self._admission.rejections.connections["slow_request"] += 1
             if self._channel.is_open:
-                self._start(self._refuse(say(408, "the request did not come in time")))
+                self._start(self._refuse(say(408, "timeout: the request is incomplete")))
                 return
         self._close()
 
     def _take_request(self) -> None:
-        """Begin to answer, as soon as there is a whole head, or what cannot become one."""
+        """Start to answer, as soon as there is a complete head, or an invalid one."""
         try:
             head = cut_head(self._buffer)
         except RefusalError as refusal:
@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
         self._task = asyncio.ensure_future(self._finish(work))
 
     async def _finish(self, work: Awaitable[None]) -> None:
-        """Work, within the time that there is, and go on to the next request."""
+        """Do the work within the timeout, and continue with the next request."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 await work
@@ -222,8 +222,8 @@ class Connection(asyncio.Protocol):
             await asyncio.sleep(wait_seconds)
 
     def _must_close(self) -> bool:
-        is_old = self._loop.time() - self._born > _LONGEST_LIFE_SECONDS
-        return self._stops or is_old or self._requests >= _MOST_REQUESTS
+        is_old = self._loop.time() - self._opened_at > _LONGEST_LIFE_SECONDS
+        return self._stops or is_old or self._requests >= _MAX_REQUESTS
 
     async def _send(self, answer: Answer, *, close: bool) -> None:
         """Send an answer, piece by piece as the client reads."""
@@ -233,7 +233,7 @@ class Connection(asyncio.Protocol):
             await self._outlet.write(piece)
 
     def _linger(self) -> None:
-        """Say that no more comes, and give the client time to read what came, and to leave."""
+        """End the stream, and give the client time to read the answer and to close."""
         self._lingers = True
         self._wire_bytes = 0
         self._buffer.clear()

@@ -1,4 +1,4 @@
-"""What a client asks, and what it is answered, free of how both travel."""
+"""Define requests and answers, independent of their transport."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Final
 BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 )
-"""What a client is told for whom there is no room."""
+"""The answer to a client beyond the limit of connections."""
 
 PLAIN_TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 
@@ -17,7 +17,8 @@ class Request:
     """A request; it never has a body.
 
     ``path`` is decoded and without a query. Names of ``headers`` are in lower case, and the values of one
-    that came several times are joined by commas. ``peer`` says which client it is, as Admission does.
+    that came several times are joined by commas. ``peer`` is the identity of the client, see
+    ``admission.identify``.
     """
 
     method: str

@@ -1,4 +1,4 @@
-"""Make families of the samples of a snapshot, and of what the exporter says of itself."""
+"""Make metric families from a snapshot, and from the status of the exporter itself."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ from exporter.sampling.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class ReloadStatus:
-    """How the last reading of the configuration went, and when one last went well, in Unix time."""
+    """Whether the last reload succeeded, and the Unix time of the last one that did."""
 
     successful: bool
     success_at_seconds: float
@@ -28,7 +28,7 @@ class ReloadStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What there is to say of the exporter itself at one moment."""
+    """The status of the exporter itself at one moment."""
 
     reload: ReloadStatus
     connections_rejected: Mapping[str, int] = field(default_factory=dict)
@@ -54,7 +54,7 @@ _BUILD: Final = (__version__, _find_revision(), platform.python_version(), platf
 
 @dataclass(frozen=True, slots=True)
 class OwnMetric(Metric):
-    """A metric of the exporter itself, and what its samples are at some moment."""
+    """A metric of the exporter itself, with the function that returns its samples."""
 
     samples: Callable[[Status], Samples] = lambda _: {}
 
@@ -62,19 +62,19 @@ class OwnMetric(Metric):
 OWN_METRICS: Final = (
     OwnMetric(
         "netstat_exporter_build_info",
-        "The version of the exporter, and of the Python that runs it.",
+        "Version of the exporter, and of the Python that runs it.",
         ("version", "revision", "python_version", "implementation"),
         lambda _: {_BUILD: 1},
     ),
     OwnMetric(
         "netstat_exporter_config_last_reload_successful",
-        "Whether the configuration could be read when it last was.",
+        "Whether the last reload of the configuration succeeded.",
         (),
         lambda status: {(): status.reload.successful},
     ),
     OwnMetric(
         "netstat_exporter_config_last_reload_success_timestamp_seconds",
-        "Unix time when the configuration was last read with success.",
+        "Unix time of the last successful reload of the configuration.",
         (),
         lambda status: {(): status.reload.success_at_seconds},
     ),
@@ -103,11 +103,11 @@ OWN_METRICS: Final = (
         lambda status: {(): status.log_lines_lost},
     ),
 )
-"""What the exporter says of itself, from the first moment on."""
+"""The metrics of the exporter itself, present from the start."""
 
 
 class SnapshotCollector(Collector):
-    """Collects what a snapshot has, once there is one."""
+    """Collects the newest snapshot, once there is one."""
 
     def __init__(self, snapshot: Callable[[], Snapshot | None]) -> None:
         self._snapshot = snapshot
@@ -119,7 +119,7 @@ class SnapshotCollector(Collector):
 
 
 class OwnCollector(Collector):
-    """Collects what the exporter says of itself."""
+    """Collects the status of the exporter itself."""
 
     def __init__(self, status: Callable[[], Status]) -> None:
         self._status = status

@@ -1,4 +1,4 @@
-"""Say in which form a client wants its answer: RFC 9110, section 12.5."""
+"""Choose the format that a client accepts: RFC 9110, section 12.5."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ _GZIP_NAMES: Final = ("gzip", "x-gzip", "*")  # the one named counts before the 
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Tell whether gzip is wanted; with ``q=0`` it is refused, and with a weight that is none, too."""
+    """Return whether gzip is accepted; ``q=0`` or an invalid weight refuses it."""
     weights = {}
     for item in accept_encoding.lower().split(","):
         coding, _, parameters = item.partition(";")
@@ -17,10 +17,10 @@ def accepts_gzip(accept_encoding: str) -> bool:
 
 
 def prefers_openmetrics(accept: str) -> bool:
-    """Tell whether OpenMetrics is wanted before the text format."""
+    """Return whether OpenMetrics is preferred to the text format."""
     try:
         _, content_type = choose_encoder(accept)
-    except (TypeError, ValueError):  # prometheus_client on a version that is none
+    except (TypeError, ValueError):  # prometheus_client on an invalid version
         return False
     return content_type.startswith("application/openmetrics-text")
 

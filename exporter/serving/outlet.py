@@ -1,4 +1,4 @@
-"""The way out of a connection: through the channel to the socket, as fast as the client reads."""
+"""Write to a connection, through the channel to the socket, as fast as the client reads."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ class Outlet:
         return self._transport is not None and not self._transport.is_closing()
 
     def open(self, transport: asyncio.Transport) -> None:
-        """Have a connection, whose socket keeps little of what its other side does not read, and not long."""
+        """Start with a connection; limit how much unread data its socket keeps, and for how long."""
         self._transport = transport
         connected = transport.get_extra_info("socket")
         with contextlib.suppress(OSError):  # the client may have left
@@ -35,21 +35,21 @@ class Outlet:
         transport.set_write_buffer_limits(high=0)
 
     def lose(self) -> None:
-        """Have no connection any more."""
+        """Forget the connection."""
         self._transport = None
 
     def pause(self) -> None:
-        """Note that the kernel takes no more."""
+        """Note that the socket buffer is full."""
         self._writable = asyncio.get_running_loop().create_future()
 
     def resume(self) -> None:
-        """Note that the kernel has taken everything."""
+        """Note that the socket buffer has space."""
         if self._writable and not self._writable.done():
             self._writable.set_result(None)
         self._writable = None
 
     async def write(self, data: bytes) -> None:
-        """Send, and wait until the kernel has taken it; raises ConnectionAbortedError."""
+        """Send, and wait until the socket buffer has space; raises ConnectionAbortedError."""
         if self._transport is None:
             raise ConnectionAbortedError
         if data:
@@ -63,16 +63,16 @@ class Outlet:
             self._transport.write(data)
 
     def end(self) -> None:
-        """Say that no more comes, if the client is still there."""
+        """End the stream, if the client is still connected."""
         if self._transport:
             self.pass_on(self._channel.end())
             try:
                 self._transport.write_eof()
-            except OSError:  # it has sent RST, of which the event loop is not told yet
+            except OSError:  # it has sent RST, but the event loop does not know yet
                 self._transport.abort()
 
     def close(self) -> None:
-        """Close; what the kernel does not take soon is lost."""
+        """Close; unsent data is dropped after a second."""
         if self._transport:
             self._transport.close()
             asyncio.get_running_loop().call_later(_LAST_SECONDS, self.abort)

@@ -1,10 +1,10 @@
-"""Encode the metrics page: what a snapshot has once per snapshot and format, what changes at each scrape.
+"""Encode the metrics page, once per snapshot and format.
 
-A page is two parts. The first, all of the sockets, is encoded off the event loop when it is first asked for,
-and is the same bytes for everybody until there is another snapshot. The second is what the exporter says of
-itself, such as the age of that snapshot, which is small and never older than a tenth of a second. Both make
-one gzip stream without compressing the first part twice: deflate allows a stream to be put together from
-parts that refer to nothing before them, see RFC 1951.
+A page has two parts. The first has all samples of the snapshot. It is encoded outside the event loop at the
+first request, and is the same bytes for all clients until there is another snapshot. The second has the
+metrics of the exporter itself, such as the age of the snapshot. It is small, and at most a tenth of a second
+old. Both make one gzip stream without compressing the first part twice: parts of a deflate stream that do not
+refer to earlier ones can be joined, see RFC 1951.
 """
 
 import asyncio
@@ -24,26 +24,19 @@ from exporter.serving.metrics import OwnCollector, SnapshotCollector, Status
 from exporter.serving.negotiation import accepts_gzip, prefers_openmetrics
 from exporter.threads import run_in_thread
 
-# Whatever versions and escapings a client lists, it gets one of two: our names need nothing newer.
+# A client gets one of two versions, whatever it lists: the names of the metrics need nothing newer.
 _OPENMETRICS: Final = choose_encoder("application/openmetrics-text;version=1.0.0")
 _TEXT: Final = choose_encoder("text/plain;version=0.0.4")
 _END_OF_OPENMETRICS: Final = b"# EOF\n"
-_FRESH_SECONDS: Final = 0.1  # for so long what the exporter says of itself is the same for a storm of scrapes
+_FRESH_SECONDS: Final = 0.1  # the second part is reused for so long
 _GZIP_LEVEL: Final = 1  # a page of labels shrinks to a tenth already
 _GZIP_HEAD: Final = b"\x1f\x8b\x08\0\0\0\0\0\x04\xff"  # deflate, no name, no time; RFC 1952
 
 
-class Taken(NamedTuple):
-    """A snapshot, and when it was taken, on the monotonic clock."""
-
-    snapshot: Snapshot
-    at_seconds: float
-
-
 class _Part(NamedTuple):
-    """The first part of a page, as it is sent, and what the end of gzip has to tell of it."""
+    """The first part of a page, as it is sent, with the size and checksum that end a gzip stream."""
 
-    taken: Taken | None
+    snapshot: Snapshot | None
     body: bytes
     size: int
     checksum: int
@@ -61,14 +54,14 @@ def encode_text(snapshot: Snapshot, status: Status) -> bytes:
 class Pages:
     """The metrics page, in whichever format is asked for.
 
-    ``newest`` returns the newest snapshot, ``own`` has what is collected at each scrape, given the age of the
-    snapshot on the page by ``show_age``. To encode takes at most ``cpu_budget`` of one core: until it may be
-    done again, the page is that of the snapshot before.
+    ``newest`` returns the newest snapshot. ``own`` has the metrics of the exporter itself; ``show_age`` gives
+    them the age of the snapshot in seconds. Encoding takes at most ``cpu_budget`` of one core: when it is
+    used up, the page is that of an older snapshot.
     """
 
     def __init__(
         self,
-        newest: Callable[[], Taken | None],
+        newest: Callable[[], Snapshot | None],
         own: CollectorRegistry,
         show_age: Callable[[float | None], None],
         cpu_budget: Callable[[], float],
@@ -78,15 +71,15 @@ class Pages:
         self._show_age = show_age
         self._cpu_budget = cpu_budget
         self._not_before_seconds = 0.0
-        self._shown: Taken | None = None
+        self._shown: Snapshot | None = None
         self._parts: dict[tuple[bool, bool], asyncio.Future[_Part]] = {}
-        self._ends: dict[bool, tuple[Taken | None, float, bytes]] = {}
+        self._ends: dict[bool, tuple[Snapshot | None, float, bytes]] = {}
 
     async def get(self, accept: str, accept_encoding: str) -> Answer:
-        """Return the page as a client's headers ask for it; requests at the same time share one encoding."""
+        """Return the page in the format that the headers ask for; concurrent requests share one encoding."""
         as_openmetrics, zipped = prefers_openmetrics(accept), accepts_gzip(accept_encoding)
         part = await self._get_part(as_openmetrics, zipped)
-        end = self._encode_end(part.taken, as_openmetrics)
+        end = self._encode_end(part.snapshot, as_openmetrics)
         _, content_type = _OPENMETRICS if as_openmetrics else _TEXT
         headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
         if not zipped:
@@ -110,35 +103,35 @@ class Pages:
             self._parts.pop(variant, None)
             raise
 
-    async def _make_part(self, taken: Taken | None, as_openmetrics: bool, zipped: bool) -> _Part:  # noqa: FBT001
-        part, cpu_seconds = await run_in_thread(_encode_part, taken, as_openmetrics, zipped)
+    async def _make_part(self, snapshot: Snapshot | None, as_openmetrics: bool, zipped: bool) -> _Part:  # noqa: FBT001
+        part, cpu_seconds = await run_in_thread(_encode_part, snapshot, as_openmetrics, zipped)
         start_seconds = max(time.monotonic(), self._not_before_seconds)
         self._not_before_seconds = start_seconds + cpu_seconds / self._cpu_budget()
         return part
 
-    def _encode_end(self, taken: Taken | None, as_openmetrics: bool) -> bytes:  # noqa: FBT001
+    def _encode_end(self, snapshot: Snapshot | None, as_openmetrics: bool) -> bytes:  # noqa: FBT001
         now = time.monotonic()
         of, at_seconds, end = self._ends.get(as_openmetrics, (None, -math.inf, b""))
-        if of is not taken or now - at_seconds > _FRESH_SECONDS:
-            self._show_age(now - taken.at_seconds if taken else None)
+        if of is not snapshot or now - at_seconds > _FRESH_SECONDS:
+            self._show_age(now - snapshot.taken_at_monotonic if snapshot else None)
             encode, _ = _OPENMETRICS if as_openmetrics else _TEXT
             end = encode(self._own)
-            self._ends[as_openmetrics] = taken, now, end
+            self._ends[as_openmetrics] = snapshot, now, end
         return end
 
 
-def _encode_part(taken: Taken | None, as_openmetrics: bool, zipped: bool) -> tuple[_Part, float]:  # noqa: FBT001
-    """Encode what a snapshot has, and say what CPU time it took."""
+def _encode_part(snapshot: Snapshot | None, as_openmetrics: bool, zipped: bool) -> tuple[_Part, float]:  # noqa: FBT001
+    """Encode a snapshot, and return the CPU seconds that it took."""
     started = time.thread_time()
     registry = CollectorRegistry()
-    registry.register(SnapshotCollector(lambda: taken and taken.snapshot))
+    registry.register(SnapshotCollector(lambda: snapshot))
     encode, _ = _OPENMETRICS if as_openmetrics else _TEXT
     text = encode(registry).removesuffix(_END_OF_OPENMETRICS)
     body = _deflate(text, zlib.Z_FULL_FLUSH) if zipped else text
-    return _Part(taken, body, len(text), zlib.crc32(text)), time.thread_time() - started
+    return _Part(snapshot, body, len(text), zlib.crc32(text)), time.thread_time() - started
 
 
 def _deflate(data: bytes, flush: int) -> bytes:
-    """Compress to a stretch of a deflate stream that begins and ends at a byte, and refers to no other."""
+    """Compress to a byte-aligned part of a deflate stream, which does not refer to other parts."""
     compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     return compressor.compress(data) + compressor.flush(flush)

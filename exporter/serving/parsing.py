@@ -1,6 +1,6 @@
-"""Find the head of a request among the bytes of anybody, and parse it, at a cost that is bounded.
+"""Find and parse the head of a request in untrusted bytes, at a bounded cost.
 
-h11 takes 16 ms for 2,600 headers: they are counted before. See RFC 9112, sections 2 and 3.
+h11 takes 16 ms for 2,600 headers, so they are counted first. See RFC 9112, sections 2 and 3.
 """
 
 import re
@@ -14,27 +14,27 @@ from exporter.serving.messages import RefusalError, Request, say
 
 PROBES: Final = frozenset({"/-/healthy", "/-/ready"})
 LARGEST_HEAD_BYTES: Final = 16 << 10
-MOST_HEADERS: Final = 64
+MAX_HEADERS: Final = 64
 
 _END: Final = re.compile(rb"\n\r?\n")
 _HTTP2: Final = b"PRI * HTTP/2"
-_FIRST_BYTES: Final = re.compile(rb"[A-Za-z]|\r?\n?$")  # of every method that there is
+_FIRST_BYTES: Final = re.compile(rb"[A-Za-z]|\r?\n?$")  # of every method
 _PROBE: Final = re.compile(rb"\w+ (?:http://[^/ ]*)?/-/(?:healthy|ready) ")
 
 
 def cut_head(buffer: bytearray) -> bytes | None:
-    """Take the head of a request out of the buffer; None where it is not whole yet.
+    """Take the head of a request out of the buffer; return None if it is incomplete.
 
-    Raises RefusalError when it never will be.
+    Raises RefusalError if it can never become valid.
     """
     if buffer.startswith(_HTTP2):
-        raise RefusalError(say(505, "this is spoken: HTTP, version 1.1", rejected="http_version"))
+        raise RefusalError(say(505, "only HTTP/1.1 is supported", rejected="http_version"))
     if not _FIRST_BYTES.match(buffer):
-        raise RefusalError(say(400, "this is no HTTP", rejected="malformed"))
+        raise RefusalError(say(400, "not HTTP", rejected="malformed"))
     end = _END.search(buffer, 0, LARGEST_HEAD_BYTES)
     size = end.end() if end else len(buffer)
-    if size >= LARGEST_HEAD_BYTES or buffer.count(b"\n", 0, size) > MOST_HEADERS + 2:
-        limits = f"at most {MOST_HEADERS} headers and {LARGEST_HEAD_BYTES} bytes"
+    if size >= LARGEST_HEAD_BYTES or buffer.count(b"\n", 0, size) > MAX_HEADERS + 2:
+        limits = f"at most {MAX_HEADERS} headers and {LARGEST_HEAD_BYTES} bytes"
         raise RefusalError(say(431, limits, rejected="too_large"))
     if end is None:
         return None
@@ -44,7 +44,7 @@ def cut_head(buffer: bytearray) -> bytes | None:
 
 
 def is_probe(head: bytes) -> bool:
-    """Tell whether a request asks for health or readiness."""
+    """Return whether a request asks for health or readiness."""
     return bool(_PROBE.match(head))
 
 
@@ -54,16 +54,16 @@ def parse_head(connection: h11.Connection, head: bytes, peer: bytes) -> Request:
         connection.receive_data(head)
         event = connection.next_event()
         if not isinstance(event, h11.Request):
-            raise RefusalError(say(400, "no request", rejected="malformed"))
+            raise RefusalError(say(400, "not a request", rejected="malformed"))
         if not isinstance(connection.next_event(), h11.EndOfMessage):
-            raise RefusalError(say(413, "a request has no body here", rejected="too_large"))
+            raise RefusalError(say(413, "a request must not have a body", rejected="too_large"))
         target = urlsplit(event.target.decode("ascii"))
     except (h11.RemoteProtocolError, ValueError) as error:
-        raise RefusalError(say(400, f"no good request: {error}", rejected="malformed")) from error
+        raise RefusalError(say(400, f"malformed request: {error}", rejected="malformed")) from error
     headers = _join(event.headers)
     if "websocket" in headers.get("upgrade", "").lower():
-        raise RefusalError(say(400, "no websockets here", rejected="http_version"))
-    # A target such as http://host/metrics is what a proxy is asked for; unquote() lets // stay as it is.
+        raise RefusalError(say(400, "websockets are not supported", rejected="http_version"))
+    # A proxy is asked for a target such as http://host/metrics. unquote() keeps //.
     path = unquote(target.path or "/", errors="replace")
     return Request(event.method.decode("ascii"), path, headers, peer)
 

@@ -1,4 +1,4 @@
-"""Who may ask, over what: TLS, users and headers as they hold now."""
+"""Hold the web settings in force: TLS, users and headers."""
 
 import ssl
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from exporter.serving.channel import TlsChannel
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """What the web configuration file says; without one, everybody may ask, without TLS.
+    """The settings of the web configuration file; the defaults allow everybody, without TLS.
 
-    ``allowed_names`` are the alternative names of which a client's certificate must have one; None where
-    any will do. ``users`` have their bcrypt hashes, ``headers`` are added to every answer.
+    ``allowed_names`` are the alternative names of which a client's certificate must have one, None for any.
+    ``users`` have their bcrypt hashes, ``headers`` are added to every answer.
     """
 
     tls: ssl.SSLContext | None = None
@@ -26,13 +26,13 @@ OPEN: Final = WebSettings()
 
 
 class Security:
-    """The settings in force; while ``is_broken``, nobody is answered but with 500."""
+    """The settings in force; while ``is_broken``, every request is answered with 500."""
 
     def __init__(self, settings: WebSettings = OPEN) -> None:
         self.settings = settings
         self.is_broken = False
 
     def allows(self, channel: TlsChannel) -> bool:
-        """Tell whether a client's certificate, which TLS has verified, is one of those allowed."""
+        """Return whether a client's certificate, which TLS has verified, is allowed."""
         allowed = self.settings.allowed_names
         return allowed is None or not allowed.isdisjoint(channel.alternative_names())

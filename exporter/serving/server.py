@@ -1,8 +1,8 @@
-"""Accept connections, and serve each over HTTP/1.1 and nothing else.
+"""Accept connections, and serve each over HTTP/1.1 only.
 
-h11 parses, asyncio's transports carry, and every bound is a line of ours. Measured on two cores, with a
-scrape from another address every 20 ms for 6 s while tests/support/attackers.py attacked: the share of them
-answered with 200, and their 99th percentile.
+h11 parses, asyncio's transports send and receive, and this package has every limit. Measured on two cores,
+with a scrape from another address every 20 ms for 6 s while tests/support/attackers.py attacked: the share of
+them answered with 200, and their 99th percentile.
 
 | attack                          | h11, this module | uvicorn 0.54, h11 | Hypercorn 0.18, extended |
 |---------------------------------|------------------|-------------------|--------------------------|
@@ -13,9 +13,9 @@ answered with 200, and their 99th percentile.
 | 560 that do not read            | 100 %, 24 ms     | 100 %, 715 ms     |  97 %, 3,409 ms          |
 | resident with these imports     | 20 MB            | 26 MB             | 27 MB                    |
 
-uvicorn bounds neither the time to the end of a request nor what one address takes, and logs a line for each
-request that is none; Hypercorn speaks HTTP/2, and its private parts had to be overridden for half of the
-bounds. Neither they nor granian (27 MB) has a way to add what is missing from outside.
+uvicorn limits neither the time of a request nor the connections of one address, and logs a line for each
+malformed request. Hypercorn serves HTTP/2, and half of the limits needed overrides of its private parts. None
+of them, nor granian (27 MB), has a way to add the missing limits from outside.
 """
 
 import asyncio
@@ -30,30 +30,30 @@ from typing import Final
 import structlog
 
 from exporter.serving.addresses import format_address
-from exporter.serving.admission import MOST_CONNECTIONS, Admission, identify
+from exporter.serving.admission import MAX_CONNECTIONS, Admission, identify
 from exporter.serving.channel import PlainChannel, TlsChannel
 from exporter.serving.connection import Connection, Respond
 from exporter.serving.messages import BUSY
 from exporter.serving.security import Security
 
 _OWN_DESCRIPTORS: Final = 16  # for the tables, the log, the event loop and the listeners
-_ACCEPTS_AT_ONCE: Final = 64  # then those who are connected have their turn
+_ACCEPTS_AT_ONCE: Final = 64  # then the connected clients get their turn
 _PAUSE_SECONDS: Final = 1.0
-_TAKEN_SECONDS: Final = 0.1  # whoever was accepted at last has sent its request by then
+_TAKEN_SECONDS: Final = 0.1  # by then the last client has sent its request
 _GRACE_SECONDS: Final = 3.0
 _ASKED_BYTES: Final = 1 << 16
 _GONE: Final = {errno.ECONNABORTED, errno.EPROTO, errno.EPERM}  # of one connection: accept(2), Linux
 log = structlog.get_logger()
 
 
-def count_room() -> int:
-    """Return how many connections the descriptors of this process leave room for."""
+def limit_connections() -> int:
+    """Return the limit of connections that the descriptors of this process allow."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(1, min(MOST_CONNECTIONS, descriptors - _OWN_DESCRIPTORS))
+    return max(1, min(MAX_CONNECTIONS, descriptors - _OWN_DESCRIPTORS))
 
 
 class Server:
-    """Serves what ``respond`` answers, to whom ``security`` and ``admission`` let in."""
+    """Serves the answers of ``respond`` to the clients that ``security`` and ``admission`` allow."""
 
     def __init__(self, respond: Respond, security: Security, admission: Admission) -> None:
         self._respond = respond
@@ -71,15 +71,15 @@ class Server:
             self._loop.add_reader(listener, self._accept, listener)
 
     def addresses(self) -> list[str]:
-        """Return where connections are accepted."""
+        """Return the addresses that accept connections."""
         return [format_address(listener) for listener in self._listeners]
 
-    def hang_up(self) -> None:
-        """Close every connection, after one answer at most: who may ask has changed."""
+    def close_connections(self) -> None:
+        """Close every connection, after at most one more answer: the web settings have changed."""
         self._for_each_connection(Connection.retire)
 
     async def stop(self) -> None:
-        """Accept no more, finish the requests under way, for a few seconds at most, and close."""
+        """Stop accepting, finish current requests within a few seconds, and close."""
         for listener in self._listeners:
             self._loop.remove_reader(listener)
             listener.close()
@@ -91,12 +91,12 @@ class Server:
         self._for_each_connection(Connection.abort)
 
     def _for_each_connection(self, act: Callable[[Connection], None]) -> None:
-        for occupant in self._admission.occupants():
-            if isinstance(occupant, Connection):
-                act(occupant)
+        for connection in self._admission.connections():
+            if isinstance(connection, Connection):
+                act(connection)
 
     def _accept(self, listener: socket.socket) -> None:
-        """Accept those who wait; where the system lacks something, say so once, and come again later."""
+        """Accept waiting connections; on an error of the system, log it once and retry later."""
         for _ in range(_ACCEPTS_AT_ONCE):
             try:
                 accepted, address = listener.accept()
@@ -110,12 +110,12 @@ class Server:
             self._admit(accepted, identify(address[0]))
             if self._paused:
                 self._paused = False
-                log.info("connections are accepted again")
+                log.info("accepting connections again")
 
     def _pause(self, listener: socket.socket, error: OSError) -> None:
         if not self._paused:
             self._paused = True
-            log.error("connections cannot be accepted for now", error=os.strerror(error.errno or 0))
+            log.error("cannot accept connections, retrying", error=os.strerror(error.errno or 0))
         self._loop.remove_reader(listener)
         self._loop.call_later(_PAUSE_SECONDS, self._resume, listener)
 
@@ -126,11 +126,11 @@ class Server:
 
     def _admit(self, accepted: socket.socket, client: bytes) -> None:
         accepted.setblocking(False)  # noqa: FBT003 - the standard library names no keyword
-        if not self._admission.make_room(client):
+        if not self._admission.try_admit(client):
             with accepted, contextlib.suppress(OSError):
                 if self._security.settings.tls is None:
                     accepted.send(BUSY)
-                    accepted.recv(_ASKED_BYTES)  # a socket closed with unread bytes takes the answer away
+                    accepted.recv(_ASKED_BYTES)  # closing a socket with unread bytes would reset it
             return
         tls = self._security.settings.tls
         channel = TlsChannel(tls, self._security.allows) if tls else PlainChannel()

@@ -129,7 +129,7 @@ def test_one_s_many_cgroups_hide_nobody(tmp_path: Path, number: int, flood: str,
     make_cgroups(mount, (flood % each for each in range(number)))
     make_cgroups(mount, [victim])
     counts_links = tmp_path.stat().st_nlink > 1
-    assert walk_until(tree, mount / victim) < (50 if counts_links else 50 + cgroups.MOST_CHILDREN)
+    assert walk_until(tree, mount / victim) < (50 if counts_links else 50 + cgroups.MAX_CHILDREN)
 
 
 def test_many_s_many_cgroups_hide_nobody(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_walk_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     make_cgroups(
         mount, (f"{number}.slice/sub.slice/{other}.slice" for number in range(10) for other in range(9))
     )
-    monkeypatch.setattr(cgroups, "MOST_CGROUPS", 40)
+    monkeypatch.setattr(cgroups, "MAX_CGROUPS", 40)
     assert 40 < len(walk_all(tree, mount)) <= 40 + 10
 
 
@@ -174,7 +174,7 @@ def test_what_is_seen_of_one_cgroup_is_bounded(tmp_path: Path, monkeypatch: pyte
     tree, mount = lay_out(tmp_path)
     make_cgroups(mount, (f"a.slice/{number}" for number in range(100)))
     make_cgroups(mount, ["b.slice/sub.slice"])
-    monkeypatch.setattr(cgroups, "MOST_CHILDREN", 10)
+    monkeypatch.setattr(cgroups, "MAX_CHILDREN", 10)
     assert len(walk_all(tree, mount)) == 1 + 2 + 10 + 1
 
 

@@ -9,18 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.kernel import inet_diag, states
-from exporter.kernel.inet_diag import (
+from exporter.kernel.inet_diag import MESSAGE_BYTES, DiagRows, read_listeners, read_origins, select_family
+from exporter.kernel.inet_requests import (
     ALL_STATES,
-    MESSAGE_BYTES,
     ONLY_BOUND,
     ONLY_LISTEN,
     WANT_SKMEMINFO,
-    DiagRows,
     ask_for,
     ask_for_tcp,
-    read_listeners,
-    read_origins,
-    select_family,
 )
 from exporter.kernel.netlink import SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK, Block
 from exporter.kernel.rows import Listener, Origin, Queues, identify

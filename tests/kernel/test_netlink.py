@@ -15,10 +15,10 @@ from exporter.kernel.netlink import (
     Question,
     Reason,
     SockDiagError,
-    ask_twice_if_busy,
     dump,
     encode_request,
     receive,
+    retry_once,
 )
 from tests.support.kernel.messages import (
     SHORTEST,
@@ -78,10 +78,10 @@ def test_asking_twice(reasons: list[Reason], asked: int) -> None:
         return "answer"
 
     if asked > len(reasons):
-        assert "answer" == ask_twice_if_busy(ask)
+        assert "answer" == retry_once(ask)
     else:
         with pytest.raises(SockDiagError) as caught:
-            ask_twice_if_busy(ask)
+            retry_once(ask)
         assert reasons[-1] == caught.value.reason
     assert asked == len(calls)
 

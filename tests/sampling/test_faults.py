@@ -336,7 +336,7 @@ def test_a_collector_that_raises_costs_its_metrics_only(
         assert snapshot.samples.keys() == whole.samples.keys() - declared
         assert passes_of(snapshot) == {"success": 1, "partial": number, "failure": 0}
         assert all_sockets(snapshot) == all_sockets(whole)
-        error = "metrics that are not declared: netstat_odd" if where == "undeclared" else "a bug"
+        error = "undeclared metrics: netstat_odd" if where == "undeclared" else "a bug"
         assert collector_of(snapshot, "queues").error == error
     monkeypatch.setattr(Broken, "where", "")
     assert not failed(host.see(), "collector")

@@ -62,8 +62,8 @@ def test_what_the_system_lacks_is_waited_for(error: int) -> None:
             return [f"{line['event']}: {line.get('error', '')}" for line in lines]
 
     first, last = asyncio.run(run())
-    assert first == f"connections cannot be accepted for now: {os.strerror(error)}"
-    assert last == "connections are accepted again: "
+    assert first == f"cannot accept connections, retrying: {os.strerror(error)}"
+    assert last == "accepting connections again: "
 
 
 def test_a_connection_that_was_gone_before_it_was_accepted_delays_nobody() -> None:

@@ -97,7 +97,7 @@ def test_no_scrape_is_lost_while_it_restarts() -> None:
 )
 def test_without_a_socket_it_does_not_start(variables: str) -> None:
     with socket.create_server(ANY_PORT) as listening:
-        assert "there is no such socket: a socket unit" in refusal([listening], variables)
+        assert "systemd passed no socket" in refusal([listening], variables)
 
 
 def test_a_descriptor_that_is_not_there_is_told() -> None:
@@ -110,7 +110,7 @@ def test_a_socket_that_does_not_listen_for_tcp_is_told() -> None:
     connection, other_end = socket.socketpair()
     with connection, other_end, socket.socket() as silent, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
         for wrong in (connection, silent, datagrams):
-            assert "descriptor 3: no listening TCP socket; see systemd.socket(5)" in refusal([wrong])
+            assert "descriptor 3: not a listening TCP socket; see systemd.socket(5)" in refusal([wrong])
 
 
 def test_the_environment_is_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.serving.admission import MOST_OF_ONE_CLIENT, Admission, identify
+from exporter.serving.admission import MAX_CONNECTIONS_OF_CLIENT, Admission, identify
 
 MOST = 100
 HERE, THERE = b"here", b"there"
@@ -19,7 +19,7 @@ class Guest:
         """Tell what it was made to be."""
         return self.idle
 
-    def make_way(self) -> None:
+    def displace(self) -> None:
         """Leave."""
         self.inside = False
 
@@ -28,7 +28,7 @@ def let_in(admission: Admission, client: bytes, *, number: int = 1, idle: bool =
     """Return those that were let in."""
     guests = []
     for _ in range(number):
-        if admission.make_room(client):
+        if admission.try_admit(client):
             guests.append(Guest(idle=idle))
             admission.enter(client, guests[-1])
     return guests
@@ -43,7 +43,7 @@ def test_a_client_has_its_share_and_others_the_rest() -> None:
 
 def test_who_is_idle_for_longest_makes_way() -> None:
     admission = Admission(1000)
-    guests = let_in(admission, HERE, number=MOST_OF_ONE_CLIENT)
+    guests = let_in(admission, HERE, number=MAX_CONNECTIONS_OF_CLIENT)
     guests[0].idle = False
     (newest,) = let_in(admission, HERE)
     assert [guest.inside for guest in (*guests[:3], newest)] == [True, False, True, True]
@@ -79,7 +79,7 @@ def test_who_leaves_gives_the_room_back_once() -> None:
     (guest,) = let_in(admission, HERE)
     admission.leave(HERE, guest)
     admission.leave(HERE, guest)
-    assert admission.occupants() == []
+    assert admission.connections() == []
     assert len(let_in(admission, HERE, idle=False) + let_in(admission, THERE, number=2, idle=False)) == 2
 
 

@@ -1,6 +1,7 @@
 """What a snapshot has is on the page, line for line, and nothing else is."""
 
 import asyncio
+import dataclasses
 import gzip
 import math
 import time
@@ -16,7 +17,7 @@ from exporter.sampling.sampler import METRICS
 from exporter.sampling.snapshot import Snapshot
 from exporter.serving.messages import Answer
 from exporter.serving.metrics import OWN_METRICS, OwnCollector, ReloadStatus, Status
-from exporter.serving.page import Pages, Taken, encode_text
+from exporter.serving.page import Pages, encode_text
 from tests.support.daemon import Labels, parse_page
 
 HTTPS = SocketKey("tcp", "ipv4", "established", "inbound", "443", 'a "quoted\\" name\n')
@@ -31,12 +32,12 @@ STATUS = Status(
 )
 
 
-def make_snapshot(sockets: dict[tuple[str, ...], float], taken_at: float = 7.0) -> Snapshot:
+def make_snapshot(sockets: dict[tuple[str, ...], float]) -> Snapshot:
     """Return a snapshot with a gauge of whole numbers, one of others, a counter, and one without labels."""
     return Snapshot(
         number=1,
         taken_at_seconds=1000.25,
-        taken_at_monotonic=taken_at,
+        taken_at_monotonic=7.0,
         samples=MappingProxyType(
             {
                 "netstat_sockets": sockets,
@@ -109,16 +110,16 @@ class Site:
     """A site whose snapshot can be set, and that is asked for its own status at every scrape."""
 
     def __init__(self, cpu_budget: float = math.inf) -> None:
-        self.taken: Taken | None = None
+        self.snapshot: Snapshot | None = None
         self.age_seconds: float | None = None
         self.failure: Exception | None = None
         own = CollectorRegistry()
         own.register(OwnCollector(self.status))
-        self.pages = Pages(lambda: self.taken, own, self.show_age, lambda: cpu_budget)
+        self.pages = Pages(lambda: self.snapshot, own, self.show_age, lambda: cpu_budget)
 
     def take(self, snapshot: Snapshot, age_seconds: float = 0) -> None:
         """Have a snapshot that was taken so long ago."""
-        self.taken = Taken(snapshot, time.monotonic() - age_seconds)
+        self.snapshot = dataclasses.replace(snapshot, taken_at_monotonic=time.monotonic() - age_seconds)
 
     def show_age(self, age_seconds: float | None) -> None:
         """Have the status show an age."""

@@ -16,7 +16,7 @@ from statistics import median
 import psutil
 import pytest
 
-from exporter.serving.admission import MOST_CONNECTIONS
+from exporter.serving.admission import MAX_CONNECTIONS
 from tests.support.daemon import Daemon, parse_page, running_daemon
 from tests.support.patience import PATIENCE_SECONDS, wait_until
 
@@ -234,7 +234,7 @@ def test_idle_and_trickling_clients_do_not_keep_prometheus_out(daemon: Daemon) -
             if number % 2:
                 client.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n")
             clients.append(client)
-        assert count_sockets(daemon) <= MOST_CONNECTIONS + OWN_SOCKETS + BEING_TURNED_AWAY
+        assert count_sockets(daemon) <= MAX_CONNECTIONS + OWN_SOCKETS + BEING_TURNED_AWAY
         started = time.monotonic()
         statuses, answered_seconds = set(), []
         while count_sockets(daemon) > 1 + OWN_SOCKETS:

@@ -226,7 +226,7 @@ def test_users_change_without_a_restart_and_a_broken_file_opens_nothing(tmp_path
         wait_until(lambda: secured.ask(user=new).status == 200, pause_seconds=0.3)
         assert secured.ask(user=old).status == 401
         secured.file.write_text("basic_auth_users: {}\nunknown: 1\n")
-        event = secured.daemon.wait_for("the web configuration is wrong: everybody is answered with 500")
+        event = secured.daemon.wait_for("web configuration invalid, answering every request with 500")
         assert str(event["problem"]).startswith(f"{secured.file}:2:1: unknown: unknown key; allowed: ")
         assert {secured.ask(path, user=new).status for path in ("/metrics", "/-/healthy")} == {500}
         secured.file.unlink()

@@ -7,7 +7,8 @@ from exporter.kernel import states
 from exporter.kernel.rows import Rows
 from exporter.kernel.tables import TABLES
 from exporter.sampling.reading.walk import Totals
-from exporter.sampling.services.counting import PORTLESS, AcceptQueue, Counters, TableCount
+from exporter.sampling.services.counting import PORTLESS, Counters
+from exporter.sampling.services.counts import AcceptQueue, TableCount
 from exporter.sampling.services.names import name_ports
 from exporter.sampling.services.ports import PortRules
 
@@ -36,7 +37,7 @@ def count_table(table: str, blocks: Iterable[Rows]) -> Counted:
     }
     return Counted(
         totals,
-        TableCount(count.tallies, count.sparse, count.sparse_queues, frozenset(count.listening), queues),
+        TableCount(count.tallies, count.rare, count.rare_queues, frozenset(count.listening), queues),
     )
 
 

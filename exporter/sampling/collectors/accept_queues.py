@@ -1,4 +1,4 @@
-"""Show the accept queues of TCP's listeners: connections that wait for accept(), and how many may."""
+"""Show the accept queues of TCP listeners: connections waiting for accept(), and their maximum."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -8,47 +8,47 @@ from exporter.kernel.tables import Table
 from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import ListenerKey, Metric, Samples
 from exporter.sampling.reading.walk import READ_ERRORS
-from exporter.sampling.services.counting import AcceptQueue
+from exporter.sampling.services.counts import AcceptQueue
 from exporter.sampling.services.ports import OTHER_PORT
 
 
 class AcceptQueues(Collector):
-    """Adds up accept queues by port, and finds the fullest of each.
+    """Adds up accept queues by port, and finds the fullest of each port.
 
-    Procfs does not have the limits: where it is the source, the listeners are asked for over netlink.
+    Procfs does not show the limits. When it is the source, they are read over netlink.
     """
 
     name = "listeners"
     metrics: ClassVar = (
         Metric(
             "netstat_accept_queue_length",
-            "Connections waiting for accept(), rx_queue of rows in LISTEN, of all listeners of a port.",
+            "Connections waiting for accept() at all listeners of a port (rx_queue of rows in LISTEN).",
             ListenerKey._fields,
         ),
         Metric(
             "netstat_accept_queue_limit",
-            "Connections that may wait for accept(), the backlog in sock_diag, of all listeners of a port.",
+            "Maximum number of connections waiting for accept() at all listeners of a port (sock_diag).",
             ListenerKey._fields,
         ),
         Metric(
             "netstat_accept_queue_utilization_ratio",
-            "Length over limit of the fullest accept queue of a port, of one listener, in sock_diag.",
+            "Length divided by limit of the fullest accept queue of a single listener at a port (sock_diag).",
             ListenerKey._fields,
         ),
     )
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
-        """Tell whether the settings switch it on."""
+        """Return whether the settings enable it."""
         return settings.listeners.enabled
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
-        """Return the accept queues; without netlink there are no limits of them."""
+        """Return the accept queues, without limits where netlink is not available."""
         length: dict[tuple[str, ...], float] = {}
         limit: dict[tuple[str, ...], float] = {}
         utilization: dict[tuple[str, ...], float] = {}
         for table, folded in seen.folded():
-            limits = self._ask_limits(table, seen) if folded.accept_queues else {}
+            limits = self._read_limits(table, seen) if folded.accept_queues else {}
             for port, queue in folded.accept_queues.items():
                 _, *labels = seen.series.label(table.protocol, port)
                 key = ListenerKey(table.protocol, table.family, *labels)
@@ -64,13 +64,13 @@ class AcceptQueues(Collector):
         }
 
     @staticmethod
-    def _ask_limits(table: Table, seen: Pass) -> Mapping[int, AcceptQueue]:
-        """Return the queues as netlink has them, where they were read from procfs."""
+    def _read_limits(table: Table, seen: Pass) -> Mapping[int, AcceptQueue]:
+        """Return the queues with their limits over netlink, when the table was read from procfs."""
         if seen.readings[table.name].source != PROCFS:
             return {}
         try:
             listeners = seen.reader.read_listeners(table)
-        except READ_ERRORS:  # which the source of the table shows
+        except READ_ERRORS:  # the limits are absent then
             return {}
         queues: dict[int, AcceptQueue] = {}
         for listener in listeners:

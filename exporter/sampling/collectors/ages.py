@@ -1,7 +1,7 @@
-"""Tell how long sockets have been in a tracked state: those in it for too long, and the age of the oldest.
+"""Show how long sockets have been in a tracked state: the number of stuck ones, and the age of the oldest.
 
-The kernel does not say since when. An age starts with the pass that first sees the socket in the state, so it
-is too small by what went before, which is at most an interval once the exporter runs.
+The kernel does not say since when a socket is in its state. An age starts with the pass that first sees the
+socket in the state, so it is too small by at most an interval.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from exporter.sampling.labels import Metric, Samples, SocketKey
 
 
 class Ages(Collector):
-    """Looks at how old the cohorts of tracked sockets are."""
+    """Computes the ages of the cohorts of tracked sockets."""
 
     name = "ages"
     metrics: ClassVar = (
@@ -25,7 +25,7 @@ class Ages(Collector):
         ),
         Metric(
             "netstat_oldest_socket_age_seconds",
-            "Age of the socket longest in a tracked state, since the exporter first saw it in that state.",
+            "Age of the oldest socket in a tracked state, since the exporter first saw it in that state.",
             SocketKey._fields,
         ),
         Metric(
@@ -38,11 +38,11 @@ class Ages(Collector):
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
-        """Tell whether the settings switch it on."""
+        """Return whether the settings enable it."""
         return settings.ages.enabled
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
-        """Return the ages of sockets in the series that have them, zeros included."""
+        """Return stuck sockets and the oldest age by series, including zeros."""
         wanted = seen.settings.tracked.states
         stuck: dict[tuple[str, ...], float] = {
             seen.series.key(table, service, state): 0

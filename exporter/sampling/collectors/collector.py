@@ -1,4 +1,4 @@
-"""Say what a collector is, and what it gets to see of a pass."""
+"""Define a collector, and what it sees of a pass."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
@@ -11,10 +11,11 @@ from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.labels import Metric, Samples
 from exporter.sampling.reading.reader import KernelReader
 from exporter.sampling.reading.walk import Observer, Reading
-from exporter.sampling.services.counting import TableCount, TableCounter
+from exporter.sampling.services.cohorts import EVERY_CGROUP, Tracked
+from exporter.sampling.services.counting import TableCounter
+from exporter.sampling.services.counts import TableCount
 from exporter.sampling.services.ports import PortRules
 from exporter.sampling.services.series import Folded, Series
-from exporter.sampling.services.tracking import EVERY_CGROUP, Tracked
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Plan:
 
 
 class CollectorError(Exception):
-    """A collector did what it may not."""
+    """A collector returned what it did not declare."""
 
 
 class IsolatedObserver:
@@ -39,7 +40,7 @@ class IsolatedObserver:
         self._observer = observer
 
     def observe(self, rows: Rows) -> None:
-        """Let the observer look at some rows, unless it has failed."""
+        """Pass some rows to the observer, unless it has failed."""
         if self.error is None:
             try:
                 self._observer.observe(rows)
@@ -80,7 +81,7 @@ class Pass:
     def observers(self, name: str) -> Iterator[tuple[Table, Observer]]:
         """Yield the observers of a collector that saw a whole table; raises what one of them raised."""
         for table, reading in self.readings.items():
-            isolated = reading.seen.observers.get(name) if reading.seen else None
+            isolated = reading.observed.observers.get(name) if reading.observed else None
             if isinstance(isolated, IsolatedObserver):
                 yield TABLES[table], isolated.unwrap()
 
@@ -88,9 +89,9 @@ class Pass:
 class Collector(ABC):
     """Measures something at every pass, and may remember from one to the next.
 
-    It is made when it is switched on, and dropped when it is switched off. ``needs_tracked`` asks for the
-    sockets in tracked states, ``needs_drops`` for what datagram sockets have dropped. ``spans_passes``
-    tells that nothing of it can be measured in one pass.
+    It is made when it is enabled, and dropped when it is disabled. ``needs_tracked`` asks for the sockets in
+    tracked states, ``needs_drops`` for the drops of datagram sockets. ``spans_passes`` means that a single
+    pass cannot measure any of its metrics.
     """
 
     name: ClassVar[str]
@@ -102,19 +103,19 @@ class Collector(ABC):
     @staticmethod
     @abstractmethod
     def is_enabled(settings: Settings) -> bool:
-        """Tell whether the settings switch it on."""
+        """Return whether the settings enable it."""
 
     def named_cgroups(self, settings: Settings) -> Collection[int]:  # noqa: ARG002
         """Return the cgroups for whose tracked sockets it needs no inode."""
         return EVERY_CGROUP
 
-    def prepare(self, plan: Plan) -> None:  # noqa: B027 - few have to
+    def prepare(self, plan: Plan) -> None:  # noqa: B027 - few override it
         """Get ready before the tables are read; may raise anything."""
 
     def observe(self, table: Table, counter: TableCounter, plan: Plan) -> Observer | None:  # noqa: ARG002
-        """Return what looks at the rows of a table as they are counted, if anything does.
+        """Return an observer of the rows of a table, or None.
 
-        It is asked again where the walk begins again. An exception of the observer costs the collector only.
+        It is called again when the walk is retried. An exception of the observer costs the collector only.
         """
         return None
 

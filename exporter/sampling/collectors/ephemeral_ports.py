@@ -1,9 +1,9 @@
-"""Tell how many ephemeral ports there are, and how many of them can not be taken now.
+"""Show how many ephemeral ports there are, and how many of them cannot be used now.
 
-To find out takes a look at both addresses of every connection that this host opened. So it is done in every
-pass only while there are few sockets. Else it is done again when there are a tenth more or fewer, of what
-there were or of the ports that were left, and after a minute in any case: connections may have gone from
-one destination to another.
+This needs a scan of both addresses of every connection that this host opened. While there are few sockets,
+every pass scans. Else a pass scans when the number of sockets has changed by a tenth, of what it was or of
+the ports that were left, and after a minute in any case: connections may have moved from one destination to
+another.
 """
 
 import math
@@ -32,11 +32,11 @@ from exporter.sampling.services.port_usage import (
 )
 from exporter.sampling.services.ports import OUTBOUND
 
-CROWDED: Final = 0.1
+CROWDED_SHARE: Final = 0.1
 """The share of the ephemeral ports that connections to a port must reach before their destinations matter."""
 
-LOOK_AGAIN_SECONDS: Final = 60
-BOUND_AGAIN_SECONDS: Final = 15
+RESCAN_SECONDS: Final = 60
+BOUND_REREAD_SECONDS: Final = 15
 FEW_SOCKETS: Final = 2000
 _CHANGE: Final = 0.1
 _PROTOCOLS: Final = frozenset({"tcp", "udp"})
@@ -46,12 +46,12 @@ _DEFAULT_DELAY_MILLISECONDS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What a look at addresses found, when on the monotonic clock, and among how many sockets.
+class Scan:
+    """What a scan of addresses found.
 
-    ``crowded`` are the connections to each remote port that has many, ``sockets`` is the number of all that
-    this host opened. ``busiest`` is by family and remote port, ``bound`` by protocol. ``blocked`` ports are
-    none that connect() takes, whatever the destination.
+    ``taken_at`` is on the monotonic clock. ``sockets`` is the number of sockets that this host opened,
+    ``crowded`` has the connections to each remote port that has many. ``busiest`` is by family and remote
+    port, ``bound`` by protocol. ``blocked`` is the number of ports that connect() uses for no destination.
     """
 
     taken_at: float
@@ -63,7 +63,7 @@ class Look:
 
 
 class EphemeralPorts(Collector):
-    """Remembers what was found when it last looked at addresses."""
+    """Remembers the last scan of addresses."""
 
     name = "ephemeral_ports"
     metrics: ClassVar = (
@@ -73,21 +73,21 @@ class EphemeralPorts(Collector):
         ),
         Metric(
             "netstat_ephemeral_ports_busiest_destination",
-            "Ephemeral ports that connect() cannot take now for the busiest destination of this port, from "
-            "one source address; only while there are a tenth as many connections as ephemeral ports.",
+            "Ephemeral ports that connect() cannot use now for the busiest destination at this port, from "
+            "one source address; absent while fewer than a tenth of the ephemeral ports are used for it.",
             ListenerKey._fields,
         ),
         Metric(
             "netstat_ephemeral_ports_bound",
-            "Ephemeral ports in use at the busiest source address: bind() to port 0 and UDP cannot take "
-            "them. Without netlink a lower bound, as procfs does not list TCP sockets that are only bound.",
+            "Ephemeral ports in use at the busiest source address: bind() to port 0 and UDP cannot use them. "
+            "Without netlink this is a lower bound: procfs does not list TCP sockets that are only bound.",
             ("protocol",),
         ),
     )
 
     def __init__(self) -> None:
-        self._look: Look | None = None
-        self._last: Look | None = None
+        self._scan: Scan | None = None
+        self._last: Scan | None = None
         self._is_due = True
         self._reuse = Reuse()
         self._bound: TakenPorts = {}
@@ -95,22 +95,22 @@ class EphemeralPorts(Collector):
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
-        """Tell whether the settings switch it on."""
+        """Return whether the settings enable it."""
         return settings.ephemeral_ports.enabled
 
     def prepare(self, plan: Plan) -> None:
-        """Find out whether to look at addresses in this pass."""
+        """Decide whether this pass scans addresses."""
         self._is_due = (
-            self._look is None
+            self._scan is None
             or self._last is None
             or self._last.sockets <= FEW_SOCKETS
-            or _is_outdated(self._look, self._last, plan.rules.ephemeral_ports, plan.now)
+            or _is_outdated(self._scan, self._last, plan.rules.ephemeral_ports, plan.now)
         )
         if self._is_due:
             self._reuse = plan.reader.read("tcp_tw_reuse", read_reuse)
 
     def observe(self, table: Table, counter: TableCounter, plan: Plan) -> Observer | None:
-        """Return what looks at addresses, when that is due."""
+        """Return an observer that scans addresses, when a scan is due."""
         if table.protocol not in _PROTOCOLS or not self._is_due:
             return None
         is_ephemeral = plan.rules.is_ephemeral
@@ -126,18 +126,18 @@ class EphemeralPorts(Collector):
         )
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
-        """Return how many ephemeral ports there are, and how many are taken."""
+        """Return how many ephemeral ports there are, and how many are in use."""
         ephemeral = seen.rules.ephemeral_ports
         usages = [
             (table, usage) for table, usage in seen.observers(self.name) if isinstance(usage, PortUsage)
         ]
-        held = self._find_held(seen, [table for table, _ in usages if table.protocol == "tcp"])
+        held = self._find_held_ports(seen, [table for table, _ in usages if table.protocol == "tcp"])
         blocked = len(set().union(*(ports for found in held for ports in found.values())))
-        if self._look is not None and not usages:
-            blocked = self._look.blocked
-        last = self._last = _count_opened(seen, max(1.0, CROWDED * (ephemeral - blocked)))
-        if usages or self._look is None:
-            self._look = Look(
+        if self._scan is not None and not usages:
+            blocked = self._scan.blocked
+        last = self._last = _count_opened(seen, max(1.0, CROWDED_SHARE * (ephemeral - blocked)))
+        if usages or self._scan is None:
+            self._scan = Scan(
                 seen.now,
                 last.sockets,
                 last.crowded,
@@ -146,7 +146,7 @@ class EphemeralPorts(Collector):
                 blocked,
             )
         busiest: dict[tuple[str, ...], float] = {}
-        for (family, port), taken in self._look.busiest.items():
+        for (family, port), taken in self._scan.busiest.items():
             if port in last.crowded:
                 _, *labels = seen.series.label("tcp", port + OUTBOUND)
                 key = ListenerKey("tcp", family, *labels)
@@ -154,25 +154,24 @@ class EphemeralPorts(Collector):
         return {
             "netstat_ephemeral_ports": {(): ephemeral} if seen.rules.is_known else {},
             "netstat_ephemeral_ports_busiest_destination": busiest,
-            "netstat_ephemeral_ports_bound": {(name,): n for name, n in self._look.bound.items()},
+            "netstat_ephemeral_ports_bound": {(name,): n for name, n in self._scan.bound.items()},
         }
 
-    def _find_held(self, seen: Pass, tables: Sequence[Table]) -> Sequence[TakenPorts]:
-        """Return the ports of sockets that listen, or are bound and nothing more.
+    def _find_held_ports(self, seen: Pass, tables: Sequence[Table]) -> Sequence[TakenPorts]:
+        """Return the ports of sockets that listen or are only bound: connect() cannot use them.
 
-        What bind() took for a socket is nothing that connect() may take for another. The kernel looks
-        through all its ports for what is only bound, so that is not asked in every pass.
+        The kernel searches all its ports for sockets that are only bound, so not every pass reads them.
         """
-        if tables and seen.now - self._bound_at >= BOUND_AGAIN_SECONDS:
+        if tables and seen.now - self._bound_at >= BOUND_REREAD_SECONDS:
             self._bound_at, self._bound = seen.now, _find_bound(seen, tables)
         listening = [_find_listening(seen, table) for table in tables]
         return [*listening, self._bound] if tables else []
 
 
 def read_reuse(procfs: Procfs) -> Reuse:
-    """Return of which sockets in TIME_WAIT connect() may take the port."""
+    """Return which ports in TIME_WAIT connect() may reuse."""
     reuse = _read_number(procfs, "tcp_tw_reuse", 0)
-    if not _read_number(procfs, "tcp_timestamps", 1):  # by which the kernel tells old segments from new
+    if not _read_number(procfs, "tcp_timestamps", 1):  # without them the kernel cannot recognize old segments
         return Reuse()
     delay_milliseconds = _read_number(procfs, "tcp_tw_reuse_delay", _DEFAULT_DELAY_MILLISECONDS)
     return Reuse(reuse == _REUSE_ALWAYS, reuse == _REUSE_ON_LOOPBACK, delay_milliseconds)
@@ -186,8 +185,8 @@ def _read_number(procfs: Procfs, name: str, default: int) -> int:
     return numbers[0] if numbers else default
 
 
-def _count_opened(seen: Pass, enough: float) -> Look:
-    """Return how many sockets this host opened, and the remote ports to which there are many connections."""
+def _count_opened(seen: Pass, enough: float) -> Scan:
+    """Return the number of sockets that this host opened, and the remote ports with many connections."""
     by_port: dict[int, int] = {}
     sockets = 0
     for name, count in seen.counts.items():
@@ -196,22 +195,22 @@ def _count_opened(seen: Pass, enough: float) -> Look:
                 by_port[service - OUTBOUND] = by_port.get(service - OUTBOUND, 0) + number
             if TABLES[name].protocol == "udp" or service >= OUTBOUND:
                 sockets += number
-    return Look(seen.now, sockets, {port: number for port, number in by_port.items() if number >= enough})
+    return Scan(seen.now, sockets, {port: number for port, number in by_port.items() if number >= enough})
 
 
-def _is_outdated(look: Look, last: Look, ephemeral: int, now: float) -> bool:
-    """Tell whether what was found may be true no more."""
-    if now - look.taken_at >= LOOK_AGAIN_SECONDS:
+def _is_outdated(scan: Scan, last: Scan, ephemeral: int, now: float) -> bool:
+    """Return whether the numbers of a scan may have changed too much since."""
+    if now - scan.taken_at >= RESCAN_SECONDS:
         return True
-    taken = max((*look.busiest.values(), *look.bound.values()), default=0)
+    taken = max((*scan.busiest.values(), *scan.bound.values()), default=0)
     left = max(ephemeral - taken, 0)
-    pairs = [(look.sockets, last.sockets)]
-    pairs += [(look.crowded.get(port, 0), number) for port, number in last.crowded.items()]
+    pairs = [(scan.sockets, last.sockets)]
+    pairs += [(scan.crowded.get(port, 0), number) for port, number in last.crowded.items()]
     return any(abs(after - before) > _CHANGE * min(before, left) for before, after in pairs)
 
 
 def _count_bound(usages: Sequence[tuple[Table, PortUsage]], held: Sequence[TakenPorts]) -> Mapping[str, int]:
-    """Return by protocol how many ports are taken at the busiest source address; TCP's are ``held``, too."""
+    """Return by protocol how many ports are in use at the busiest address; TCP has ``held`` ones, too."""
     taken: dict[str, list[TakenPorts]] = {"tcp": [*held]} if held else {}
     for table, usage in usages:
         taken.setdefault(table.protocol, []).append(usage.ports_by_address())
@@ -219,17 +218,17 @@ def _count_bound(usages: Sequence[tuple[Table, PortUsage]], held: Sequence[Taken
 
 
 def _find_listening(seen: Pass, table: Table) -> TakenPorts:
-    """Return the ephemeral ports that listen; each is taken at all addresses, whatever its own."""
+    """Return the ephemeral ports that listen; each counts for all addresses, whatever its own."""
     is_ephemeral = seen.rules.is_ephemeral
     ports = {port for port in seen.counts[table.name].listening if is_ephemeral[port]}
     return {make_address(bytes(ADDRESS_BYTES), table.family): ports}
 
 
 def _find_bound(seen: Pass, tables: Sequence[Table]) -> TakenPorts:
-    """Return the ports of sockets that are bound and nothing more, which only netlink tells."""
+    """Return the ports of sockets that are only bound, which only netlink lists."""
     is_ephemeral = seen.rules.is_ephemeral
     bound: dict[Address, set[int]] = {}
-    with suppress(*READ_ERRORS):  # then it is a lower bound
+    with suppress(*READ_ERRORS):  # then the number is a lower bound
         for table, origin in seen.reader.read_bound(tables):
             if is_ephemeral[origin.local_port]:
                 address = make_address(origin.local_address, table.family)

@@ -1,6 +1,6 @@
-"""Show the kernel's limits on TCP, what is in use of them, and how often they were hit.
+"""Show the kernel's limits on TCP, how much of them is in use, and how often they were hit.
 
-What the kernel does not show is absent: a network namespace other than the first has no tcp_mem, for one.
+What the kernel does not show is absent. For example, only the first network namespace has tcp_mem.
 """
 
 import resource
@@ -15,13 +15,13 @@ from exporter.sampling.labels import Metric, Samples
 
 
 class Limits(Collector):
-    """Remembers nothing: every number is the kernel's own, and of now."""
+    """Reads the kernel's own numbers at every pass."""
 
     name = "limits"
     metrics: ClassVar = (
         Metric(
             "netstat_time_wait_buckets",
-            "Connections kept in TIME_WAIT or FIN_WAIT2 without a socket, tw of sockstat.",
+            "Connections kept in TIME_WAIT or FIN_WAIT2 without a socket (tw in /proc/net/sockstat).",
         ),
         Metric(
             "netstat_time_wait_limit",
@@ -29,11 +29,11 @@ class Limits(Collector):
         ),
         Metric(
             "netstat_time_wait_overflows_total",
-            "Connections that were not kept in TIME_WAIT because there were too many, TCPTimeWaitOverflow.",
+            "Connections that were not kept in TIME_WAIT because there were too many (TCPTimeWaitOverflow).",
         ),
         Metric(
             "netstat_orphaned_sockets",
-            "TCP sockets of the whole host that no process holds, orphan of sockstat.",
+            "TCP sockets of the whole host that no process holds (orphan in /proc/net/sockstat).",
         ),
         Metric(
             "netstat_orphaned_sockets_limit",
@@ -42,9 +42,12 @@ class Limits(Collector):
         ),
         Metric(
             "netstat_tcp_sockets_allocated",
-            "TCP sockets of the whole host that are allocated, alloc of sockstat.",
+            "Allocated TCP sockets of the whole host (alloc in /proc/net/sockstat).",
         ),
-        Metric("netstat_tcp_memory_bytes", "Memory of the TCP sockets of the whole host, mem of sockstat."),
+        Metric(
+            "netstat_tcp_memory_bytes",
+            "Memory of TCP sockets of the whole host (mem in /proc/net/sockstat).",
+        ),
         Metric(
             "netstat_tcp_memory_pressure_bytes",
             "Memory of TCP sockets above which the kernel saves memory (second number of net.ipv4.tcp_mem).",
@@ -55,21 +58,21 @@ class Limits(Collector):
         ),
         Metric(
             "netstat_memory_aborts_total",
-            "Connections closed because TCP had too much memory or too many orphans, TCPAbortOnMemory.",
+            "Connections closed because TCP used too much memory or had too many orphans (TCPAbortOnMemory).",
         ),
         Metric(
             "netstat_listen_overflows_total",
-            "Connections that found a listener's accept queue full, ListenOverflows.",
+            "Connections that found the accept queue of a listener full (ListenOverflows).",
         ),
         Metric(
             "netstat_listen_drops_total",
-            "Connections that listeners dropped for any reason, a full accept queue included, ListenDrops.",
+            "Connections that listeners dropped for any reason, including a full accept queue (ListenDrops).",
         ),
     )
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
-        """Tell whether the settings switch it on."""
+        """Return whether the settings enable it."""
         return settings.limits.enabled
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
@@ -107,7 +110,7 @@ def _read_sysctl(procfs: Procfs, name: str, *names: str) -> Numbers:
 
 
 def _read(read: Callable[[str], bytes | None], name: str) -> bytes:
-    """Return a file, empty when there is none or it cannot be read, which says nothing about the others."""
+    """Return the content of a file, empty when it is absent or unreadable: the other files still count."""
     try:
         return read(name) or b""
     except ProcfsError:

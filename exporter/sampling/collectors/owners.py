@@ -1,7 +1,7 @@
-"""Tell who owns the sockets in tracked states: a systemd unit, a container or a program.
+"""Show who owns the sockets in tracked states: a systemd unit, a container or a program.
 
-The kernel says for nearly every socket in which cgroup its creator was, to anybody who asks. Where it does
-not, or the cgroup is everybody's, the process is looked for that holds the socket, which takes rights.
+The kernel gives the cgroup of nearly every socket's creator, and needs no privileges for it. Where it does
+not, or the cgroup is the root, the process that holds the socket is searched for. This needs privileges.
 """
 
 import math
@@ -19,27 +19,27 @@ from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import OTHER, Metric, OwnerKey, Samples, SocketKey, label_value
 from exporter.sampling.owner_names import name_owner
 from exporter.sampling.reading.lookup import IncrementalLookup
+from exporter.sampling.services.cohorts import EVERY_CGROUP
 from exporter.sampling.services.expiring import ExpiringSet
-from exporter.sampling.services.series import SERIES_KEPT_SECONDS, choose_largest
-from exporter.sampling.services.tracking import EVERY_CGROUP
+from exporter.sampling.services.ranking import choose_largest
+from exporter.sampling.services.series import SERIES_KEPT_SECONDS
 
 UNKNOWN_OWNER: Final = "unknown"
 
 _SHARE_OF_BUDGET: Final = 0.25  # for each of the two lookups
 _LONGEST_LOOKUP_SECONDS: Final = 1.0
-_MOST_INODES: Final = 100_000
+_MAX_INODES: Final = 100_000
 
 
 class Owners(Collector):
-    """Counts tracked sockets by owner, and knows which owners there were lately."""
+    """Counts tracked sockets by owner, and remembers recent owners."""
 
     name = "owners"
     metrics: ClassVar = (
         Metric(
             "netstat_owner_sockets",
-            "Sockets in tracked states by the unit, container or program that owns them, told by the "
-            "cgroup in "
-            "sock_diag or by the files of processes.",
+            "Sockets in tracked states by the unit, container or program that owns them (from the cgroup in "
+            "sock_diag, or from /proc/PID/fd).",
             OwnerKey._fields,
         ),
         Metric(
@@ -59,7 +59,7 @@ class Owners(Collector):
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
-        """Tell whether the settings switch it on."""
+        """Return whether the settings enable it."""
         return settings.owners.enabled
 
     def named_cgroups(self, settings: Settings) -> Collection[int]:
@@ -69,7 +69,7 @@ class Owners(Collector):
         return frozenset(cgroup_id for cgroup_id, name in self._names.items() if name is not None)
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
-        """Return sockets by series and owner; what was there lately stays, at 0."""
+        """Return sockets by series and owner; recent series stay, at 0."""
         by = seen.settings.owners.by
         self._names = self._name_cgroups(seen) if by != PROCESS else {}
         holders = self._find_holders(seen) if by != UNIT else {}
@@ -90,21 +90,21 @@ class Owners(Collector):
         }
 
     def _name_cgroups(self, seen: Pass) -> dict[int, str | None]:
-        """Return the names of the cgroups of all sockets, as far as they are known."""
+        """Return the known names of the cgroups of all tracked sockets."""
         groups = chain.from_iterable(tracked.groups for tracked in seen.tracked.values())
         ids = {group.cohort.cgroup_id for group in groups} - {0}
         paths = self._cgroups.find(ids, walk_cgroups, seen.reader, seen.now, _lookup_seconds(seen.settings))
         return {cgroup_id: name_owner(path) for cgroup_id, path in paths.items()}
 
     def _find_holders(self, seen: Pass) -> Mapping[int, Holder]:
-        """Return those who hold the sockets whose cgroup has no name."""
+        """Return the holders of the sockets whose cgroup has no name."""
         unnamed = chain.from_iterable(tracked.unnamed for tracked in seen.tracked.values())
         inodes = (each.inode for each in unnamed if each.inode and not self._names.get(each.cgroup_id))
-        wanted = set(islice(inodes, _MOST_INODES))
+        wanted = set(islice(inodes, _MAX_INODES))
         return self._holders.find(wanted, walk_holders, seen.reader, seen.now, _lookup_seconds(seen.settings))
 
     def _count(self, seen: Pass, holders: Mapping[int, Holder]) -> Iterator[tuple[SocketKey, str, int]]:
-        """Yield series, owner and number of sockets, perhaps more than once for one owner."""
+        """Yield series, owner and number of sockets; an owner may come more than once."""
         everything = seen.settings.owners.by == UNIT
         for name, tracked in seen.tracked.items():
             key_of = partial(seen.series.key, TABLES[name])
@@ -133,7 +133,7 @@ class Owners(Collector):
         return key if own else key._replace(owner=OTHER)
 
     def _choose_zeros(self, seen: Pass) -> Iterator[OwnerKey]:
-        """Yield what was there lately and still has a series in netstat_sockets."""
+        """Yield recent series that still have a series in netstat_sockets."""
         wanted = seen.settings.tracked.states
         series = {
             _key_of(seen.series.key(table, service, state), "")
@@ -157,7 +157,7 @@ def _key_of(series: SocketKey, owner: str) -> OwnerKey:
 
 
 def _lookup_seconds(settings: Settings) -> float:
-    if math.isinf(settings.cpu_budget):  # there is no later pass to go on in
+    if math.isinf(settings.cpu_budget):  # no later pass continues the lookup
         return settings.timeout_seconds
     share = settings.interval_seconds * settings.cpu_budget * _SHARE_OF_BUDGET
     return min(share, _LONGEST_LOOKUP_SECONDS)

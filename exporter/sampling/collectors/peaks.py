@@ -1,4 +1,4 @@
-"""Keep the highest counts of the last while, so that a burst between two scrapes is seen, by every server."""
+"""Keep the maximum of each count over a window, so that no server misses a burst between two scrapes."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -10,19 +10,19 @@ from exporter.sampling.labels import Metric, Samples, SocketKey
 from exporter.sampling.services.series import states_of
 
 _BUCKETS: Final = 12
-"""Into how many the window is divided: a peak is shown for the window, and at most a twelfth of it longer."""
+"""The number of parts of the window: a peak is shown for the window, and at most a twelfth of it longer."""
 
 Counts = dict[tuple[str, ...], float]
 
 
 class Peaks(Collector):
-    """Remembers a highest count for each bucket of time and each series that had one, never for each pass."""
+    """Remembers the maximum of each series in each bucket of time, not every pass."""
 
     name = "peaks"
     metrics: ClassVar = (
         Metric(
             "netstat_sockets_peak",
-            "Maximum of netstat_sockets at any pass of the last peaks.window, where it is not 0.",
+            "Maximum of netstat_sockets over the passes of the last peaks.window; absent where it is 0.",
             SocketKey._fields,
         ),
     )
@@ -35,11 +35,11 @@ class Peaks(Collector):
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
-        """Tell whether the settings switch it on."""
+        """Return whether the settings enable it."""
         return settings.peaks.enabled
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
-        """Return the highest count of any pass in the window, series by series."""
+        """Return the maximum of each series in the window."""
         wanted = seen.settings.peaks
         if self._wanted != (wanted.window_seconds, wanted.states):
             self._wanted = (wanted.window_seconds, wanted.states)
@@ -60,7 +60,7 @@ class Peaks(Collector):
         return {"netstat_sockets_peak": {key: n for key, n in peaks.items() if key[:2] in shown}}
 
     def _open_bucket(self, number: int) -> Counts:
-        """Return the bucket of now; when it is a new one, forget those that have gone out of the window."""
+        """Return the current bucket; when it is a new one, forget those that have left the window."""
         if not self._buckets or self._buckets[-1][0] != number:
             while self._buckets and self._buckets[0][0] < number - _BUCKETS:
                 self._buckets.popleft()

@@ -1,4 +1,4 @@
-"""Show the bytes that wait in the queues of sockets."""
+"""Show the bytes in the send and receive queues of sockets."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,7 +8,7 @@ from exporter.config.settings import Settings
 from exporter.kernel.tables import TABLES
 from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import Metric, QueueKey, Samples
-from exporter.sampling.services.counting import EMPTY, RECEIVE_QUEUE, SEND_QUEUE
+from exporter.sampling.services.counts import EMPTY, RECEIVE_QUEUE, SEND_QUEUE
 from exporter.sampling.services.expiring import ExpiringSet
 from exporter.sampling.services.series import SERIES_KEPT_SECONDS
 
@@ -18,36 +18,34 @@ _NAMES: Final = MappingProxyType(
 
 
 class Queues(Collector):
-    """Adds up queues by service, and knows which were not empty lately."""
+    """Adds up queues by service, and remembers which were not empty recently."""
 
     name = "queues"
     metrics: ClassVar = (
         Metric(
             "netstat_receive_queue_bytes",
-            "Bytes received that the program has not read yet, rx_queue of the kernel's tables, of "
-            "sockets not "
-            "listening; for UDP the kernel memory that holds them.",
+            "Bytes received that the program has not read yet, at sockets that do not listen (rx_queue of "
+            "the kernel's tables); for UDP, the kernel memory that holds them.",
             QueueKey._fields,
         ),
         Metric(
             "netstat_send_queue_bytes",
-            "Bytes sent that the other side has not acknowledged yet, tx_queue of the kernel's tables, of "
-            "sockets "
-            "not listening.",
+            "Bytes sent that the other side has not acknowledged yet, at sockets that do not listen "
+            "(tx_queue of the kernel's tables).",
             QueueKey._fields,
         ),
     )
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
-        """Tell whether the settings switch it on."""
+        """Return whether the settings enable it."""
         return settings.queues.enabled
 
     def __init__(self) -> None:
         self._seen = ExpiringSet[tuple[str, int, int]](SERIES_KEPT_SECONDS)
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
-        """Return the bytes in both queues; one that was not empty lately is shown when it is."""
+        """Return the bytes in both queues; a queue that was not empty recently is shown at 0."""
         filled = {
             (table.name, service, place)
             for table, folded in seen.folded()

@@ -1,4 +1,4 @@
-"""Show the counts of sockets, the purpose of it all."""
+"""Show the counts of sockets by state and service port."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -6,12 +6,12 @@ from typing import ClassVar
 from exporter.config.settings import Settings
 from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import Metric, Samples, SocketKey
-from exporter.sampling.services.counting import EMPTY
+from exporter.sampling.services.counts import EMPTY
 from exporter.sampling.services.series import states_of
 
 
 class Sockets(Collector):
-    """Labels the counts of every table; it cannot be switched off."""
+    """Labels the counts of every table; it is always enabled."""
 
     name = "sockets"
     metrics: ClassVar = (
@@ -32,7 +32,7 @@ class Sockets(Collector):
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
-        """Tell that it is."""
+        """Return True."""
         del settings
         return True
 

@@ -1,8 +1,8 @@
 """Add up the datagrams that UDP sockets dropped, by service port, into counters that never fall.
 
-The kernel counts drops socket by socket, and forgets them with the socket. What a socket has dropped since it
-was last seen is added to the counter of the port that it has then. What it had dropped when its table was
-first seen is not: an earlier run may have counted it. Only sockets that dropped are remembered.
+The kernel counts drops by socket, and forgets them with the socket. What a socket has dropped since the last
+pass is added to the counter of its port. What it had dropped before the first pass is not added: an earlier
+run may have counted it. Only sockets that dropped are remembered.
 """
 
 from collections import Counter
@@ -24,15 +24,14 @@ _PROTOCOLS: Final = frozenset({"udp", "udplite"})
 
 
 class UdpDrops(Collector):
-    """Adds up what the sockets of all tables of UDP and UDP-Lite have dropped."""
+    """Adds up the drops of all UDP and UDP-Lite sockets."""
 
     name = "udp_drops"
     metrics: ClassVar = (
         Metric(
             "netstat_udp_drops_total",
-            "Datagrams dropped by UDP sockets, for want of room in their receive buffers or by a wrong "
-            "checksum, "
-            "since the second pass.",
+            "Datagrams dropped by UDP sockets because the receive buffer was full or the checksum was wrong "
+            "(drops of the kernel's tables), since the second pass.",
             ListenerKey._fields,
         ),
     )
@@ -46,11 +45,11 @@ class UdpDrops(Collector):
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
-        """Tell whether the settings switch it on."""
+        """Return whether the settings enable it."""
         return settings.udp_drops.enabled
 
     def observe(self, table: Table, counter: TableCounter, plan: Plan) -> Observer | None:
-        """Return what finds the sockets that have dropped."""
+        """Return an observer that finds the sockets that have dropped."""
         del plan
         return DropObserver(counter) if table.protocol in _PROTOCOLS else None
 
@@ -68,7 +67,7 @@ class UdpDrops(Collector):
         }
 
     def _add_up(self, table: Table, observer: "DropObserver", seen: Pass) -> set[ListenerKey]:
-        """Add what the sockets of a table have dropped since, and return which series it has."""
+        """Add the new drops of a table, and return its series."""
         is_first = table.name not in self._sockets
         dropping = list(observer.dropping.values())
         drops = self._sockets.setdefault(table.name, SocketDrops()).note([each for each, _ in dropping])
@@ -83,24 +82,24 @@ class UdpDrops(Collector):
 
 
 class DropObserver:
-    """Finds the sockets of a table that have dropped, with their services; rows may be repeated."""
+    """Finds the sockets of a table that have dropped, with their services; a row may come twice."""
 
     def __init__(self, counter: TableCounter) -> None:
         self.dropping: dict[tuple[int, int], tuple[Dropping, int]] = {}
         self._counter = counter
 
     def observe(self, rows: Rows) -> None:
-        """Look at some rows."""
+        """Find the sockets that have dropped among some rows."""
         for each in cast("InetRows", rows).dropping():
             service = self._counter.find_service(each.local_port, each.remote_port)
             self.dropping[each.inode, each.local_port] = each, service
 
 
 class SocketDrops:
-    """Knows what each socket of a table had dropped when it was last seen, until many passes have missed it.
+    """Remembers the drops of each socket of a table, until many passes have missed the socket.
 
-    A socket is known by its inode and its port, which both sources have, so that they may take turns. Where
-    both were netlink, its cookie tells it from a later one with the same inode.
+    A socket is identified by inode and port, which both sources have, so that the source may change. If both
+    readings were over netlink, the cookie distinguishes it from a later socket with the same inode.
     """
 
     def __init__(self) -> None:

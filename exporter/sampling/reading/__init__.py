@@ -1,1 +1,1 @@
-"""Read the kernel in one guarded place: by which source, until when, again if need be, at what cost."""
+"""Read the kernel in one guarded place: choose the source, time out, retry, fall back, measure the cost."""

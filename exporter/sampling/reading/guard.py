@@ -1,7 +1,7 @@
-"""Read the kernel on a thread of its own, so that what hangs costs its own result only.
+"""Read the kernel on a worker thread, so that a read that hangs costs its own result only.
 
-A read that is not done in time is left to its thread, and is not begun again while it hangs: so there is one
-thread for all reads, and one more for each that hangs.
+A read that exceeds its timeout is left to its thread, and is not started again while it hangs. So there is
+one thread for all reads, and one more for each read that hangs.
 """
 
 import time
@@ -14,14 +14,14 @@ T = TypeVar("T")
 
 
 class HangError(Exception):
-    """A read is not done in time, or the one before still is not."""
+    """A read exceeded its timeout, or the previous one still hangs."""
 
     def __init__(self, message: str = "timeout: the read hangs") -> None:
         super().__init__(message)
 
 
 class _Job(Generic[T]):
-    """A piece of work, and what became of it."""
+    """A piece of work, and its result."""
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
@@ -38,7 +38,7 @@ class _Job(Generic[T]):
 
 
 class _Worker:
-    """Runs jobs one after the other until it is given None."""
+    """Runs jobs one after the other, until it gets None."""
 
     def __init__(self) -> None:
         self.jobs: SimpleQueue[_Job[object] | None] = SimpleQueue()
@@ -54,7 +54,7 @@ class _Worker:
 
 
 class Guard:
-    """Reads for one thread; ``cpu_seconds`` is what all reads took until now, less those that hang."""
+    """Reads for one thread; ``cpu_seconds`` is the CPU time of all finished reads."""
 
     def __init__(self) -> None:
         self.cpu_seconds = 0.0
@@ -62,9 +62,9 @@ class Guard:
         self._hanging: dict[str, _Worker] = {}
 
     def read(self, name: str, work: Callable[[], T], timeout_seconds: float) -> T:
-        """Return the result of work, which is known by ``name`` while it hangs.
+        """Return the result of work, which is identified by ``name`` while it hangs.
 
-        Raises HangError, also when there is no room for one more thread, and what the work raises.
+        Raises HangError, also when no thread can be started, and what the work raises.
         """
         if name in self._hanging:
             if self._hanging[name].is_busy():
@@ -76,7 +76,7 @@ class Guard:
             except RuntimeError as error:
                 raise HangError(f"cannot read: {error}") from error
         job = _Job(work)
-        self._worker.jobs.put(job)  # type: ignore[arg-type]  # a job's result goes to who asked for it
+        self._worker.jobs.put(job)  # type: ignore[arg-type]  # the caller knows the type of its own job
         try:
             value, failure, cpu_seconds = job.results.get(timeout=max(0.0, timeout_seconds))
         except Empty:
@@ -89,7 +89,7 @@ class Guard:
         return value  # type: ignore[return-value]  # what the work returned
 
     def is_hanging(self, name: str) -> bool:
-        """Tell whether the read of this name hangs still."""
+        """Return whether the read of this name still hangs."""
         return name in self._hanging and self._hanging[name].is_busy()
 
     def close(self) -> None:

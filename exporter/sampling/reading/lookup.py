@@ -1,4 +1,4 @@
-"""Look things up by number where all of them have to be walked through: a bit of the way in every pass."""
+"""Look up numbers that only a walk over everything finds, a part of the walk in every pass."""
 
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -10,22 +10,22 @@ from exporter.sampling.reading.reader import FILE_SECONDS, KernelReader
 
 Found = TypeVar("Found")
 Begin = Callable[[Procfs, AbstractSet[int]], Iterator[tuple[int, Found] | None]]
-"""Begins a walk for the wanted, which may change on the way; None is yielded where the walk may pause."""
+"""Begins a walk for the wanted numbers, which may change on the way; yields None where the walk may pause."""
 
 RETRY_SECONDS: Final = 60
 
 
 class IncrementalLookup(Generic[Found]):
-    """Remembers what was found as long as it is asked for, and for a while what was not there.
+    """Remembers what was found for as long as it is wanted, and what was not found for a minute.
 
-    ``name`` is what its reads are known by.
+    ``name`` identifies its reads.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._found: dict[int, Found] = {}
         self._wanted: set[int] = set()
-        self._wanted_too_late: set[int] = set()
+        self._added_late: set[int] = set()
         self._missing: set[int] = set()
         self._forgot_missing_at = 0.0
         self._walk: Iterator[tuple[int, Found] | None] | None = None
@@ -38,9 +38,10 @@ class IncrementalLookup(Generic[Found]):
         now: float,
         limit_seconds: float,
     ) -> Mapping[int, Found]:
-        """Return what has been found by now of the keys, after no more than ``limit_seconds``.
+        """Return what is known of the keys, after at most ``limit_seconds``.
 
-        ``now`` is on the monotonic clock. Raises HangError, and what the walk raises; then it begins anew.
+        ``now`` is on the monotonic clock. Raises HangError, and what the walk raises; the next call starts
+        the walk again.
         """
         if now - self._forgot_missing_at >= RETRY_SECONDS:
             self._missing.clear()
@@ -52,29 +53,29 @@ class IncrementalLookup(Generic[Found]):
         new = [key for key in keys if key not in found and key not in missing and key not in wanted]
         self._wanted.intersection_update(keys)
         self._wanted.update(new)
-        self._wanted_too_late &= keys
-        walk, self._walk = self._walk, None  # one that fails or hangs is over
+        self._added_late &= keys
+        walk, self._walk = self._walk, None  # a walk that fails or hangs is dropped
         if walk is not None:
-            self._wanted_too_late.update(new)
+            self._added_late.update(new)
         if self._wanted:
             deadline = monotonic() + limit_seconds
             self._walk = reader.read(
                 self._name,
-                lambda procfs: self._go_on(walk, begin, procfs, deadline),
+                lambda procfs: self._continue(walk, begin, procfs, deadline),
                 limit_seconds + FILE_SECONDS,
             )
         return self._found
 
-    def _go_on(
+    def _continue(
         self,
         walk: Iterator[tuple[int, Found] | None] | None,
         begin: Begin[Found],
         procfs: Procfs,
         deadline: float,
     ) -> Iterator[tuple[int, Found] | None] | None:
-        """Walk on, and return what is left of the walk."""
+        """Continue the walk, and return the rest of it."""
         if walk is None:
-            self._wanted_too_late.clear()
+            self._added_late.clear()
             walk = begin(procfs, self._wanted)
         for step in walk:
             if step is not None:
@@ -84,6 +85,6 @@ class IncrementalLookup(Generic[Found]):
                     return None
             if monotonic() > deadline:
                 return walk
-        self._missing |= self._wanted - self._wanted_too_late
-        self._wanted &= self._wanted_too_late
+        self._missing |= self._wanted - self._added_late
+        self._wanted &= self._added_late
         return None

@@ -1,11 +1,11 @@
-"""The one place where the kernel is read: guarded, by the source of choice, for one thread."""
+"""Read the kernel for one thread: guarded, from the chosen source."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
 from exporter.config.settings import NETLINK
-from exporter.kernel.netlink import Reason, SockDiagError, ask_twice_if_busy
+from exporter.kernel.netlink import Reason, SockDiagError, retry_once
 from exporter.kernel.procfs import Procfs
 from exporter.kernel.rows import Listener, Origin
 from exporter.kernel.sockdiag import read_bound, read_listeners, read_silences
@@ -17,7 +17,7 @@ from exporter.sampling.reading.walk import HANG_GRACE_SECONDS, MakeObservers, Re
 T = TypeVar("T")
 
 FILE_SECONDS: Final = 1.0
-"""How long a file may take that is no table, and a dump of listeners."""
+"""The timeout of a file that is not a table, and of a dump of listeners."""
 
 
 class KernelReader:
@@ -37,20 +37,20 @@ class KernelReader:
         return self._guard.cpu_seconds
 
     def change_source(self, source: str) -> None:
-        """Let another source be wanted from the next pass on."""
+        """Use another source from the next pass on."""
         if source != self._source:
             self._source = source
             self._choices.clear()
 
     def read(self, name: str, work: Callable[[Procfs], T], timeout_seconds: float = FILE_SECONDS) -> T:
-        """Return what ``work`` reads of procfs; ``name`` is what the read is known by while it hangs.
+        """Return what ``work`` reads from procfs; ``name`` identifies the read while it hangs.
 
         Raises HangError, and what the work raises.
         """
         return self._guard.read(name, lambda: work(self._procfs), timeout_seconds)
 
     def read_listeners(self, table: Table) -> Sequence[Listener]:
-        """Return TCP's listeners over netlink, which alone has the limits of their queues.
+        """Return TCP's listeners over netlink: only netlink has the limits of their queues.
 
         Raises HangError, SockDiagError.
         """
@@ -61,7 +61,7 @@ class KernelReader:
         return self._ask("bound sockets", lambda deadline: read_bound(tables, deadline))
 
     def read_silences(self, table: Table, wanted_states: Collection[int]) -> Mapping[int, float]:
-        """Return by identity how long nothing has come from the other end of TCP's sockets, in seconds.
+        """Return by identity the seconds since the last segment from the other end of TCP's sockets.
 
         Raises HangError, SockDiagError.
         """
@@ -70,7 +70,7 @@ class KernelReader:
         )
 
     def _ask(self, what: str, ask: Callable[[float], T]) -> T:
-        """Return what TCP's sockets are asked over netlink."""
+        """Return the answer to a question about TCP's sockets over netlink."""
         now = time.monotonic()
         choice = self._choice_of("tcp")
         if not choice.may_use(NETLINK, now):
@@ -78,11 +78,11 @@ class KernelReader:
         try:
             return self._guard.read(
                 what,
-                lambda: ask_twice_if_busy(lambda: ask(now + FILE_SECONDS)),
+                lambda: retry_once(lambda: ask(now + FILE_SECONDS)),
                 FILE_SECONDS + HANG_GRACE_SECONDS,
             )
         except SockDiagError as error:
-            if error.reason is Reason.UNAVAILABLE:  # what is busy or late says nothing of the tables
+            if error.reason is Reason.UNAVAILABLE:  # a busy or late answer says nothing about the tables
                 choice.note_failure(NETLINK, now)
             raise
 
@@ -91,7 +91,7 @@ class KernelReader:
     ) -> Mapping[str, Reading]:
         """Walk each table once, the tables of one protocol together.
 
-        ``want_drops`` asks what datagram sockets have dropped, too.
+        ``want_drops`` also asks for the drops of datagram sockets.
         """
         rows = self._expect_rows()
         protocols: dict[str, list[Table]] = {}
@@ -104,7 +104,7 @@ class KernelReader:
         return {name: readings[name] for name in names}
 
     def _expect_rows(self) -> Mapping[str, int]:
-        """Return by protocol how many rows the kernel's own counters let expect."""
+        """Return by protocol how many rows to expect, from the kernel's own counters."""
         sockstat = read_sockstat(self._procfs, self._guard)
         expected: dict[str, int] = {}
         for table in TABLES.values():

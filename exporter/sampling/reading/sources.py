@@ -1,9 +1,8 @@
-"""Choose by which of the kernel's interfaces the tables of a protocol are read, from pass to pass, by cost.
+"""Choose the source of the tables of a protocol, from pass to pass, by cost.
 
-Where both can be had, netlink is tried first: it is never much dearer, while the text of a large table may
-cost a hundred times as much. Where there are few sockets, what either source costs depends on the machine:
-the kernel walks its whole hash, empty buckets included. So the other one is tried, too, and the cheaper is
-kept.
+If both sources are available, netlink is tried first: it is never much more expensive, while the text of a
+large table may cost a hundred times as much. With few sockets, the cost of a source depends on the machine:
+the kernel walks its whole hash, including empty buckets. So both are measured, and the cheaper one is used.
 """
 
 import math
@@ -16,14 +15,14 @@ SMALL_ROWS: Final = 1000
 RETRY_SECONDS: Final = 60
 MEASURE_AGAIN_SECONDS: Final = 3600
 _ADVANTAGE: Final = 0.75
-"""The share of the cost of the source in use that the other one may have at most to take its place."""
+"""The other source replaces the one in use when it costs less than this share of it."""
 
 
 class SourceChoice:
     """The source of the tables of one protocol.
 
-    ``wanted`` is one of SOURCES. ``reachable`` tells whether netlink shows the network namespace that procfs
-    does. Times are on the monotonic clock.
+    ``wanted`` is one of SOURCES. ``reachable`` means that netlink and procfs show the same network namespace.
+    Times are on the monotonic clock.
     """
 
     def __init__(self, wanted: str, *, reachable: bool) -> None:
@@ -36,15 +35,15 @@ class SourceChoice:
         self._cost_seconds: dict[str, float] = {}
 
     def choose(self, rows: int | None, now: float) -> str:
-        """Return the source to read by; ``rows`` are those to be expected, by the kernel's own counters."""
+        """Return the source to use; ``rows`` is the number to expect, from the kernel's own counters."""
         if not self._reachable:  # netlink would show the sockets of another namespace
             return PROCFS
         preferred = self._choose_by_cost(rows, now) if self._wanted == AUTO else self._wanted
-        spare = other(preferred)
-        return spare if not self.may_use(preferred, now) and self.may_use(spare, now) else preferred
+        fallback = other_source(preferred)
+        return fallback if not self.may_use(preferred, now) and self.may_use(fallback, now) else preferred
 
     def may_use(self, source: str, now: float) -> bool:
-        """Tell whether a source can be used at all, and has not failed within the last minute."""
+        """Return whether a source is available and has not failed within the last minute."""
         failed_at = self._failed_at.get(source)
         recovered = failed_at is None or now - failed_at >= RETRY_SECONDS
         return recovered and (source == PROCFS or self._reachable)
@@ -54,7 +53,7 @@ class SourceChoice:
         self._failed_at[source] = now
 
     def note_cost(self, source: str, rows: int, cpu_seconds: float, now: float) -> None:
-        """Remember the least that a source cost, where there are few rows, and either may be cheaper."""
+        """Remember the lowest cost of a source, if there are so few rows that either may be cheaper."""
         if rows > LARGE_ROWS:
             return
         if self._is_due(source, now):
@@ -70,10 +69,10 @@ class SourceChoice:
         for source in (NETLINK, PROCFS):
             if self.may_use(source, now) and self._is_due(source, now):
                 return source
-        spare = other(self._cheaper)
+        candidate = other_source(self._cheaper)
         costs = self._cost_seconds
-        if costs.get(spare, math.inf) < _ADVANTAGE * costs.get(self._cheaper, math.inf):
-            self._cheaper = spare
+        if costs.get(candidate, math.inf) < _ADVANTAGE * costs.get(self._cheaper, math.inf):
+            self._cheaper = candidate
         return self._cheaper
 
     def _is_due(self, source: str, now: float) -> bool:
@@ -81,6 +80,6 @@ class SourceChoice:
         return measured_at is None or now - measured_at >= MEASURE_AGAIN_SECONDS
 
 
-def other(source: str) -> str:
+def other_source(source: str) -> str:
     """Return the source that is not this one."""
     return PROCFS if source == NETLINK else NETLINK

@@ -1,8 +1,8 @@
-"""Walk the tables of one protocol once: isolated, timed, over the other source where the one of choice fails.
+"""Walk the tables of one protocol once: isolated, timed, and from the other source when the chosen one fails.
 
-The kernel keeps both families of a protocol in one hash: what reading either table costs is decided by what
-is in both. So one source is chosen for both, and netlink gives TCP's in one dump. What fails over both
-sources costs that table only.
+The kernel keeps both families of a protocol in one hash, so the cost of reading one table depends on both.
+One source is chosen for both, and netlink gives both TCP tables in one dump. A table that fails over both
+sources costs its own result only.
 """
 
 import time
@@ -13,36 +13,36 @@ from typing import Final, NamedTuple, Protocol
 
 from exporter.config.settings import NETLINK, PROCFS
 from exporter.kernel.counters import Numbers, parse_sockstat
-from exporter.kernel.netlink import Reason, SockDiagError, ask_twice_if_busy
+from exporter.kernel.netlink import Reason, SockDiagError, retry_once
 from exporter.kernel.procfs import Procfs, ProcfsError, ProcfsTimeoutError
 from exporter.kernel.procnet import ProcnetError, parse_table
 from exporter.kernel.rows import Rows
 from exporter.kernel.sockdiag import walk_tables
 from exporter.kernel.tables import Table
 from exporter.sampling.reading.guard import Guard, HangError
-from exporter.sampling.reading.sources import SourceChoice, other
+from exporter.sampling.reading.sources import SourceChoice, other_source
 
 READ_ERRORS: Final = (ProcfsError, ProcnetError, SockDiagError, HangError)
-"""What reading the kernel may raise where nothing is wrong with the exporter."""
+"""Errors of the kernel or of timing, not of the exporter."""
 
 HANG_GRACE_SECONDS: Final = 1.0
 
 
 class Observer(Protocol):
-    """Looks at the rows of one table as they stream by."""
+    """Sees the rows of one table as they are read."""
 
     def observe(self, rows: Rows) -> None:
-        """Look at some rows; what it raises makes the table fail."""
+        """Take some rows; an exception makes the table fail."""
 
 
 Observers = Mapping[str, Observer]
 MakeObservers = Callable[[Table], Observers]
-"""Returns new observers of a table by name: a walk that failed has left its own half way."""
+"""Returns new observers of a table by name; those of a failed walk have seen a part of it only."""
 
 
 @dataclass(slots=True)
 class Totals:
-    """What is counted of every table; see ``rows.Rows``."""
+    """Totals of a table; see ``rows.Rows``."""
 
     listed: int = 0
     malformed: int = 0
@@ -57,14 +57,14 @@ class Totals:
         self.minisockets += rows.minisockets
 
     def subtract_sockstat(self, in_use: int | None) -> int | None:
-        """Return the sockets counted less those that the kernel's own exact counter has, if it has any."""
+        """Return the sockets counted minus the kernel's own exact count, None where it has none."""
         if in_use is None:
             return None
         return self.listed - self.malformed - self.repeated - self.minisockets - in_use
 
 
-class Seen(NamedTuple):
-    """What saw all rows of a table."""
+class Observed(NamedTuple):
+    """The observers that saw all rows of a table, and its totals."""
 
     totals: Totals
     observers: Observers
@@ -72,22 +72,22 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What became of one table.
+    """The result of reading one table.
 
-    It was ``seen``, or there is an ``error``, or neither where the kernel has no such table. ``fallback``
-    is why the source of choice could not be used.
+    It was ``observed``, or there is an ``error``, or neither if the kernel has no such table.
+    ``fallback_reason`` is why the chosen source could not be used.
     """
 
     source: str
-    seen: Seen | None = None
+    observed: Observed | None = None
     error: Exception | None = None
-    fallback: Exception | None = None
+    fallback_reason: Exception | None = None
     sockstat_difference: int | None = None
     duration_seconds: float = 0.0
 
 
 class Walk:
-    """One walk of the tables of a protocol; ``present`` are the tables that were ever there."""
+    """One walk of the tables of a protocol; ``present`` are the tables that were there at least once."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a walk needs of its reader
         self,
@@ -106,19 +106,19 @@ class Walk:
         self._want_drops = want_drops
 
     def run(self, tables: Sequence[Table], choice: SourceChoice, rows: int | None) -> Mapping[str, Reading]:
-        """Return the reading of each table; ``rows`` are those to be expected in all of them."""
+        """Return the reading of each table; ``rows`` is the number to expect in all of them."""
         now, cpu_seconds = time.monotonic(), self._guard.cpu_seconds
         source = choice.choose(rows, now)
-        spare = other(source)
+        fallback = other_source(source)
         readings = self._read(source, tables)
         if all(reading.error is None for reading in readings.values()):
-            listed = sum(reading.seen.totals.listed for reading in readings.values() if reading.seen)
+            listed = sum(reading.observed.totals.listed for reading in readings.values() if reading.observed)
             choice.note_cost(source, listed, self._guard.cpu_seconds - cpu_seconds, now)
-        failed = [table for table in tables if _may_do_better(spare, readings[table.name].error)]
+        failed = [table for table in tables if _should_fall_back(fallback, readings[table.name].error)]
         if failed:
             choice.note_failure(source, now)
-        if failed and choice.may_use(spare, now):
-            for name, second in self._read(spare, failed).items():
+        if failed and choice.may_use(fallback, now):
+            for name, second in self._read(fallback, failed).items():
                 readings[name] = _join(readings[name], second)
         return readings
 
@@ -134,29 +134,29 @@ class Walk:
         started = time.monotonic()
         deadline = started + self._timeout_seconds
 
-        def work() -> Mapping[str, Seen]:
+        def work() -> Mapping[str, Observed]:
             return self._dump(tables, deadline) if source == NETLINK else self._parse(tables[0], deadline)
 
         try:
             seen = self._guard.read(name, work, self._timeout_seconds + HANG_GRACE_SECONDS)
-        except Exception as error:  # noqa: BLE001 - the one place where a table's failure, whatever it is, ends
+        except Exception as error:  # noqa: BLE001 - the one place where a table's failure ends
             took = time.monotonic() - started
             return {table.name: Reading(source, error=error, duration_seconds=took) for table in tables}
         took, sockstat = time.monotonic() - started, read_sockstat(self._procfs, self._guard)
         return {table.name: _describe(source, table, seen, sockstat, took) for table in tables}
 
-    def _dump(self, tables: Sequence[Table], deadline: float) -> Mapping[str, Seen]:
+    def _dump(self, tables: Sequence[Table], deadline: float) -> Mapping[str, Observed]:
         present = [table for table in tables if not self._is_absent(table)]
-        return ask_twice_if_busy(lambda: self._dump_once(present, deadline))
+        return retry_once(lambda: self._dump_once(present, deadline))
 
-    def _dump_once(self, tables: Sequence[Table], deadline: float) -> Mapping[str, Seen]:
+    def _dump_once(self, tables: Sequence[Table], deadline: float) -> Mapping[str, Observed]:
         seen = {table.name: self._begin(table) for table in tables}
         with closing(walk_tables(tables, deadline, want_drops=self._want_drops)) as blocks:
             for table, rows in blocks:
                 _observe(seen[table.name], rows)
         return seen
 
-    def _parse(self, table: Table, deadline: float) -> Mapping[str, Seen]:
+    def _parse(self, table: Table, deadline: float) -> Mapping[str, Observed]:
         blocks = self._procfs.read_blocks(table.name, deadline)
         if blocks is None:
             self._check_gone(table)
@@ -168,11 +168,11 @@ class Walk:
                 _observe(seen, rows)
         return {table.name: seen}
 
-    def _begin(self, table: Table) -> Seen:
-        return Seen(Totals(), self._make_observers(table))
+    def _begin(self, table: Table) -> Observed:
+        return Observed(Totals(), self._make_observers(table))
 
     def _is_absent(self, table: Table) -> bool:
-        """Tell whether the kernel has no such table; where procfs hides it, netlink is asked all the same."""
+        """Return whether the kernel has no such table; one that procfs hides is still read over netlink."""
         try:
             absent = not self._procfs.has_table(table.name)
         except ProcfsError:
@@ -189,7 +189,7 @@ class Walk:
 
 
 def read_sockstat(procfs: Procfs, guard: Guard) -> Mapping[str, Numbers]:
-    """Return the kernel's own counters by the names of their lines; none where they cannot be read."""
+    """Return the kernel's own counters by the names of their lines, empty if they cannot be read."""
     try:
         return guard.read("sockstat", lambda: _parse_sockstats(procfs), HANG_GRACE_SECONDS)
     except HangError:
@@ -201,19 +201,23 @@ def _parse_sockstats(procfs: Procfs) -> Mapping[str, Numbers]:
     for name in ("sockstat", "sockstat6"):
         try:
             found.update(parse_sockstat(procfs.read_net(name) or b""))
-        except ProcfsError:  # which says nothing about the tables
+        except ProcfsError:  # the tables may still be readable
             continue
     return found
 
 
-def _observe(seen: Seen, rows: Rows) -> None:
+def _observe(seen: Observed, rows: Rows) -> None:
     seen.totals.observe(rows)
     for observer in seen.observers.values():
         observer.observe(rows)
 
 
 def _describe(
-    source: str, table: Table, seen: Mapping[str, Seen], sockstat: Mapping[str, Numbers], took_seconds: float
+    source: str,
+    table: Table,
+    seen: Mapping[str, Observed],
+    sockstat: Mapping[str, Numbers],
+    took_seconds: float,
 ) -> Reading:
     own = seen.get(table.name)
     in_use = sockstat.get(table.sockstat, {}).get("inuse")
@@ -221,15 +225,15 @@ def _describe(
     return Reading(source, own, sockstat_difference=difference, duration_seconds=took_seconds)
 
 
-def _may_do_better(spare: str, error: Exception | None) -> bool:
-    """Tell whether to read by the other source; over procfs nothing takes less time."""
+def _should_fall_back(fallback: str, error: Exception | None) -> bool:
+    """Return whether to retry with the other source; procfs is never faster, so never after a timeout."""
     is_late_dump = isinstance(error, SockDiagError) and error.reason is Reason.TIMEOUT
     took_too_long = is_late_dump or isinstance(error, HangError | ProcfsTimeoutError)
-    return isinstance(error, READ_ERRORS) and (spare == NETLINK or not took_too_long)
+    return isinstance(error, READ_ERRORS) and (fallback == NETLINK or not took_too_long)
 
 
 def _join(first: Reading, second: Reading) -> Reading:
-    """Return the reading by the other source; where that failed as well, the first error is what is told."""
+    """Return the reading of the other source; if that failed as well, the first error is reported."""
     if second.error is None:
-        return replace(second, fallback=first.error)
-    return replace(first, fallback=second.error)
+        return replace(second, fallback_reason=first.error)
+    return replace(first, fallback_reason=second.error)

@@ -1,8 +1,8 @@
 """Fold the rows of a table into counts per service, without keeping anything per socket.
 
-Who opened a TCP connection is not in the tables; the ports tell it:
+The tables do not say who opened a TCP connection. The ports decide:
 
-1. The local port listens, or did lately: inbound, to the local port.
+1. The local port listens, or did recently: inbound, to the local port.
 2. Else the local port is one that the kernel chose itself: this host opened the connection; outbound, to the
    remote port.
 3. Else the remote port has a name or is in ``ports.always``: outbound.
@@ -12,84 +12,18 @@ For UDP an unconnected socket at a port takes the place of a listener.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Collection, Iterable
 from typing import Final, cast
 
 from exporter.kernel import states
 from exporter.kernel.rows import InetRows, Listener, Rows
 from exporter.kernel.tables import Table
+from exporter.sampling.services.counts import EMPTY, RECEIVE_QUEUE, SEND_QUEUE, AcceptQueue, TableCount
 from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PORTS, PortRules
-
-Tally = Sequence[int]
-"""Sockets by state number, then the bytes in their send and in their receive queues."""
-
-_STATES: Final = 16
-SEND_QUEUE: Final = _STATES
-RECEIVE_QUEUE: Final = _STATES + 1
-EMPTY: Final[Tally] = (0,) * (_STATES + 2)
 
 PORTLESS_PROTOCOLS: Final = frozenset({"raw", "unix"})
 PORTLESS: Final = OTHER_PORT
 """The service of every socket of a protocol without ports."""
-
-
-@dataclass(slots=True)
-class AcceptQueue:
-    """The accept queues of the listeners of one port: their sums, and the fullest of them.
-
-    ``limit`` and ``utilization`` are None where the limits are not known. ``sockets`` is how many listen.
-    """
-
-    waiting: int = 0
-    limit: int | None = None
-    utilization: float | None = None
-    sockets: int = 0
-
-    def add(self, waiting: int, limit: int | None) -> None:
-        """Add a listener."""
-        self.sockets += 1
-        self.waiting += waiting
-        if limit is not None:
-            self.limit = (self.limit or 0) + limit
-            self._raise(waiting / limit if limit else float(waiting > 0))
-
-    def join(self, other: "AcceptQueue") -> None:
-        """Add the listeners of another port."""
-        self.sockets += other.sockets
-        self.waiting += other.waiting
-        if other.limit is not None:
-            self.limit = (self.limit or 0) + other.limit
-            self._raise(other.utilization or 0.0)
-
-    def _raise(self, utilization: float) -> None:
-        self.utilization = max(self.utilization or 0.0, utilization)
-
-
-@dataclass(frozen=True)
-class TableCount:
-    """What one walk found in one table.
-
-    ``tallies`` has services with sockets. ``sparse`` has the others, of which there may be very many:
-    sockets by service and state number; ``sparse_queues`` has the bytes in their queues, send and receive.
-    ``listening`` are the ports that listen, or have an unconnected datagram socket. ``accept_queues`` are
-    TCP's, by port.
-    """
-
-    tallies: Mapping[int, Tally]
-    sparse: Mapping[tuple[int, int], int] = field(default_factory=dict)
-    sparse_queues: Mapping[int, tuple[int, int]] = field(default_factory=dict)
-    listening: Collection[int] = ()
-    accept_queues: Mapping[int, AcceptQueue] = field(default_factory=dict)
-
-    @cached_property
-    def sockets(self) -> Mapping[int, int]:
-        """The number of sockets of each service."""
-        sockets = Counter({service: sum(tally[:SEND_QUEUE]) for service, tally in self.tallies.items()})
-        for (service, _), number in self.sparse.items():
-            sockets[service] += number
-        return sockets
 
 
 class PortlessCounter:
@@ -117,17 +51,18 @@ class PortlessCounter:
 class TableCounter:
     """Counts one table of a protocol with ports, walk after walk.
 
-    What follows from the rules alone is made once: to make it anew would cost more than a small table does.
-    Services that are *expected*, because they have a name or had series of their own lately, are counted in
-    lists that two look-ups find; all others, of which there may be very many, in a dictionary.
+    What depends on the rules only is kept between walks: to make it again costs more than a small table does.
+    Services are *expected* when they have a name or had series of their own recently. Each of them has a list
+    of counts, which the ports of a row find by index. All other services, which may be very many, are *rare*:
+    a dictionary counts them.
     """
 
     def __init__(self, table: Table, rules: PortRules) -> None:
         self._is_datagram = table.protocol != "tcp"
         self._is_ephemeral = rules.is_ephemeral
         self._named = frozenset(rules.named(table.protocol))
-        self._unexpected: list[int] = [0]  # stands for every tally that has to be looked for
-        self._by_local = [None if flag else self._unexpected for flag in rules.is_ephemeral]
+        self._unresolved: list[int] = [0]  # stands for every tally that has to be searched
+        self._by_local = [None if flag else self._unresolved for flag in rules.is_ephemeral]
         self._by_remote: list[list[int] | None] = [None] * PORTS
         self._tallies: dict[int, list[int]] = {}
         self._inbound: set[int] = set()
@@ -137,33 +72,33 @@ class TableCounter:
     def begin(self, listened: Iterable[int], expected: Collection[int]) -> None:
         """Forget what was counted before.
 
-        ``listened`` are the ports that listened lately, ``expected`` the services with series of their own.
+        ``listened`` are the ports that listened recently, ``expected`` the services with series of their own.
         """
         for tally in self._tallies.values():
             tally[:] = EMPTY
         for port in self._inbound:
-            self._by_local[port] = None if self._is_ephemeral[port] else self._unexpected
+            self._by_local[port] = None if self._is_ephemeral[port] else self._unresolved
         self._inbound.clear()
         for service in expected - self._tallies.keys():
             self._expect(service)
         self._listening: set[int] = set()
         self._accept_queues: dict[int, AcceptQueue] = {}
-        self._sparse: dict[tuple[int, int], int] = {}
-        self._sparse_queues: dict[int, tuple[int, int]] = {}
+        self._rare: dict[tuple[int, int], int] = {}
+        self._rare_queues: dict[int, tuple[int, int]] = {}
         for port in listened:
-            self._take_in(port)
+            self._mark_inbound(port)
 
     def observe(self, rows: Rows) -> None:
         """Count some rows."""
         if rows.listeners:
             self._count_listeners(rows.listeners)
         elif self._is_datagram and states.CLOSE in rows.states:
-            self._take_in_unconnected(rows)
-        by_local, by_remote, unexpected = self._by_local, self._by_remote, self._unexpected
+            self._mark_unconnected(rows)
+        by_local, by_remote, unresolved = self._by_local, self._by_remote, self._unresolved
         for state, local, remote, queues in rows.unpack():
-            tally = by_local[local] or by_remote[remote] or unexpected
-            if tally is unexpected:
-                self._count_sparsely(state, self.find_service(local, remote), queues, rows)
+            tally = by_local[local] or by_remote[remote] or unresolved
+            if tally is unresolved:
+                self._count_unresolved(state, self.find_service(local, remote), queues, rows)
                 continue
             tally[state] += 1
             if queues:
@@ -172,7 +107,7 @@ class TableCounter:
                 tally[RECEIVE_QUEUE] += receive
 
     def has_outgrown(self, expected: Collection[int]) -> bool:
-        """Tell whether there are far more tallies than services that have a name or are expected."""
+        """Return whether there are far more tallies than services that have a name or are expected."""
         return len(self._tallies) > len(self._named) + 2 * len(expected) + PORTS // 64
 
     def find_service(self, local: int, remote: int) -> int:
@@ -182,15 +117,15 @@ class TableCounter:
         return remote + OUTBOUND if self._is_ephemeral[local] or remote in self._named else local
 
     def is_inbound(self, port: int) -> bool:
-        """Tell whether connections at a local port are inbound."""
+        """Return whether connections at a local port are inbound."""
         return port in self._inbound
 
     def finish(self) -> TableCount:
         """Return what was counted."""
         return TableCount(
             {service: tuple(tally) for service, tally in self._tallies.items() if any(tally)},
-            self._sparse,
-            self._sparse_queues,
+            self._rare,
+            self._rare_queues,
             self._listening,
             self._accept_queues,
         )
@@ -200,26 +135,26 @@ class TableCounter:
         if service >= OUTBOUND:
             self._by_remote[service - OUTBOUND] = tally
 
-    def _take_in(self, port: int) -> None:
-        """Let connections at a local port be inbound."""
+    def _mark_inbound(self, port: int) -> None:
+        """Count connections at a local port as inbound."""
         self._inbound.add(port)
-        self._by_local[port] = self._tallies.get(port, self._unexpected)
+        self._by_local[port] = self._tallies.get(port, self._unresolved)
 
-    def _take_in_unconnected(self, rows: Rows) -> None:
-        """Let datagram sockets be inbound where one that is not connected has the port.
+    def _mark_unconnected(self, rows: Rows) -> None:
+        """Count datagram sockets as inbound at ports that have an unconnected socket.
 
-        The kernel lists the sockets at one port one after the other, as it finds them by their port.
+        The kernel hashes these sockets by port, so it lists those of one port one after the other.
         """
         found = {local for _, local, remote, _ in rows.unpack() if not remote}
         self._listening |= found
         for port in found - self._inbound:
-            self._take_in(port)
+            self._mark_inbound(port)
 
     def _count_listeners(self, listeners: Iterable[Listener]) -> None:
         for listener in listeners:
             port = listener.port
             if port not in self._inbound:
-                self._take_in(port)
+                self._mark_inbound(port)
             self._listening.add(port)
             self._accept_queues.setdefault(port, AcceptQueue()).add(listener.waiting, listener.limit)
             self._count_one(port, states.LISTEN)
@@ -228,25 +163,25 @@ class TableCounter:
         """Count a socket, and return the tally of its service if it has one."""
         tally = self._tallies.get(service)
         if tally is None:
-            self._sparse[service, state] = self._sparse.get((service, state), 0) + 1
+            self._rare[service, state] = self._rare.get((service, state), 0) + 1
         else:
             tally[state] += 1
         return tally
 
-    def _count_sparsely(self, state: int, service: int, queues: int, rows: Rows) -> None:
+    def _count_unresolved(self, state: int, service: int, queues: int, rows: Rows) -> None:
         tally = self._count_one(service, state)
         if queues:
             send, receive = cast("InetRows", rows).split_queues(queues)
             if tally is None:
-                old_send, old_receive = self._sparse_queues.get(service, (0, 0))
-                self._sparse_queues[service] = old_send + send, old_receive + receive
+                old_send, old_receive = self._rare_queues.get(service, (0, 0))
+                self._rare_queues[service] = old_send + send, old_receive + receive
             else:
                 tally[SEND_QUEUE] += send
                 tally[RECEIVE_QUEUE] += receive
 
 
 class Counters:
-    """The counters of all tables; one that was left half way is replaced, as a hanging read may add to it."""
+    """The counters of all tables; that of an unfinished walk is replaced: a hanging read may add to it."""
 
     def __init__(self, rules: PortRules) -> None:
         self._rules = rules
@@ -276,7 +211,7 @@ class Counters:
         return self._begun.pop(table).finish()
 
     def _reuse(self, table: Table, expected: Collection[int], was_left: object) -> TableCounter:
-        """Return the counter of the last walk, unless it was left or is full of services that have gone."""
+        """Return the counter of the last walk, unless it is unfinished or full of services that are gone."""
         counter = self._counters.get(table.name)
         if counter is None or counter is was_left or counter.has_outgrown(expected):
             counter = self._counters[table.name] = TableCounter(table, self._rules)

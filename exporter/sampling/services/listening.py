@@ -1,7 +1,7 @@
-"""Remember which ports of a table listen, and listened lately.
+"""Remember which ports of a table listen, or listened recently.
 
-Connections outlive their listener: for ten minutes they are those of the port that it had. In the ephemeral
-range that is not so, as the kernel gives such a port to somebody else at once.
+Connections outlive their listener: for ten minutes they still belong to its port. This does not hold in the
+ephemeral range, because the kernel gives such a port to another program at once.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -13,11 +13,11 @@ from exporter.sampling.services.ports import PortRules
 LISTENERS_KEPT_SECONDS: Final = 600
 LASTING_SECONDS: Final = 60
 _CONNECTED: Final = 2
-"""How many connections make a listener in the ephemeral range a service before it has lasted."""
+"""More connections than this make a listener in the ephemeral range a service before it has lasted."""
 
 
 class ListenerMemory:
-    """What is known of the listeners of one table. Times are on the monotonic clock.
+    """The listeners of one table. Times are on the monotonic clock.
 
     Datagram sockets that are not connected are as often clients as servers: in the ephemeral range they are a
     service only where others are connected at the same port.
@@ -30,7 +30,7 @@ class ListenerMemory:
         self._services: set[int] = set()
 
     def listened(self, now: float) -> Collection[int]:
-        """Return the ports outside the ephemeral range that listened lately."""
+        """Return the ports outside the ephemeral range that listened recently."""
         self._listened.forget(now)
         return tuple(self._listened)
 
@@ -44,8 +44,8 @@ class ListenerMemory:
     ) -> None:
         """Remember the ports that listen now; ``sockets`` are those of each service, ``own`` have series.
 
-        A port that neither has sockets left nor series is forgotten at once, so that a crowd of listeners
-        costs nothing once it is gone.
+        A port without sockets and without series is forgotten at once, so that many listeners that are gone
+        cost nothing.
         """
         is_ephemeral = rules.is_ephemeral
         self._listened.see((port for port in listening if not is_ephemeral[port]), now)
@@ -64,10 +64,10 @@ class ListenerMemory:
         }
 
     def lasting(self) -> Collection[int]:
-        """Return the ports that are services, in the ephemeral range if they lasted or have connections."""
+        """Return the ports that are services; ephemeral ones have lasted or have connections."""
         return self._services.union(self._listened)
 
     def known(self) -> Iterator[int]:
-        """Yield the ports that listen, or did lately."""
+        """Yield the ports that listen, or did recently."""
         yield from self._listened
         yield from self._services

@@ -1,7 +1,7 @@
 """Name the service ports: the operator's names first, then the services file, then a bundled list.
 
-The bundled list has the well-known services of today that /etc/services lacks, and serves alone where
-there is no such file, as in most containers. Format of the file: services(5).
+The bundled list has well-known services that /etc/services lacks. It is the only source where that file does
+not exist, as in most containers. Format of the file: services(5).
 """
 
 import re

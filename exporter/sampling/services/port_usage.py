@@ -1,9 +1,9 @@
-"""Find which local ports are taken: towards the busiest destinations, and at the busiest source addresses.
+"""Find which local ports are in use, for the busiest destinations and at the busiest source addresses.
 
-``connect()`` may take a local port again if source address, destination address or destination port differ.
-So it begins to fail when one destination has taken all, however many ports others have. A TIME_WAIT does
-not stand in its way where the kernel would reuse it. ``bind()`` to port 0, and all of UDP, may not take a
-port again that is taken at the same source address, whatever it is connected to.
+``connect()`` may use a local port again if source address, destination address or destination port differ. So
+it fails when the connections to one destination use all ports, whatever other destinations use. A port in
+TIME_WAIT that the kernel would reuse does not count. ``bind()`` to port 0, and all of UDP, cannot use a port
+that is in use at the same source address, whatever it is connected to.
 
 Source: ``__inet_check_established`` and ``inet_csk_find_open_port`` in net/ipv4, ``tcp_twsk_unique`` in
 net/ipv4/tcp_ipv4.c.
@@ -16,8 +16,8 @@ from typing import Final, NamedTuple, cast
 from exporter.kernel import states
 from exporter.kernel.rows import ADDRESS_BYTES, InetRows, Rows
 
-MOST_DESTINATIONS: Final = 20_000
-MOST_ADDRESSES: Final = 1_000
+MAX_DESTINATIONS: Final = 20_000
+MAX_ADDRESSES: Final = 1_000
 
 _TIME_WAIT_MILLISECONDS: Final = 60_000  # TCP_TIMEWAIT_LEN
 _MAPPED: Final = bytes.fromhex("00000000 00000000 0000ffff")
@@ -28,9 +28,9 @@ _ANY: Final = bytes(ADDRESS_BYTES)
 
 
 class Reuse(NamedTuple):
-    """Which sockets in TIME_WAIT connect() may take the port of: none, all, or those of the loopback.
+    """Which ports in TIME_WAIT connect() may reuse: none, all, or those of the loopback.
 
-    ``delay_milliseconds`` is how old one has to be.
+    ``delay_milliseconds`` is the least age of a TIME_WAIT.
     """
 
     always: bool = False
@@ -45,22 +45,22 @@ class Address(NamedTuple):
 
     @property
     def family(self) -> str:
-        """The family whose ports it takes."""
+        """The family whose ports it uses."""
         return "ipv4" if len(self.packed) == _IPV4_BYTES else "ipv6"
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it is one of the loopback's, as the kernel tells for TIME_WAIT."""
+        """Whether it is a loopback address, as the kernel decides for TIME_WAIT."""
         return self.packed[0] == _LOOPBACK_IPV4 if self.family == "ipv4" else self.packed == _LOOPBACK_IPV6
 
     @property
     def is_any(self) -> bool:
-        """Whether it stands for all addresses."""
+        """Whether it is the unspecified address, which stands for all."""
         return not any(self.packed)
 
 
 TakenPorts = Mapping[Address, set[int]]
-"""The local ports that are taken at each source address."""
+"""The local ports in use at each source address."""
 
 
 def make_address(padded: bytes, family: str) -> Address:
@@ -71,12 +71,11 @@ def make_address(padded: bytes, family: str) -> Address:
 
 
 class PortUsage:
-    """Looks at the rows of one table; see above.
+    """Finds the ports in use among the rows of one table.
 
-    ``is_chosen`` tells whether a local port may be one that the kernel chose. Destinations are those of the
-    ``crowded`` remote ports, None for all. Memory is bounded: where there are too many different
-    destinations, the less frequent half is forgotten, and of too many source addresses those that come
-    last.
+    ``is_chosen`` returns whether the kernel may have chosen a local port. Destinations are counted for the
+    ``crowded`` remote ports, None for all. Memory is bounded: of too many destinations the less frequent half
+    is forgotten, of too many source addresses the last ones.
     """
 
     def __init__(
@@ -91,7 +90,7 @@ class PortUsage:
         self._order: Callable[[bytes], bytes] = bytes
 
     def observe(self, rows: Rows) -> None:
-        """Look at some rows."""
+        """Find the ports in use by some rows."""
         if not rows.states:
             return
         inet = cast("InetRows", rows)
@@ -109,17 +108,17 @@ class PortUsage:
             address = pair[: len(pair) // 2]
             if address in ports:
                 ports[address].add(local)
-            elif len(ports) < MOST_ADDRESSES:
+            elif len(ports) < MAX_ADDRESSES:
                 ports[address] = {local}
             if remote and (crowded is None or remote in crowded):
                 if state == states.TIME_WAIT and self._may_reuse(inet, place, pair):
                     continue
                 destinations[remote, pair] += 1
-        if len(destinations) > MOST_DESTINATIONS:
-            self._destinations = Counter(dict(destinations.most_common(MOST_DESTINATIONS // 2)))
+        if len(destinations) > MAX_DESTINATIONS:
+            self._destinations = Counter(dict(destinations.most_common(MAX_DESTINATIONS // 2)))
 
     def count_destinations(self) -> Mapping[tuple[str, int], Counter[bytes]]:
-        """Return the ports that each destination takes, by family and remote port."""
+        """Return the number of ports in use for each destination, by family and remote port."""
         found: dict[tuple[str, int], Counter[bytes]] = {}
         for (remote, pair), number in self._destinations.items():
             source, destination = self._split(pair)
@@ -128,7 +127,7 @@ class PortUsage:
         return found
 
     def ports_by_address(self) -> TakenPorts:
-        """Return the local ports that are taken at each source address."""
+        """Return the local ports in use at each source address."""
         found: dict[Address, set[int]] = {}
         for raw, ports in self.ports.items():
             found.setdefault(make_address(self._order(raw), self._family), set()).update(ports)
@@ -140,7 +139,7 @@ class PortUsage:
         return make_address(source, self._family), make_address(destination, self._family)
 
     def _may_reuse(self, rows: InetRows, place: int, pair: bytes) -> bool:
-        """Tell whether connect() would take the port of a TIME_WAIT."""
+        """Return whether connect() would reuse the port of a TIME_WAIT."""
         if not self._reuse.always and not self._reuse.on_loopback:
             return False
         if not self._reuse.always and not any(address.is_loopback for address in self._split(pair)):
@@ -150,7 +149,7 @@ class PortUsage:
 
 
 def count_busiest(usages: Iterable[PortUsage]) -> Mapping[tuple[str, int], int]:
-    """Return by family and remote port how many ports its busiest destination takes."""
+    """Return by family and remote port how many ports are in use for its busiest destination."""
     joined: dict[tuple[str, int], Counter[bytes]] = {}
     for usage in usages:
         for key, counts in usage.count_destinations().items():
@@ -159,7 +158,7 @@ def count_busiest(usages: Iterable[PortUsage]) -> Mapping[tuple[str, int], int]:
 
 
 def count_bound(found: Iterable[TakenPorts]) -> int:
-    """Return how many ports are taken at the busiest source address; a socket at any takes those of all."""
+    """Return how many ports are in use at the busiest source address; one at any address counts for all."""
     joined: dict[Address, set[int]] = {}
     at_any: set[int] = set()
     for ports_by_address in found:

@@ -1,7 +1,7 @@
-"""Say what the operator and the kernel think of ports.
+"""Hold the rules for ports, from the configuration and the kernel.
 
-A *service* is the port at the service's end of a socket and who opened it. It is one number here, as a row
-that is counted can afford nothing else: the port, plus ``OUTBOUND`` where this host opened the socket.
+A *service* is the port at the service's end of a socket, and who opened the socket. It is one number, because
+it is computed for every row: the port, plus ``OUTBOUND`` if this host opened the socket.
 """
 
 from collections.abc import Iterable
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from exporter.kernel.counters import parse_numbers, parse_port_list
+from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.sampling.services.names import PortNames
 
 PORTS: Final = 65536
@@ -17,7 +19,10 @@ OUTBOUND: Final = PORTS
 OTHER_PORT: Final = 0
 """Stands for every port without series of its own; no socket is bound to port 0."""
 
+DEFAULT_EPHEMERAL: Final = range(32768, 61000)
+
 _DIRECTIONS: Final = ("inbound", "outbound")
+_RANGE_NUMBERS: Final = 2  # the first and the last port
 
 
 def direction_of(service: int) -> str:
@@ -37,11 +42,11 @@ def other_of(service: int) -> int:
 
 @dataclass(frozen=True)
 class PortRules:
-    """What is configured, and what the kernel says about ports.
+    """What the configuration and the kernel say about ports.
 
-    ``ephemeral`` is the kernel's range for ports that it chooses itself, of which ``reserved`` ones are no
-    part. ``is_known`` tells whether the kernel shows it, or else the default is taken. ``always`` are shown
-    even when nothing uses them. At most ``limit`` others have series of their own.
+    ``ephemeral`` is the range that the kernel chooses ports from, except ``reserved`` ones. ``is_known`` is
+    False if the kernel does not show it, and the default is used. ``always`` are shown even when nothing uses
+    them. At most ``limit`` others have series of their own.
     """
 
     names: PortNames
@@ -70,7 +75,7 @@ class PortRules:
         return self.names.of(protocol).keys() | self.always
 
     def is_named(self, protocol: str, port: int) -> bool:
-        """Tell whether a port has a name, or is in ``ports.always``."""
+        """Return whether a port has a name, or is in ``ports.always``."""
         return port in self.names.of(protocol) or port in self.always
 
 
@@ -78,3 +83,16 @@ def _set(flags: bytearray, ports: range, value: int) -> None:
     first, end = max(ports.start, 0), min(ports.stop, PORTS)
     if first < end:
         flags[first:end] = bytes([value]) * (end - first)
+
+
+def read_ephemeral_ports(procfs: Procfs) -> tuple[range | None, tuple[range, ...]]:
+    """Return the range that the kernel chooses ports from, None where it is not shown; and reserved ports."""
+    try:
+        ends = parse_numbers(procfs.read_sysctl("net/ipv4/ip_local_port_range") or b"")
+        reserved = parse_port_list(procfs.read_sysctl("net/ipv4/ip_local_reserved_ports") or b"")
+    except ProcfsError:
+        return None, ()
+    if len(ends) != _RANGE_NUMBERS:
+        return None, ()
+    first, last = ends
+    return range(first, last + 1), reserved

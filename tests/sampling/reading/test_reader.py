@@ -50,7 +50,7 @@ def procfs(tree: ProcfsTree) -> OwnCountingProcfs:
 def test_every_table_is_read_in_the_order_asked_for(procfs: OwnCountingProcfs) -> None:
     readings = walk(KernelReader(procfs, PROCFS), "udp", "tcp6", "tcp")
     assert list(readings) == ["udp", "tcp6", "tcp"]
-    assert [reading.seen is not None for reading in readings.values()] == [True, False, True]
+    assert [reading.observed is not None for reading in readings.values()] == [True, False, True]
 
 
 @pytest.mark.parametrize("protocol", ["TCP", "UDP"])
@@ -89,7 +89,7 @@ def test_a_sockstat_that_hangs_costs_the_guess_only(
         threads = set(threading.enumerate())
         for _ in range(50):
             for reading in walk(reader, "tcp", "udp").values():
-                assert reading.seen is not None
+                assert reading.observed is not None
                 assert reading.sockstat_difference is None
             assert len(set(threading.enumerate()) - threads) == 2
         assert procfs.reads == 1
@@ -155,7 +155,7 @@ def test_a_read_that_hangs_costs_itself_only(tree: ProcfsTree) -> None:
         reader = KernelReader(procfs, PROCFS)
         with pytest.raises(HangError):
             reader.read("netstat", lambda of: of.read_net("netstat"), 0.01)
-        assert walk(reader, "tcp")["tcp"].seen is not None
+        assert walk(reader, "tcp")["tcp"].observed is not None
 
 
 def test_cpu_time_is_that_of_all_reads(tree: ProcfsTree) -> None:

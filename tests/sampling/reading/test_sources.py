@@ -9,7 +9,7 @@ from exporter.sampling.reading.sources import (
     RETRY_SECONDS,
     SMALL_ROWS,
     SourceChoice,
-    other,
+    other_source,
 )
 
 
@@ -23,7 +23,7 @@ def measure(choice: SourceChoice, now: float, *, netlink: float, procfs: float) 
 
 
 def test_other() -> None:
-    assert (other(PROCFS), other(NETLINK)) == (NETLINK, PROCFS)
+    assert (other_source(PROCFS), other_source(NETLINK)) == (NETLINK, PROCFS)
 
 
 @pytest.mark.parametrize("rows", [None, LARGE_ROWS + 1, 1_000_000])
@@ -86,7 +86,7 @@ def test_a_forced_source_does_not_follow_size_or_cost(wanted: str) -> None:
     for rows in (None, 0, 1_000_000, 10):
         assert choice.choose(rows, 0) == wanted
         choice.note_cost(wanted, 10, 100.0, 0)
-        choice.note_cost(other(wanted), 10, 0.0, 0)
+        choice.note_cost(other_source(wanted), 10, 0.0, 0)
 
 
 @pytest.mark.parametrize("wanted", [PROCFS, NETLINK])
@@ -94,7 +94,7 @@ def test_a_source_that_failed_is_tried_again_after_a_minute(wanted: str) -> None
     """The other one takes its place meanwhile, whichever it is."""
     choice = SourceChoice(wanted, reachable=True)
     choice.note_failure(wanted, 100.0)
-    assert choice.choose(10, 100.0 + RETRY_SECONDS - 1) == other(wanted)
+    assert choice.choose(10, 100.0 + RETRY_SECONDS - 1) == other_source(wanted)
     assert choice.choose(10, 100.0 + RETRY_SECONDS) == wanted
 
 

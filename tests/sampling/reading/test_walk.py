@@ -80,8 +80,8 @@ def tree(tmp_path: Path) -> ProcfsTree:
 
 def ports_of(reading: Reading) -> list[int]:
     """Return the local ports that were seen."""
-    assert reading.seen is not None
-    observer = reading.seen.observers["ports"]
+    assert reading.observed is not None
+    observer = reading.observed.observers["ports"]
     assert isinstance(observer, Ports)
     return observer.ports
 
@@ -89,9 +89,9 @@ def ports_of(reading: Reading) -> list[int]:
 def test_rows_are_observed_and_counted(tree: ProcfsTree) -> None:
     reading = Reader(tree.procfs()).read()
     assert ports_of(reading) == [80, 80, 80]
-    assert reading.seen is not None
-    assert reading.seen.totals == Totals(listed=3, minisockets=1)
-    assert (reading.source, reading.error, reading.fallback) == (PROCFS, None, None)
+    assert reading.observed is not None
+    assert reading.observed.totals == Totals(listed=3, minisockets=1)
+    assert (reading.source, reading.error, reading.fallback_reason) == (PROCFS, None, None)
     assert 0 < reading.duration_seconds < PATIENCE_SECONDS
 
 
@@ -108,7 +108,7 @@ def test_missing_table_is_no_error(tree: ProcfsTree, netlink: Netlink, wanted: s
     netlink.fill("tcp", *LISTED)
     readings = Reader(tree.procfs(), wanted, reachable=True).read_all("tcp", "tcp6")
     assert ports_of(readings["tcp"])
-    assert (readings["tcp6"].seen, readings["tcp6"].error) == (None, None)
+    assert (readings["tcp6"].observed, readings["tcp6"].error) == (None, None)
 
 
 def test_a_table_that_is_gone_is_an_error_over_netlink(tree: ProcfsTree, netlink: Netlink) -> None:
@@ -122,7 +122,7 @@ def test_a_table_that_is_gone_is_an_error_over_netlink(tree: ProcfsTree, netlink
 def test_empty_file_is_an_error(tree: ProcfsTree) -> None:
     tree.write("tcp", b"")
     reading = Reader(tree.procfs()).read()
-    assert reading.seen is None
+    assert reading.observed is None
     assert isinstance(reading.error, ProcnetError)
 
 
@@ -143,7 +143,7 @@ def test_captured_tables_agree_with_sockstat(table: str) -> None:
 
 def test_unix_sockets_are_in_no_sockstat() -> None:
     reading = Reader(Procfs(str(CAPTURED))).read("unix")
-    assert reading.seen is not None
+    assert reading.observed is not None
     assert reading.sockstat_difference is None
 
 
@@ -161,7 +161,7 @@ def test_nothing_is_half_seen(tree: ProcfsTree, error: Exception) -> None:
     procfs = FailingProcfs(tree.root, "tcp", error)
     reader = Reader(procfs)
     failed = reader.read()
-    assert (failed.seen, failed.sockstat_difference, failed.error) == (None, None, error)
+    assert (failed.observed, failed.sockstat_difference, failed.error) == (None, None, error)
     procfs.error = None
     assert ports_of(reader.read()) == [80, 80, 80]
 
@@ -196,7 +196,7 @@ def test_table_that_takes_too_long(tree: ProcfsTree) -> None:
     reader.read("tcp")
     threads = set(threading.enumerate())
     reading = reader.read("unix", 0.0)
-    assert reading.seen is None
+    assert reading.observed is None
     assert str(reading.error) == f"{tree.net}/unix: timeout: it takes too long to read"
     assert not set(threading.enumerate()) - threads
 
@@ -213,10 +213,10 @@ def test_hanging_table_is_given_up_and_read_again_when_it_is_over(hanging: Hangi
     reader = Reader(hanging)
     for _ in range(20):
         reading = reader.read("tcp", 0.01)
-        assert (reading.seen, str(reading.error)) == (None, "timeout: the read hangs")
+        assert (reading.observed, str(reading.error)) == (None, "timeout: the read hangs")
     assert hanging.reads == 1
     hanging.release.set()
-    wait_until(lambda: reader.read("tcp").seen is not None)
+    wait_until(lambda: reader.read("tcp").observed is not None)
 
 
 def test_late_reading_is_dropped(hanging: HangingProcfs, tree: ProcfsTree) -> None:
@@ -246,7 +246,7 @@ def dump(tree: ProcfsTree, netlink: Netlink) -> Callable[..., list[Reading]]:
 
 def test_netlink_that_is_busy_is_asked_once_more(dump: Callable[..., list[Reading]]) -> None:
     for reading in dump(BUSY):
-        assert (reading.source, reading.error, reading.fallback) == (NETLINK, None, None)
+        assert (reading.source, reading.error, reading.fallback_reason) == (NETLINK, None, None)
         assert ports_of(reading) == [80, 80]
 
 
@@ -256,7 +256,7 @@ def test_procfs_takes_the_place_of_netlink_that_fails(
 ) -> None:
     """The error is told, and netlink is let alone for a while."""
     first, second = dump(*errors)
-    assert (first.fallback, second.fallback) == (errors[-1], None)
+    assert (first.fallback_reason, second.fallback_reason) == (errors[-1], None)
     for reading in (first, second):
         assert (reading.source, reading.error) == (PROCFS, None)
         assert ports_of(reading) == [80, 80, 80]
@@ -265,7 +265,7 @@ def test_procfs_takes_the_place_of_netlink_that_fails(
 def test_a_table_that_netlink_cannot_give_in_time_fails(dump: Callable[..., list[Reading]]) -> None:
     """Over procfs it would take longer still; netlink is asked again at the next pass."""
     late, well = dump(LATE)
-    assert (late.seen, late.error, late.source) == (None, LATE, NETLINK)
+    assert (late.observed, late.error, late.source) == (None, LATE, NETLINK)
     assert (well.error, well.source) == (None, NETLINK)
 
 
@@ -275,8 +275,8 @@ def test_netlink_takes_the_place_of_procfs_that_is_denied(tree: ProcfsTree, netl
     tree.remove("udp").symlink_to("/proc/self/mem")
     reader = Reader(tree.procfs(), PROCFS, reachable=True)
     first, second = reader.read("udp"), reader.read("udp")
-    assert isinstance(first.fallback, ProcfsError)
-    assert second.fallback is None
+    assert isinstance(first.fallback_reason, ProcfsError)
+    assert second.fallback_reason is None
     for reading in (first, second):
         assert (reading.source, reading.error) == (NETLINK, None)
         assert ports_of(reading) == [53]
@@ -286,7 +286,7 @@ def test_where_both_fail_the_first_error_is_told(tree: ProcfsTree, netlink: Netl
     tree.make_fifo("tcp")
     netlink.errors.append(REFUSED)
     reading = Reader(tree.procfs(), PROCFS, reachable=True).read()
-    assert (reading.seen, reading.source, reading.fallback) == (None, PROCFS, REFUSED)
+    assert (reading.observed, reading.source, reading.fallback_reason) == (None, PROCFS, REFUSED)
     assert isinstance(reading.error, ProcfsError)
 
 
@@ -298,7 +298,7 @@ def test_a_table_that_procfs_cannot_give_in_time_is_asked_for_over_netlink(
     netlink.fill("tcp", *LISTED)
     reading = Reader(tree.procfs(), PROCFS, reachable=True).read("tcp", 0.0)
     assert reading.source == NETLINK
-    assert isinstance(reading.fallback, ProcfsTimeoutError)
+    assert isinstance(reading.fallback_reason, ProcfsTimeoutError)
 
 
 def test_the_table_of_another_namespace_is_never_asked_for_over_netlink(
@@ -309,7 +309,7 @@ def test_the_table_of_another_namespace_is_never_asked_for_over_netlink(
     tree.make_fifo("tcp")
     reader = Reader(tree.procfs(), AUTO, reachable=False)
     for _ in range(3):
-        assert reader.read().seen is None
+        assert reader.read().observed is None
     assert netlink.dumps == 0
 
 
@@ -343,5 +343,5 @@ def test_what_hung_adds_nothing_to_later_passes(hanging: HangingProcfs, netlink:
 
     netlink.before_dump = release_meanwhile
     reading = reader.read("tcp", 0.05)
-    assert isinstance(reading.fallback, HangError) or reading.source == NETLINK
+    assert isinstance(reading.fallback_reason, HangError) or reading.source == NETLINK
     assert ports_of(reading) == [80, 80]

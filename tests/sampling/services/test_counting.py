@@ -11,15 +11,8 @@ from exporter.kernel import states
 from exporter.kernel.procnet import parse_table
 from exporter.kernel.rows import Listener, ListenerRows
 from exporter.kernel.tables import TABLES
-from exporter.sampling.services.counting import (
-    PORTLESS,
-    RECEIVE_QUEUE,
-    SEND_QUEUE,
-    AcceptQueue,
-    Counters,
-    TableCount,
-    TableCounter,
-)
+from exporter.sampling.services.counting import PORTLESS, Counters, TableCounter
+from exporter.sampling.services.counts import RECEIVE_QUEUE, SEND_QUEUE, AcceptQueue, TableCount
 from exporter.sampling.services.ports import OUTBOUND, PORTS, PortRules
 from tests.support.procfs_tree import (
     UNIX_HEADER,
@@ -87,9 +80,9 @@ def tally_naively(
 def tallies_of(count: TableCount) -> Mapping[int, Counter[int]]:
     """Return all of a count in a form that can be compared."""
     found = {service: Counter(dict(enumerate(tally))) for service, tally in count.tallies.items()}
-    for (service, state), number in count.sparse.items():
+    for (service, state), number in count.rare.items():
         found.setdefault(service, Counter())[state] += number
-    for service, (send, receive) in count.sparse_queues.items():
+    for service, (send, receive) in count.rare_queues.items():
         found[service][SEND_QUEUE] += send
         found[service][RECEIVE_QUEUE] += receive
     return found

@@ -102,8 +102,8 @@ def test_a_socket_at_any_address_takes_the_port_of_all() -> None:
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many destinations there are, the busiest is found, as it is there from the beginning."""
-    monkeypatch.setattr(port_usage, "MOST_DESTINATIONS", 100)
-    monkeypatch.setattr(port_usage, "MOST_ADDRESSES", 10)
+    monkeypatch.setattr(port_usage, "MAX_DESTINATIONS", 100)
+    monkeypatch.setattr(port_usage, "MAX_ADDRESSES", 10)
     sockets = []
     for number in range(300):
         address = (1_000_000 + number).to_bytes(4).ljust(16, b"\0")

@@ -4,7 +4,7 @@ import pytest
 
 from exporter.kernel import states
 from exporter.kernel.tables import TABLES
-from exporter.sampling.services.counting import TableCount
+from exporter.sampling.services.counts import TableCount
 from exporter.sampling.services.listening import LISTENERS_KEPT_SECONDS
 from exporter.sampling.services.series import SERIES_KEPT_SECONDS, SeriesMemory
 from tests.support.procfs_tree import Printed

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from exporter.kernel import states
 from exporter.sampling.services.listening import ListenerMemory
 from exporter.sampling.services.ports import OUTBOUND, PORTS
-from exporter.sampling.services.series import SERIES_KEPT_SECONDS, choose_largest
+from exporter.sampling.services.ranking import choose_largest
+from exporter.sampling.services.series import SERIES_KEPT_SECONDS
 from tests.support.procfs_tree import Printed
 from tests.support.sampling.host import listening
 from tests.support.sampling.port_rules import make_rules

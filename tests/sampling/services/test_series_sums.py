@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from exporter.kernel import states
 from exporter.kernel.procnet import parse_table
 from exporter.kernel.tables import TABLES
-from exporter.sampling.services.counting import RECEIVE_QUEUE, SEND_QUEUE
+from exporter.sampling.services.counts import RECEIVE_QUEUE, SEND_QUEUE
 from exporter.sampling.services.ports import PortRules
 from exporter.sampling.services.series import SERIES_KEPT_SECONDS, SeriesMemory
 from tests.support.procfs_tree import Printed, print_row, print_table

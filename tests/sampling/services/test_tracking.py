@@ -13,13 +13,9 @@ from exporter.kernel.netlink import Block
 from exporter.kernel.procnet import parse_table
 from exporter.kernel.rows import ListenerRows, Rows
 from exporter.kernel.tables import TABLES
+from exporter.sampling.services.cohorts import EVERY_CGROUP, Tracked, number_states
 from exporter.sampling.services.counting import TableCounter
-from exporter.sampling.services.tracking import (
-    EVERY_CGROUP,
-    Tracked,
-    TrackedSockets,
-    number_states,
-)
+from exporter.sampling.services.tracking import TrackedSockets
 from tests.support.procfs_tree import Printed, print_table
 from tests.support.sampling.netlink import Diag
 from tests.support.sampling.port_rules import NOTHING_EXPECTED, make_rules
@@ -30,7 +26,7 @@ IPV6_LOOPBACK, MAPPED_ANY, MAPPED_LOOPBACK = (
     int("".join(f"{word:08X}" for word in struct.unpack("=4I", ip_address(text).packed)), 16)
     for text in ("::1", "::ffff:0.0.0.0", "::ffff:127.0.0.1")
 )
-MOST_BYTES = 250
+MAX_BYTES = 250
 
 
 def parse(table: str, rows: Iterable[Printed]) -> list[Rows]:
@@ -250,5 +246,5 @@ def test_nothing_is_left_of_sockets_that_are_gone_and_a_followed_one_takes_few_b
         left_bytes, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert held_bytes / number < MOST_BYTES
+    assert held_bytes / number < MAX_BYTES
     assert left_bytes < 300_000 < held_bytes / 4  # a cache of addresses

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from exporter.kernel import tables
-from exporter.kernel.inet_diag import ask_for
+from exporter.kernel.inet_requests import ask_for
 from exporter.kernel.netlink import NETLINK_SOCK_DIAG, MessageSplitter, encode_request, receive
 from exporter.kernel.tables import Table
 from exporter.kernel.unix_diag import ask_for_unix

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from exporter.kernel.procnet import parse_table
 from exporter.kernel.tables import TABLES
-from exporter.sampling.services.counting import PORTLESS_PROTOCOLS, PortlessCounter, TableCount, TableCounter
+from exporter.sampling.services.counting import PORTLESS_PROTOCOLS, PortlessCounter, TableCounter
+from exporter.sampling.services.counts import TableCount
 from exporter.sampling.services.names import name_ports
 from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PortRules
 from tests.support.procfs_tree import Printed, print_table

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from exporter.kernel import states
 from exporter.kernel.tables import TABLES
-from exporter.sampling.services.counting import EMPTY, SEND_QUEUE, TableCount
+from exporter.sampling.services.counts import EMPTY, SEND_QUEUE, TableCount
 from exporter.sampling.services.ports import PortRules
 from exporter.sampling.services.series import Series, SeriesMemory, states_of
 from tests.support.procfs_tree import Printed

@@ -1,6 +1,6 @@
-"""Read the web configuration again when it, or a certificate that it names, has changed.
+"""Reload the web configuration when it, or a certificate that it names, has changed.
 
-A broken file closes the door: everybody is answered with 500, until it is mended.
+While it is invalid, every request is answered with 500.
 """
 
 import os
@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from exporter.serving.security import Security
-from exporter.web_config import WebConfig, WebConfigError, load_web_config
+from exporter.serving.web_config import WebConfig, WebConfigError, load_web_config
 
 _PAUSE_SECONDS: Final = 1.0
 
@@ -19,27 +19,27 @@ log = structlog.get_logger()
 
 
 class WebWatch:
-    """Looks at the files once a second, in a thread of its own: a disk may be slow, or gone.
+    """Checks the files once a second, in a thread of its own: a disk may be slow, or gone.
 
-    The path of the configuration is the first of its files. ``tell`` is called after a change.
+    The path of the configuration is the first of its files. ``on_change`` is called after a change.
     """
 
-    def __init__(self, web: WebConfig, security: Security, tell: Callable[[], None]) -> None:
+    def __init__(self, web: WebConfig, security: Security, on_change: Callable[[], None]) -> None:
         self._path = web.files[0]
         self._files = web.files
         self._seen = describe_files(web.files)
         self._security = security
-        self._tell = tell
+        self._on_change = on_change
         self._problems: Sequence[str] = ()
 
     def run(self) -> None:
-        """Look for changes, for ever."""
+        """Check for changes, forever."""
         while True:
             time.sleep(_PAUSE_SECONDS)
-            self.look()
+            self.check()
 
-    def look(self) -> None:
-        """Read the files again if they have changed, or are broken; they may be mended without a change."""
+    def check(self) -> None:
+        """Reload the files if they have changed, or are invalid: they may become valid without a change."""
         seen = describe_files(self._files)
         if seen == self._seen and not self._security.is_broken:
             return
@@ -47,9 +47,9 @@ class WebWatch:
             web = load_web_config(self._path)
         except WebConfigError as error:
             self._close(error.problems)
-        except Exception:  # whatever it is, it opens nothing
+        except Exception:  # an unknown error must not open access
             if not self._security.is_broken:
-                log.exception("the web configuration cannot be read: everybody is answered with 500")
+                log.exception("web configuration unreadable, answering every request with 500")
             self._security.is_broken = True
         else:
             self._files = web.files
@@ -58,14 +58,14 @@ class WebWatch:
             self._security.is_broken = False
             self._problems = ()
             log.info("web configuration reloaded", file=self._path)
-            self._tell()
+            self._on_change()
 
     def _close(self, problems: Sequence[str]) -> None:
         self._security.is_broken = True
         if problems != self._problems:
             self._problems = problems
             for problem in problems:
-                log.error("the web configuration is wrong: everybody is answered with 500", problem=problem)
+                log.error("web configuration invalid, answering every request with 500", problem=problem)
 
 
 def describe_files(paths: Sequence[str]) -> list[tuple[int, ...]]:

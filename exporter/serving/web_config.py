@@ -1,11 +1,11 @@
 """Read the web configuration file: TLS, client certificates, users and headers, in exporter-toolkit's format.
 
-Strict: every problem is told with its place, and a file with a problem counts for nothing. What promtool
-accepts is accepted, and nothing else, but for what Python's ssl cannot do, which is then done more strictly:
+Every problem is reported with its place, and a file with a problem is not used. It accepts what promtool
+accepts. What Python's ssl cannot do is done more strictly:
 
-- a certificate that is required is verified, also for RequireAnyClientCert;
-- RequestClientCert, which lets everybody in, asks for none;
-- of several curves the first alone is offered that can be chosen.
+- a required certificate is verified, also for RequireAnyClientCert;
+- RequestClientCert, which allows every client, asks for no certificate;
+- of several curves only the first supported one is offered.
 
 Format: https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md
 """
@@ -22,13 +22,13 @@ from exporter.config.nodes import Node, Scalar, Sequence, YamlError, read_yaml
 from exporter.config.values import Reader, ReadValue
 from exporter.files import read_regular_file
 from exporter.serving.security import WebSettings
-from exporter.tls_context import (
+from exporter.serving.tls_context import (
     CIPHERS,
     CLIENT_AUTH_TYPES,
     CURVES,
     VERSIONS,
     TlsProblem,
-    TlsWishes,
+    TlsSettings,
     make_context,
 )
 
@@ -47,7 +47,7 @@ _HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     "X-XSS-Protection": (),
     "Content-Security-Policy": (),
 }
-"""Which headers may be set, each with the values it may have, where not any."""
+"""The headers that may be set, each with its allowed values; empty for any."""
 
 
 class WebConfigError(ValueError):
@@ -60,7 +60,7 @@ class WebConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """What a file says, and ``files``, itself among them, in which that may change."""
+    """The settings of a file, and the ``files`` that they were read from, itself first."""
 
     settings: WebSettings
     files: tuple[str, ...]
@@ -80,7 +80,7 @@ def _read_flag(reader: Reader, node: Node, path: str) -> bool | None:
 
 
 def _read_word(allowed: Collection[str]) -> ReadValue[str]:
-    """Return what reads one of the allowed words; an empty one is none."""
+    """Return a reader of one of the allowed words; an empty word is no value."""
 
     def read(reader: Reader, node: Node, path: str) -> str | None:
         if isinstance(node, Scalar) and not node.text:
@@ -93,7 +93,7 @@ def _read_word(allowed: Collection[str]) -> ReadValue[str]:
 
 
 def _read_words(allowed: Collection[str]) -> ReadValue[tuple[str, ...]]:
-    """Return what reads a list of allowed words, or of any where there are none; an empty text is none."""
+    """Return a reader of a list of allowed words, of any words if empty; an empty text is no value."""
 
     def read(reader: Reader, node: Node, path: str) -> tuple[str, ...] | None:
         if isinstance(node, Scalar) and not node.text:
@@ -110,7 +110,7 @@ def _read_words(allowed: Collection[str]) -> ReadValue[tuple[str, ...]]:
 def _read_map(
     check: Callable[[str, str], str | None], make: Callable[[str], T]
 ) -> ReadValue[Mapping[str, T]]:
-    """Return what reads names with values, of which ``check`` says what is wrong."""
+    """Return a reader of names with values; ``check`` returns what is wrong with a pair."""
 
     def read(reader: Reader, node: Node, path: str) -> Mapping[str, T]:
         found: dict[str, T] = {}
@@ -133,7 +133,7 @@ def _check_header(name: str, value: str) -> str | None:
 
 
 def _check_hash(_: str, text: str) -> str | None:
-    """Say what is wrong with a hash, which itself is never shown."""
+    """Return what is wrong with a hash; the hash itself is never shown."""
     form = _HASH.fullmatch(text)
     if len(text.encode()) < _SHORTEST_HASH or not form or int(form["cost"]) not in _COSTS:
         return "the password is not a bcrypt hash; htpasswd -nBC 10 NAME makes one"
@@ -141,13 +141,13 @@ def _check_hash(_: str, text: str) -> str | None:
 
 
 def _make_header_value(text: str) -> str:
-    """Return what may stand in a header: a line break or a tab is a space there."""
+    """Return a valid header value: line breaks and tabs become spaces."""
     return "".join(letter if letter.isprintable() else " " for letter in text).strip()
 
 
 @dataclass(frozen=True, slots=True)
 class _Tls:
-    """The section about TLS; what is not given is None, and as ``TlsWishes`` has it."""
+    """The section about TLS; keys that are not given are None, and have the defaults of ``TlsSettings``."""
 
     cert_file: str | None = key("cert_file", _read_text, None)
     key_file: str | None = key("key_file", _read_text, None)
@@ -160,15 +160,15 @@ class _Tls:
     curve_preferences: tuple[str, ...] | None = key("curve_preferences", _read_words(CURVES), None)
     prefer_server_cipher_suites: bool | None = key("prefer_server_cipher_suites", _read_flag, None)
 
-    def make_wishes(self) -> TlsWishes:
-        """Return what is wanted of TLS."""
+    def make_settings(self) -> TlsSettings:
+        """Return the settings of TLS."""
         given = {each.name: getattr(self, each.name) for each in fields(self)}
-        return TlsWishes(**{name: value for name, value in given.items() if value is not None})
+        return TlsSettings(**{name: value for name, value in given.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
 class _Http:
-    """The section about HTTP; HTTP/1.1 is what is spoken, whatever is said of HTTP/2."""
+    """The section about HTTP; http2 is accepted and has no effect, only HTTP/1.1 is served."""
 
     http2: bool = key("http2", _read_flag, default=True)
     headers: Mapping[str, str] = key(
@@ -200,21 +200,21 @@ def load_web_config(path: str) -> WebConfig:
         raise WebConfigError([f"{path}:{error.line}:{error.column}: {error}"]) from error
     reader = Reader()
     root = _READ(reader, node, "")
-    wishes = root.tls.make_wishes()
+    tls = root.tls.make_settings()
     context = None
-    if not reader.problems and wishes.is_wanted:
+    if not reader.problems and tls.is_enabled:
         try:
-            context = make_context(wishes.relative_to(os.path.dirname(path)))
+            context = make_context(tls.relative_to(os.path.dirname(path)))
         except TlsProblem as problem:
             place = f"tls_server_config.{problem.attribute}"
             reader.reject(reader.places.get(place, node), place, str(problem))
     if reader.problems:
         raise WebConfigError(reader.messages(path))
-    names = wishes.client_allowed_sans
+    names = tls.client_allowed_sans
     settings = WebSettings(
         tls=context,
         allowed_names=None if names is None else frozenset(names),
         users=root.users,
         headers=root.http.headers,
     )
-    return WebConfig(settings, (path, *wishes.relative_to(os.path.dirname(path)).files))
+    return WebConfig(settings, (path, *tls.relative_to(os.path.dirname(path)).files))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.web_config import WebConfigError, load_web_config
+from exporter.serving.web_config import WebConfigError, load_web_config
 from tests.support.certificates import make_certificates
 from tests.support.requirements import require_command
 

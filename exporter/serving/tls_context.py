@@ -1,4 +1,4 @@
-"""Make the server's TLS context of what the web configuration wants."""
+"""Make the server's TLS context from the web configuration."""
 
 import contextlib
 import dataclasses
@@ -13,7 +13,7 @@ from exporter.files import read_regular_file
 
 _LARGEST_BYTES: Final = 1 << 20
 
-# Go's names of tls.CipherSuites(), and OpenSSL's, which has no say over those of TLS 1.3.
+# Go's names of tls.CipherSuites(), with OpenSSL's; those of TLS 1.3 cannot be chosen in OpenSSL.
 CIPHERS: Final[Mapping[str, str | None]] = {
     "TLS_AES_128_GCM_SHA256": None,
     "TLS_AES_256_GCM_SHA384": None,
@@ -56,8 +56,8 @@ CLIENT_AUTH_TYPES: Final[Mapping[str, ssl.VerifyMode]] = {
 _PEM: Final = "-----BEGIN CERTIFICATE-----"
 
 
-class TlsProblem(ValueError):  # noqa: N818 - of the operator's, not of ours
-    """TLS cannot be had like this; ``attribute`` of the wishes is what is wrong."""
+class TlsProblem(ValueError):  # noqa: N818 - a problem of the configuration, not an error of the exporter
+    """The settings do not work; ``attribute`` names the wrong one."""
 
     def __init__(self, attribute: str, problem: str) -> None:
         super().__init__(problem)
@@ -65,8 +65,8 @@ class TlsProblem(ValueError):  # noqa: N818 - of the operator's, not of ours
 
 
 @dataclass(frozen=True, slots=True)
-class TlsWishes:
-    """What the web configuration wants of TLS, in its own words."""
+class TlsSettings:
+    """The TLS settings of the web configuration, in its own words."""
 
     cert_file: str = ""
     key_file: str = ""
@@ -80,8 +80,8 @@ class TlsWishes:
     prefer_server_cipher_suites: bool = True
 
     @property
-    def is_wanted(self) -> bool:
-        """Tell whether there is to be TLS."""
+    def is_enabled(self) -> bool:
+        """Return whether TLS is configured."""
         return bool(self.cert_file or self.key_file or self.client_ca_file or self.client_auth_type)
 
     @property
@@ -89,8 +89,8 @@ class TlsWishes:
         """The files that are read."""
         return tuple(filter(None, (self.cert_file, self.key_file, self.client_ca_file)))
 
-    def relative_to(self, folder: str) -> "TlsWishes":
-        """Return the same with files as seen from a folder."""
+    def relative_to(self, folder: str) -> "TlsSettings":
+        """Return the same settings, with files relative to a folder."""
 
         def join(path: str) -> str:
             return os.path.join(folder, path) if path else ""
@@ -103,71 +103,71 @@ class TlsWishes:
         )
 
 
-def make_context(wishes: TlsWishes) -> ssl.SSLContext:
+def make_context(settings: TlsSettings) -> ssl.SSLContext:
     """Return a context with the certificates as they are now; raises TlsProblem."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
-    _load_own_certificate(context, wishes)
-    _set_versions(context, wishes)
-    _set_ciphers(context, wishes)
-    _set_client_auth(context, wishes)
+    _load_own_certificate(context, settings)
+    _set_versions(context, settings)
+    _set_ciphers(context, settings)
+    _set_client_auth(context, settings)
     return context
 
 
-def _load_own_certificate(context: ssl.SSLContext, wishes: TlsWishes) -> None:
+def _load_own_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
     for attribute in ("cert_file", "key_file"):
-        path = getattr(wishes, attribute)
+        path = getattr(settings, attribute)
         if not path:
             raise TlsProblem(attribute, "missing")
-        _read(attribute, path)  # what is no plain file would have OpenSSL wait
+        _read(attribute, path)  # OpenSSL would block on a file that is not regular
     try:
-        context.load_cert_chain(wishes.cert_file, wishes.key_file, password=lambda: "")
+        context.load_cert_chain(settings.cert_file, settings.key_file, password=lambda: "")
     except (ssl.SSLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
-        text = f"no certificate with its key in {wishes.cert_file} and {wishes.key_file}: {reason}"
+        text = f"no certificate with its key in {settings.cert_file} and {settings.key_file}: {reason}"
         raise TlsProblem("cert_file", text) from error
 
 
-def _set_versions(context: ssl.SSLContext, wishes: TlsWishes) -> None:
+def _set_versions(context: ssl.SSLContext, settings: TlsSettings) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the operator wants an old version, and knows it
-        context.minimum_version = VERSIONS[wishes.min_version]
-        context.maximum_version = VERSIONS[wishes.max_version]
+        warnings.simplefilter("ignore", DeprecationWarning)  # the operator chose an old version
+        context.minimum_version = VERSIONS[settings.min_version]
+        context.maximum_version = VERSIONS[settings.max_version]
 
 
-def _set_ciphers(context: ssl.SSLContext, wishes: TlsWishes) -> None:
-    if wishes.prefer_server_cipher_suites:
+def _set_ciphers(context: ssl.SSLContext, settings: TlsSettings) -> None:
+    if settings.prefer_server_cipher_suites:
         context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
-    if wishes.cipher_suites:
-        ciphers = [name for suite in wishes.cipher_suites if (name := CIPHERS[suite])]
+    if settings.cipher_suites:
+        ciphers = [name for suite in settings.cipher_suites if (name := CIPHERS[suite])]
         try:
             if ciphers:
                 context.set_ciphers(":".join(ciphers))
             else:
                 context.minimum_version = ssl.TLSVersion.TLSv1_3
         except (ssl.SSLError, ValueError) as error:
-            raise TlsProblem("cipher_suites", "OpenSSL of this host allows none of these") from error
-    for curve in wishes.curve_preferences:
+            raise TlsProblem("cipher_suites", "this host's OpenSSL supports none of these") from error
+    for curve in settings.curve_preferences:
         with contextlib.suppress(ssl.SSLError, ValueError):  # such as X25519 before Python 3.15
             context.set_ecdh_curve(CURVES[curve])
             return
 
 
-def _set_client_auth(context: ssl.SSLContext, wishes: TlsWishes) -> None:
-    mode = CLIENT_AUTH_TYPES[wishes.client_auth_type or "NoClientCert"]
-    if wishes.client_ca_file:
-        if wishes.client_auth_type in {"", "NoClientCert"}:
+def _set_client_auth(context: ssl.SSLContext, settings: TlsSettings) -> None:
+    mode = CLIENT_AUTH_TYPES[settings.client_auth_type or "NoClientCert"]
+    if settings.client_ca_file:
+        if settings.client_auth_type in {"", "NoClientCert"}:
             raise TlsProblem("client_ca_file", "client_auth_type does not ask for certificates")
-        text = _read("client_ca_file", wishes.client_ca_file).decode("latin-1")
+        text = _read("client_ca_file", settings.client_ca_file).decode("latin-1")
         try:
-            if _PEM in text:  # without a certificate nobody is let in
+            if _PEM in text:  # without a certificate every client is refused
                 context.load_verify_locations(cadata=text.encode("ascii", "ignore").decode())
         except (ssl.SSLError, ValueError) as error:
             raise TlsProblem("client_ca_file", f"no certificates: {error}") from error
     elif mode != ssl.CERT_NONE:
         context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
-    if wishes.client_allowed_sans is not None and mode != ssl.CERT_REQUIRED:
+    if settings.client_allowed_sans is not None and mode != ssl.CERT_REQUIRED:
         raise TlsProblem("client_allowed_sans", "client_auth_type does not require certificates")
     context.verify_mode = mode
 

@@ -1,0 +1,96 @@
+"""Choose what gets series of its own, within a limit: the most important first, with hysteresis."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from heapq import nsmallest
+from typing import Final
+
+from exporter.kernel.tables import Table
+from exporter.sampling.services.counting import PORTLESS_PROTOCOLS
+from exporter.sampling.services.counts import TableCount
+from exporter.sampling.services.listening import ListenerMemory
+from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PORTS, PortRules
+
+_INCUMBENT_ADVANTAGE: Final = 1.25
+_INCUMBENT_SOCKETS: Final = 10
+"""Sockets that are added for a port that has series, so that an idle listener keeps them."""
+
+
+class Weights:
+    """Weighs the ports that compete for series of their own.
+
+    Ports named in the configuration come first, then ports that leak, have a name, listen, and last those
+    that are only busy. Within a class connected sockets decide: opening many listeners displaces nobody. A
+    port keeps its series until another has a quarter and ten sockets more, so that two of about one size do
+    not alternate.
+    """
+
+    def __init__(self, rules: PortRules, leaking: Collection[int], own: Collection[int]) -> None:
+        self.sockets = Counter[int]()
+        self._rules = rules
+        self._leaking_states = leaking
+        self._own = own
+        self._leaking: set[int] = set()
+        self._named: set[int] = set()
+        self._listening: set[int] = set()
+
+    def add(
+        self, table: Table, count: TableCount, sockets: Mapping[int, int], listeners: ListenerMemory
+    ) -> None:
+        """Add the ports of a table; one without a name and without a listener needs more than one socket."""
+        if table.protocol in PORTLESS_PROTOCOLS:
+            return
+        named = self._rules.named(table.protocol)
+        lasting = listeners.lasting()
+        is_ephemeral = self._rules.is_ephemeral
+        for service, number in sockets.items():
+            port = service % PORTS
+            is_named = port in named
+            if port == OTHER_PORT or (number <= 1 and not is_named and port not in lasting):
+                continue
+            if service < OUTBOUND and is_ephemeral[port] and not is_named and port not in lasting:
+                continue
+            self.sockets[port] += number
+            if is_named:
+                self._named.add(port)
+        self._listening.update(lasting)
+        for port in lasting:
+            self.sockets[port] += 0
+        self._leaking.update(
+            service % PORTS
+            for service, tally in count.tallies.items()
+            if any(tally[state] for state in self._leaking_states)
+        )
+        self._leaking.update(
+            service % PORTS for service, state in count.rare if state in self._leaking_states
+        )
+
+    def add_seen(self, services: Iterator[int]) -> None:
+        """Add the services that had series recently."""
+        for service in services:
+            self.sockets[service % PORTS] += 0
+
+    def choose(self) -> frozenset[int]:
+        """Return the ports that have series of their own."""
+        for port in (OTHER_PORT, *self._rules.always):
+            self.sockets.pop(port, None)
+        return frozenset(nsmallest(self._rules.limit, self.sockets, key=self._rank))
+
+    def _rank(self, port: int) -> tuple[int, float, int]:
+        weight: float = self.sockets[port]
+        if port in self._own:
+            weight = weight * _INCUMBENT_ADVANTAGE + _INCUMBENT_SOCKETS
+        return self._class(port), -weight, port
+
+    def _class(self, port: int) -> int:
+        classes = (self._rules.names.configured, self._leaking, self._named, self._listening)
+        return next((place for place, ports in enumerate(classes) if port in ports), len(classes))
+
+
+def choose_largest(sockets: Mapping[str, int], shown: Collection[str], limit: int) -> frozenset[str]:
+    """Return the ``limit`` names with the most sockets; one that is ``shown`` keeps its place longer."""
+
+    def rank(name: str) -> tuple[float, str]:
+        return -sockets[name] * (_INCUMBENT_ADVANTAGE if name in shown else 1), name
+
+    return frozenset(nsmallest(limit, sockets, key=rank))
