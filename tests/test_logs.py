@@ -65,11 +65,18 @@ def config(tmp_path: Path) -> Path:
 
 def test_a_log_that_nobody_reads_delays_nothing(config: Path) -> None:
     """From the start: sockets are counted and served, lines are lost and counted, and SIGTERM ends it."""
+    deep = config.parent.joinpath(*["a" * 200] * 15)  # each line has the path
+    deep.mkdir(parents=True)
+    config = config.rename(deep / config.name)
     reader, writer = make_pipe(full=True)
     with logging_to(writer, config) as daemon:
-        config.write_text("".join(f"unknown_{number}: 1\n" for number in range(1000)))
-        daemon.process.send_signal(signal.SIGHUP)  # a line for each
-        wait_until(lambda: daemon.samples()[LOST] > 0)
+        config.write_text("".join(f"unknown_{number}: 1\n" for number in range(20)))
+
+        def are_lines_lost() -> bool:
+            daemon.process.send_signal(signal.SIGHUP)
+            return daemon.samples()[LOST] > 0
+
+        wait_until(are_lines_lost)
         before = daemon.samples()[PASSES]
         wait_until(lambda: daemon.samples()[PASSES] > before)
         began = time.monotonic()

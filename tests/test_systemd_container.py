@@ -136,7 +136,7 @@ def test_a_reload_takes_a_good_file_and_tells_of_a_bad_one(service: Machine) -> 
         service.path(CONFIG).write_text(text)
         service.run("systemctl", "reload", UNIT)
         wait_until(lambda: sample(service, successful) == success)  # noqa: B023 - it is called at once
-        wait_until(lambda: ("old one holds" in show(service, "StatusText")) != success)  # noqa: B023
+        wait_until(lambda: ("the old one is in force" in show(service, "StatusText")) != success)  # noqa: B023
     assert (show(service, "ActiveState"), show(service, "MainPID")) == ("active", running)
 
 
