@@ -25,9 +25,9 @@ FIRED_BY_HOST_LIMITS = frozenset(
     }
 )
 
-DIVISOR = 60
+DIVISOR = 90
 CONFIG = "interval: 500ms\ncpu_budget: 1\n"
-SCRAPE_INTERVAL = "1s"  # a scrape that is late is lost, and with it the time that an alert has waited
+SCRAPE_INTERVAL = "750ms"  # a scrape that is late is lost, and with it the time that an alert has waited
 PATIENCE_SECONDS = 120  # 35 are enough on a quiet machine
 PAUSE_SECONDS = 0.2
 

@@ -62,16 +62,16 @@ def is_sick_enough(daemon: Daemon) -> bool:
 
 @contextmanager
 def frozen_sampling(daemon: Daemon) -> Iterator[None]:
-    """Let no pass end meanwhile: every thread stands still but the first, which serves.
+    """Let no pass end meanwhile: the threads that log, take passes and read the kernel stand still.
 
-    One of them may hold the interpreter's lock at that moment. Then nothing is served, and it is tried again.
+    They are the first after the one that serves; the kernel lists threads in the order of their start. Later
+    ones encode pages, and must not be stopped. A stopped one may hold the interpreter's lock at that moment. Then nothing is served, and it is tried again.
     """
     process = daemon.process.pid
     while True:
         with ExitStack() as stack:
-            for thread in map(int, os.listdir(f"/proc/{process}/task")):
-                if thread != process:
-                    stack.enter_context(frozen(thread))
+            for thread in os.listdir(f"/proc/{process}/task")[1:4]:
+                stack.enter_context(frozen(int(thread)))
             if Server(daemon.port).is_ready():
                 yield
                 return
