@@ -117,6 +117,7 @@ class Daemon:
             telemetry_path=self._flags.web_telemetry_path,
             max_requests=self._flags.web_max_requests,
             cpu_budget=lambda: self._settings.cpu_budget,
+            charge=self._sampler.charge,
             log_lines_lost=count_lost_lines,
         )
 

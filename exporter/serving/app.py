@@ -46,7 +46,8 @@ class Site:
 
     ``newest`` returns the newest snapshot. ``configured`` tells whether there is a configuration file.
     ``reload`` reads it again and raises ReloadError; it is None where POST /-/reload is not enabled.
-    ``cpu_budget`` is the share of a core that encoding takes at most.
+    ``cpu_budget`` is the share of a core that encoding takes at most; ``charge`` counts its CPU seconds into
+    the budget of the passes.
     """
 
     newest: Callable[[], Snapshot | None]
@@ -57,6 +58,7 @@ class Site:
     telemetry_path: str
     max_requests: int
     cpu_budget: Callable[[], float]
+    charge: Callable[[float], None]
     log_lines_lost: Callable[[], int]
 
 
@@ -76,7 +78,7 @@ class App:
         own = CollectorRegistry(auto_describe=False)
         own.register(OwnCollector(self._describe))
         ProcessCollector(registry=own)
-        self._pages = Pages(site.newest, own, self._show_age, site.cpu_budget)
+        self._pages = Pages(site.newest, own, self._show_age, site.cpu_budget, site.charge)
         self._routes: Mapping[str, tuple[tuple[str, ...], Respond]] = {
             site.telemetry_path: (_READING, self._metrics),
             "/": (_READING, self._landing_page),

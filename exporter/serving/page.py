@@ -56,7 +56,8 @@ class Pages:
 
     ``newest`` returns the newest snapshot. ``own`` has the metrics of the exporter itself; ``show_age`` gives
     them the age of the snapshot in seconds. Encoding takes at most ``cpu_budget`` of one core: when it is
-    used up, the page is that of an older snapshot.
+    used up, the page is that of an older snapshot. ``charge`` is called with the CPU seconds of each
+    encoding.
     """
 
     def __init__(
@@ -65,11 +66,13 @@ class Pages:
         own: CollectorRegistry,
         show_age: Callable[[float | None], None],
         cpu_budget: Callable[[], float],
+        charge: Callable[[float], None],
     ) -> None:
         self._newest = newest
         self._own = own
         self._show_age = show_age
         self._cpu_budget = cpu_budget
+        self._charge = charge
         self._not_before_seconds = 0.0
         self._shown: Snapshot | None = None
         self._parts: dict[tuple[bool, bool], asyncio.Future[_Part]] = {}
@@ -107,6 +110,7 @@ class Pages:
         part, cpu_seconds = await run_in_thread(_encode_part, snapshot, as_openmetrics, zipped)
         start_seconds = max(time.monotonic(), self._not_before_seconds)
         self._not_before_seconds = start_seconds + cpu_seconds / self._cpu_budget()
+        self._charge(cpu_seconds)
         return part
 
     def _encode_end(self, snapshot: Snapshot | None, as_openmetrics: bool) -> bytes:  # noqa: FBT001

@@ -269,3 +269,14 @@ def test_each_table_is_opened_once_a_pass(tree: ProcfsTree) -> None:
         assert [procfs.opened[table] for table in SETTINGS.tables] == [number] * 3
     assert by_port(snapshot.samples["netstat_stuck_sockets"])
     assert set(snapshot.samples["netstat_ephemeral_ports_busiest_destination"].values()) == {3000}
+
+
+def test_cpu_time_that_is_charged_extends_the_interval(tree: ProcfsTree) -> None:
+    """Once, as that of a pass does."""
+    sampler = Sampler(tree.procfs(), HURRIED, NAMES)
+    sampler.take_snapshot()
+    sampler.charge(5.0)
+    charged = sampler.take_snapshot()
+    assert charged.interval_seconds == pytest.approx((charged.cpu_seconds + 5.0) / 0.01)
+    later = sampler.take_snapshot()
+    assert later.interval_seconds == pytest.approx(later.cpu_seconds / 0.01)

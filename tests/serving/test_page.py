@@ -110,12 +110,13 @@ class Site:
     """A site whose snapshot can be set, and that is asked for its own status at every scrape."""
 
     def __init__(self, cpu_budget: float = math.inf) -> None:
+        self.charged: list[float] = []
         self.snapshot: Snapshot | None = None
         self.age_seconds: float | None = None
         self.failure: Exception | None = None
         own = CollectorRegistry()
         own.register(OwnCollector(self.status))
-        self.pages = Pages(lambda: self.snapshot, own, self.show_age, lambda: cpu_budget)
+        self.pages = Pages(lambda: self.snapshot, own, self.show_age, lambda: cpu_budget, self.charged.append)
 
     def take(self, snapshot: Snapshot, age_seconds: float = 0) -> None:
         """Have a snapshot that was taken so long ago."""
@@ -194,6 +195,8 @@ def test_encoding_keeps_to_the_cpu_budget() -> None:
         later = await site.pages.get("", "")
         assert "631" in read(later)
         assert age(later) >= 100
+        (cpu_seconds,) = site.charged  # into the budget of the passes
+        assert cpu_seconds > 0
 
     asyncio.run(scrape())
 

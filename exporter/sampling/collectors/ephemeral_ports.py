@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from exporter.config.settings import Settings
-from exporter.kernel.counters import parse_numbers
+from exporter.kernel.counters import parse_numbers, parse_sockstat
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.kernel.rows import ADDRESS_BYTES
 from exporter.kernel.tables import TABLES, Table
@@ -92,6 +92,7 @@ class EphemeralPorts(Collector):
         self._reuse = Reuse()
         self._bound: TakenPorts = {}
         self._bound_at = -math.inf
+        self._allocated = 0
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
@@ -160,10 +161,14 @@ class EphemeralPorts(Collector):
     def _find_held_ports(self, seen: Pass, tables: Sequence[Table]) -> Sequence[TakenPorts]:
         """Return the ports of sockets that listen or are only bound: connect() cannot use them.
 
-        The kernel searches all its ports for sockets that are only bound, so not every pass reads them.
+        The kernel searches all its ports for sockets that are only bound: they are read again after some
+        time, or when the number of its TCP sockets has changed.
         """
-        if tables and seen.now - self._bound_at >= BOUND_REREAD_SECONDS:
-            self._bound_at, self._bound = seen.now, _find_bound(seen, tables)
+        if tables:
+            allocated = seen.reader.read("sockets allocated", _count_allocated)
+            if allocated != self._allocated or seen.now - self._bound_at >= BOUND_REREAD_SECONDS:
+                self._bound_at, self._allocated = seen.now, allocated
+                self._bound = _find_bound(seen, tables)
         listening = [_find_listening(seen, table) for table in tables]
         return [*listening, self._bound] if tables else []
 
@@ -222,6 +227,15 @@ def _find_listening(seen: Pass, table: Table) -> TakenPorts:
     is_ephemeral = seen.rules.is_ephemeral
     ports = {port for port in seen.counts[table.name].listening if is_ephemeral[port]}
     return {make_address(bytes(ADDRESS_BYTES), table.family): ports}
+
+
+def _count_allocated(procfs: Procfs) -> int:
+    """Return how many TCP sockets there are in all states, those that are only bound included."""
+    try:
+        sockstat = parse_sockstat(procfs.read_net("sockstat") or b"")
+    except ProcfsError:  # then time alone decides
+        return 0
+    return sockstat.get("TCP", {}).get("alloc", 0)
 
 
 def _find_bound(seen: Pass, tables: Sequence[Table]) -> TakenPorts:

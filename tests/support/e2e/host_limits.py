@@ -20,14 +20,15 @@ FIRED_BY_HOST_LIMITS = frozenset(
         ("NetstatOrphansNearLimit", "warning"),
         ("NetstatTcpMemoryPressure", "warning"),
         ("NetstatTcpMemoryPressure", "critical"),
+        ("NetstatMemoryAborts", "warning"),
         ("NetstatMemoryAborts", "critical"),
     }
 )
 
-DIVISOR = 60
+DIVISOR = 90
 CONFIG = "interval: 500ms\ncpu_budget: 1\n"
-SCRAPE_INTERVAL = "1s"  # a scrape that is late is lost, and with it the time that an alert has waited
-PATIENCE_SECONDS = 60
+SCRAPE_INTERVAL = "750ms"  # a scrape that is late is lost, and with it the time that an alert has waited
+PATIENCE_SECONDS = 120  # 35 are enough on a quiet machine
 PAUSE_SECONDS = 0.2
 
 LOOPBACK = "127.0.0.1"

@@ -58,7 +58,7 @@ class Teller:
 def tell_story(write: Callable[[str], None], divisor: int) -> None:
     """Let it all happen; fails when a step of it does not."""
     teller = Teller(write)
-    teller.say(f"Scaled: a minute of the shipped alerts, and of stuck.after, is {60 / divisor:g} s here")
+    teller.say(f"Scaled: a minute of the shipped alerts, and of ages.stuck_after, is {60 / divisor:g} s here")
     with ExitStack() as held:
         teller.say("Start netstat-exporter, Prometheus, Alertmanager in a network namespace of their own")
         stage = held.enter_context(set_stage(divisor))

@@ -28,6 +28,10 @@ SYSCTLS = {
 FULL_PORTS = 960
 FULL_STEPS = 200
 LISTENED_STEPS = 400
+GONE_STEPS = 100
+SYN_BACKLOG = 64
+HALF_OPEN = 48
+BOUND_PORTS = 950
 
 
 @contextmanager
@@ -90,26 +94,35 @@ def never_accept() -> Iterator[None]:
 
 
 def never_shake_hands() -> Iterator[None]:
-    """Answer no SYN-ACK."""
+    """Answer no SYN-ACK; most of the backlog is taken all the time."""
     waiting = []
-    with socket.create_server((LOOPBACK, HTTPS), backlog=8):
-        for _ in range(6):
+    with socket.create_server((LOOPBACK, HTTPS), backlog=SYN_BACKLOG):
+        while True:
             client = socket.socket()
             make_deaf(client)
             client.setblocking(False)  # noqa: FBT003
             client.connect_ex((LOOPBACK, HTTPS))
             waiting.append(client)
-        while True:
+            del waiting[:-HALF_OPEN]  # the kernel drops what is old sooner than what is new
             yield
 
 
 def listen_no_more() -> Iterator[None]:
-    """Close a listener that was there for some time, for as long."""
+    """Close a listener that was there for some time, for a while."""
     while True:
         with socket.create_server((LOOPBACK, MYSQL)):
             for _ in range(LISTENED_STEPS):
                 yield
-        for _ in range(LISTENED_STEPS):
+        for _ in range(GONE_STEPS):
+            yield
+
+
+def hold_ports() -> Iterator[None]:
+    """Hold nearly all ports of one address, each in a UDP socket of its own."""
+    with ExitStack() as kept:
+        for _ in range(BOUND_PORTS):
+            kept.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind((LOOPBACK, 0))
+        while True:
             yield
 
 
@@ -134,6 +147,7 @@ TROUBLES = (
     never_accept,
     never_shake_hands,
     listen_no_more,
+    hold_ports,
     never_receive,
 )
 
