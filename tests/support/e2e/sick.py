@@ -65,8 +65,8 @@ def frozen_sampling(daemon: Daemon) -> Iterator[None]:
     """Let no pass end meanwhile: the threads that log, take passes and read the kernel stand still.
 
     They are the first after the one that serves; the kernel lists threads in the order of their start. Later
-    ones encode pages, and must not be stopped. A stopped thread may hold the interpreter's lock. Then nothing
-    is served, and it is tried again.
+    ones encode pages, and must not be stopped. A stopped one may hold the lock of the interpreter at that
+    moment. Then nothing is served, and it is tried again.
     """
     process = daemon.process.pid
     while True:
