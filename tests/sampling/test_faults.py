@@ -408,6 +408,21 @@ def test_a_table_that_is_denied_in_procfs_is_read_over_netlink(
     assert events == [("procfs failed, falling back to netlink", "udp"), ("procfs recovered", "udp")]
 
 
+def test_a_table_that_no_source_can_read_costs_the_others_nothing(
+    netlink_host: Host, netlink: Netlink, logs: Logs
+) -> None:
+    """Not even the other table of its protocol at later passes: a source that is no better is not taken."""
+    host = netlink_host
+    host.change(replace(SETTINGS, tables=("udp", "udp6"), source="procfs"))
+    netlink.errors.extend([REFUSED] * 100)
+    break_with_error(host.tree)
+    for _ in range(3):
+        snapshot = host.see(udp6=[Printed(53, state=states.CLOSE)])
+        assert failed(snapshot, "table") == {"udp"}
+        assert sockets_of(snapshot, "udp") == {("unconnected", "53"): 1}
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["table failed"]
+
+
 def test_a_crowd_that_is_gone_leaves_no_cost(tree: ProcfsTree) -> None:
     """31,000 ports that listen, then none: the next passes cost what they did before."""
     sampler = Sampler(OwnProcfs(str(tree.root)), replace(SETTINGS, source="procfs"), NAMES)

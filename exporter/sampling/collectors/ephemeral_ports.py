@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from exporter.config.settings import Settings
-from exporter.kernel.counters import parse_numbers, parse_sockstat
+from exporter.kernel.counters import parse_numbers
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.kernel.rows import ADDRESS_BYTES
 from exporter.kernel.tables import TABLES, Table
@@ -165,7 +165,7 @@ class EphemeralPorts(Collector):
         time, or when the number of its TCP sockets has changed.
         """
         if tables:
-            allocated = seen.reader.read("sockets allocated", _count_allocated)
+            allocated = seen.reader.read_sockstat().get("TCP", {}).get("alloc", 0)
             if allocated != self._allocated or seen.now - self._bound_at >= BOUND_REREAD_SECONDS:
                 self._bound_at, self._allocated = seen.now, allocated
                 self._bound = _find_bound(seen, tables)
@@ -227,15 +227,6 @@ def _find_listening(seen: Pass, table: Table) -> TakenPorts:
     is_ephemeral = seen.rules.is_ephemeral
     ports = {port for port in seen.counts[table.name].listening if is_ephemeral[port]}
     return {make_address(bytes(ADDRESS_BYTES), table.family): ports}
-
-
-def _count_allocated(procfs: Procfs) -> int:
-    """Return how many TCP sockets there are in all states, those that are only bound included."""
-    try:
-        sockstat = parse_sockstat(procfs.read_net("sockstat") or b"")
-    except ProcfsError:  # then time alone decides
-        return 0
-    return sockstat.get("TCP", {}).get("alloc", 0)
 
 
 def _find_bound(seen: Pass, tables: Sequence[Table]) -> TakenPorts:

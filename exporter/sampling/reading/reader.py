@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
 from exporter.config.settings import NETLINK
+from exporter.kernel.counters import Numbers
 from exporter.kernel.netlink import Reason, SockDiagError, retry_once
 from exporter.kernel.procfs import Procfs
 from exporter.kernel.rows import Listener, Origin
@@ -48,6 +49,10 @@ class KernelReader:
         Raises HangError, and what the work raises.
         """
         return self._guard.read(name, lambda: work(self._procfs), timeout_seconds)
+
+    def read_sockstat(self) -> Mapping[str, Numbers]:
+        """Return the kernel's own counters by the names of their lines, empty if they cannot be read."""
+        return read_sockstat(self._procfs, self._guard)
 
     def read_listeners(self, table: Table) -> Sequence[Listener]:
         """Return TCP's listeners over netlink: only netlink has the limits of their queues.
@@ -105,7 +110,7 @@ class KernelReader:
 
     def _expect_rows(self) -> Mapping[str, int]:
         """Return by protocol how many rows to expect, from the kernel's own counters."""
-        sockstat = read_sockstat(self._procfs, self._guard)
+        sockstat = self.read_sockstat()
         expected: dict[str, int] = {}
         for table in TABLES.values():
             if numbers := sockstat.get(table.sockstat):

@@ -115,11 +115,11 @@ class Walk:
             listed = sum(reading.observed.totals.listed for reading in readings.values() if reading.observed)
             choice.note_cost(source, listed, self._guard.cpu_seconds - cpu_seconds, now)
         failed = [table for table in tables if _should_fall_back(fallback, readings[table.name].error)]
-        if failed:
-            choice.note_failure(source, now)
         if failed and choice.may_use(fallback, now):
-            for name, second in self._read(fallback, failed).items():
-                readings[name] = _join(readings[name], second)
+            others = self._read(fallback, failed)
+            if any(second.error is None for second in others.values()):  # else what failed is no source
+                choice.note_failure(source, now)
+            readings.update({name: _join(readings[name], second) for name, second in others.items()})
         return readings
 
     def _read(self, source: str, tables: Sequence[Table]) -> dict[str, Reading]:
