@@ -32,6 +32,8 @@ class Outlet:
         with contextlib.suppress(OSError):  # the client may have left
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PIECE_BYTES)  # or it grows to megabytes
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
+            # Or the rest of an answer waits for the acknowledgement of its beginning, which is delayed.
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport.set_write_buffer_limits(high=0)
 
     def lose(self) -> None:

@@ -95,11 +95,18 @@ class TableCounter:
         elif self._is_datagram and states.CLOSE in rows.states:
             self._mark_unconnected(rows)
         by_local, by_remote, unresolved = self._by_local, self._by_remote, self._unresolved
+        inbound, rare = self._inbound, self._rare
+        find_service, find_tally = self.find_service, self._tallies.get
         for state, local, remote, queues in rows.unpack():
             tally = by_local[local] or by_remote[remote] or unresolved
             if tally is unresolved:
-                self._count_unresolved(state, self.find_service(local, remote), queues, rows)
-                continue
+                service = local if local in inbound else find_service(local, remote)
+                tally = find_tally(service)
+                if tally is None:
+                    rare[service, state] = rare.get((service, state), 0) + 1
+                    if queues:
+                        self._add_rare_queues(service, *cast("InetRows", rows).split_queues(queues))
+                    continue
             tally[state] += 1
             if queues:
                 send, receive = cast("InetRows", rows).split_queues(queues)
@@ -157,27 +164,14 @@ class TableCounter:
                 self._mark_inbound(port)
             self._listening.add(port)
             self._accept_queues.setdefault(port, AcceptQueue()).add(listener.waiting, listener.limit)
-            self._count_one(port, states.LISTEN)
-
-    def _count_one(self, service: int, state: int) -> list[int] | None:
-        """Count a socket, and return the tally of its service if it has one."""
-        tally = self._tallies.get(service)
-        if tally is None:
-            self._rare[service, state] = self._rare.get((service, state), 0) + 1
-        else:
-            tally[state] += 1
-        return tally
-
-    def _count_unresolved(self, state: int, service: int, queues: int, rows: Rows) -> None:
-        tally = self._count_one(service, state)
-        if queues:
-            send, receive = cast("InetRows", rows).split_queues(queues)
-            if tally is None:
-                old_send, old_receive = self._rare_queues.get(service, (0, 0))
-                self._rare_queues[service] = old_send + send, old_receive + receive
+            if tally := self._tallies.get(port):
+                tally[states.LISTEN] += 1
             else:
-                tally[SEND_QUEUE] += send
-                tally[RECEIVE_QUEUE] += receive
+                self._rare[port, states.LISTEN] = self._rare.get((port, states.LISTEN), 0) + 1
+
+    def _add_rare_queues(self, service: int, send: int, receive: int) -> None:
+        before_send, before_receive = self._rare_queues.get(service, (0, 0))
+        self._rare_queues[service] = before_send + send, before_receive + receive
 
 
 class Counters:
