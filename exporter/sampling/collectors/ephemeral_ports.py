@@ -38,6 +38,7 @@ CROWDED_SHARE: Final = 0.1
 RESCAN_SECONDS: Final = 60
 BOUND_REREAD_SECONDS: Final = 15
 FEW_SOCKETS: Final = 2000
+MANY_SOCKETS: Final = 200_000
 _CHANGE: Final = 0.1
 _PROTOCOLS: Final = frozenset({"tcp", "udp"})
 _REUSE_ALWAYS: Final = 1
@@ -100,13 +101,17 @@ class EphemeralPorts(Collector):
         return settings.ephemeral_ports.enabled
 
     def prepare(self, plan: Plan) -> None:
-        """Decide whether this pass scans addresses."""
-        self._is_due = (
-            self._scan is None
-            or self._last is None
-            or self._last.sockets <= FEW_SOCKETS
-            or _is_outdated(self._scan, self._last, plan.rules.ephemeral_ports, plan.now)
-        )
+        """Decide whether this pass scans addresses.
+
+        The first pass does not where there are very many sockets: their counts should be there soon.
+        """
+        if self._scan is None or self._last is None:
+            sockstat = plan.reader.read_sockstat().get("TCP", {})
+            self._is_due = sockstat.get("inuse", 0) + sockstat.get("tw", 0) <= MANY_SOCKETS
+        else:
+            self._is_due = self._last.sockets <= FEW_SOCKETS or _is_outdated(
+                self._scan, self._last, plan.rules.ephemeral_ports, plan.now
+            )
         if self._is_due:
             self._reuse = plan.reader.read("tcp_tw_reuse", read_reuse)
 
@@ -139,7 +144,7 @@ class EphemeralPorts(Collector):
         last = self._last = _count_opened(seen, max(1.0, CROWDED_SHARE * (ephemeral - blocked)))
         if usages or self._scan is None:
             self._scan = Scan(
-                seen.now,
+                seen.now if usages else -math.inf,
                 last.sockets,
                 last.crowded,
                 count_busiest(usage for table, usage in usages if table.protocol == "tcp"),

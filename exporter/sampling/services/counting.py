@@ -101,8 +101,8 @@ class TableCounter:
             tally = by_local[local] or by_remote[remote] or unresolved
             if tally is unresolved:
                 service = local if local in inbound else find_service(local, remote)
-                tally = find_tally(service)
-                if tally is None:
+                tally = find_tally(service, unresolved)
+                if tally is unresolved:
                     rare[service, state] = rare.get((service, state), 0) + 1
                     if queues:
                         self._add_rare_queues(service, *cast("InetRows", rows).split_queues(queues))
