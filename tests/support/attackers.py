@@ -100,7 +100,7 @@ ATTACKS: Final[dict[str, tuple[int, Callable[[int], None]]]] = {
     "idle": (1, reconnect_idle),
     "many headers": (THREADS, flood(_MANY_HEADERS * 10)),
     "pipelined scrapes": (THREADS, flood(_SCRAPE * 100)),
-    "no HTTP": (THREADS, flood(os.urandom(1 << 16))),
+    "no HTTP": (THREADS, flood(b"\xff" + os.urandom(1 << 16))),  # by chance it could begin as TLS does
     "HTTP/2": (THREADS, flood(_HTTP2)),
     "unread answers": (IDLE_CONNECTIONS, ask_without_reading),
     "trickle": (IDLE_CONNECTIONS, trickle),
