@@ -63,8 +63,8 @@ uninstall:  ## all that `make install` brought but the configuration (needs root
 lock:  ## choose the newest versions of what is installed, and note the hashes of their files
 	$(PYTHON) -m venv $(VENV)/tools
 	$(VENV)/tools/bin/pip install --quiet pip-tools==7.6.2
-	$(VENV)/tools/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --no-emit-index-url \
-	  --no-emit-find-links --output-file=requirements.lock pyproject.toml
+	$(VENV)/tools/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --no-emit-options \
+	  --output-file=requirements.lock pyproject.toml
 	sed -i '1i # Every package that is installed, with the hashes of its files; `make lock` writes it again.' requirements.lock
 
 sbom:  ## say what a release is made of, as CycloneDX

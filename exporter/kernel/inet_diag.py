@@ -81,7 +81,7 @@ def select_family(block: Block, family: int) -> Block | None:
 
 def read_listeners(block: Block) -> Iterator[Listener]:
     """Yield the listeners of a block in which all sockets listen."""
-    for message in _split(block):
+    for message in block.messages():
         port, address = _ORIGIN.unpack_from(message)
         waiting, limit = _LISTENER_QUEUES.unpack_from(message)
         (inode,) = _INODE.unpack_from(message)
@@ -90,7 +90,7 @@ def read_listeners(block: Block) -> Iterator[Listener]:
 
 def read_origins(block: Block) -> Iterator[Origin]:
     """Yield who is behind the sockets of a block."""
-    for message in _split(block):
+    for message in block.messages():
         port, address = _ORIGIN.unpack_from(message)
         (inode,) = _INODE.unpack_from(message)
         yield Origin(port, address, inode, _cgroup_id_of(message))
@@ -98,7 +98,7 @@ def read_origins(block: Block) -> Iterator[Origin]:
 
 def read_silences(block: Block) -> Iterator[tuple[int, float]]:
     """Yield identity and seconds since the last segment came, of sockets for which TCP_INFO was asked."""
-    for message in _split(block):
+    for message in block.messages():
         place = _places_of(message).get(INFO, range(0))
         if len(place) >= _LAST_ACK_RECEIVED + _WORD.size:
             (milliseconds,) = _WORD.unpack_from(message, place.start + _LAST_ACK_RECEIVED)
@@ -179,10 +179,10 @@ class DiagRows:
         place = _place_drops(data[:length])
         header = range(place - _DROPS - ATTRIBUTE_HEADER_BYTES, place - _DROPS)
         if not place or not all(data[i::length] == data[i : i + 1] * self.listed for i in header):
-            return _split(Block(data, length))
+            return Block(data, length).messages()
         columns = [int.from_bytes(data[place + i :: length]) for i in range(_WORD.size)]
         dropped = (columns[0] | columns[1] | columns[2] | columns[3]).to_bytes(self.listed)
-        return compress(_split(Block(data, length)), dropped) if any(dropped) else iter(())
+        return compress(Block(data, length).messages(), dropped) if any(dropped) else iter(())
 
     def _fast_open(self) -> int:
         """Return how many sockets in SYN_RECV are no minisockets: those of TCP Fast Open have an inode."""
@@ -206,11 +206,6 @@ def _known_states(table: str) -> bytes:
 @lru_cache(maxsize=16)
 def _name_unknown(table: str) -> bytes:
     return bytes(code if code in TABLES[table].states else states.UNKNOWN for code in range(256))
-
-
-def _split(block: Block) -> Iterator[bytes]:
-    data, length = block
-    return (data[start : start + length] for start in range(0, len(data), length))
 
 
 def _places_of(message: bytes) -> Mapping[int, range]:

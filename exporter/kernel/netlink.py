@@ -77,6 +77,11 @@ class Block(NamedTuple):
     data: bytes
     length: int
 
+    def messages(self) -> Iterator[bytes]:
+        """Yield each message, its header included."""
+        data, length = self
+        return (data[start : start + length] for start in range(0, len(data), length))
+
 
 class Question(NamedTuple):
     """A request for a dump, without its header; the least length of its answers, with theirs; their type."""

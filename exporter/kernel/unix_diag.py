@@ -4,7 +4,6 @@ Source: include/uapi/linux/unix_diag.h, net/unix/diag.c.
 """
 
 import socket
-from collections.abc import Iterable
 from struct import Struct
 from typing import Final
 
@@ -46,18 +45,13 @@ def parse_unix(block: Block) -> StateRows:
     codes = bytearray(block.data[_STATE :: block.length].translate(_STATES))
     waiting = malformed = 0
     if states.LISTEN in codes:
-        for message, code in zip(_split(block), bytes(codes), strict=True):
+        for message, code in zip(block.messages(), bytes(codes), strict=True):
             if code == states.LISTEN:
                 length = _queue_length(message)
                 waiting += length if length <= _LONGEST_QUEUE else 0
                 malformed += length > _LONGEST_QUEUE
     codes += bytes([_CONNECTING]) * waiting
     return StateRows(bytes(codes), malformed)
-
-
-def _split(block: Block) -> Iterable[bytes]:
-    data, length = block
-    return (data[start : start + length] for start in range(0, len(data), length))
 
 
 def _queue_length(message: bytes) -> int:

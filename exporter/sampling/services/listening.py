@@ -4,7 +4,7 @@ Connections outlive their listener: for ten minutes they still belong to its por
 ephemeral range, because the kernel gives such a port to another program at once.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from exporter.sampling.services.expiring import ExpiringSet
@@ -66,8 +66,3 @@ class ListenerMemory:
     def lasting(self) -> Collection[int]:
         """Return the ports that are services; ephemeral ones have lasted or have connections."""
         return self._services.union(self._listened)
-
-    def known(self) -> Iterator[int]:
-        """Yield the ports that listen, or did recently."""
-        yield from self._listened
-        yield from self._services

@@ -150,7 +150,7 @@ class SeriesMemory:
         for port in (OTHER_PORT, *rules.always):
             yield port, inbound
             yield port + OUTBOUND, _OUTBOUND_STATES if is_tcp else _DATAGRAM_OUTBOUND_STATES
-        for port in self._listeners[table.name].known():
+        for port in self._listeners[table.name].lasting():
             if port in self._own:
                 yield port, inbound
 

@@ -100,7 +100,7 @@ def test_nothing_of_a_crowd_that_is_gone_costs() -> None:
     host.see(10, tcp=[], udp=[])
     for name in ("tcp", "udp"):
         assert len(host.memory.listened(name, 10)) <= 10
-        assert len(list(host.memory._listeners[name].known())) <= 10  # noqa: SLF001 - what it keeps is tested
+        assert len(host.memory._listeners[name].lasting()) <= 10  # noqa: SLF001 - what it keeps is tested
         assert len(host.memory._seen[name]) <= 10 * 4 + 4  # noqa: SLF001
 
 
