@@ -9,43 +9,37 @@ Source: net/ipv4/proc.c, ``proc_do_large_bitmap`` in kernel/sysctl.c.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
 Numbers = Mapping[str, int]
 
-_NUMBER: Final = re.compile(rb"-?[0-9]{1,20}")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,20}")
+_NUMBERS: Final = re.compile(r"-?[0-9]{1,20}(?: -?[0-9]{1,20})*")
 _PORTS: Final = re.compile(rb"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 def parse_pairs(text: bytes) -> Mapping[str, Numbers]:
     """Return numbers by name, by the prefix of their lines, from the text of netstat or snmp."""
     found: dict[str, dict[str, int]] = {}
-    for (prefix, *names), (prefix_of_values, *values) in pairwise(
-        words for line in text.split(b"\n") if (words := line.split())
-    ):
-        if prefix == prefix_of_values and not any(map(_NUMBER.fullmatch, names)):
-            numbers = found.setdefault(prefix.rstrip(b":").decode(errors="replace"), {})
-            numbers.update(_name_numbers(zip(names, values, strict=False)))
+    for (prefix, *names), (prefix_of_values, *values) in pairwise(_split_lines(text)):
+        if prefix == prefix_of_values and names and not _NUMBER.fullmatch(names[0]):
+            found.setdefault(prefix.rstrip(":"), {}).update(_name_numbers(names, values))
     return found
 
 
 def parse_sockstat(text: bytes) -> Mapping[str, Numbers]:
     """Return numbers by name, by protocol (``TCP``, ``UDP6``), from the text of sockstat or sockstat6."""
-    lines = (line.split() for line in text.split(b"\n"))
     return {
-        words[0].rstrip(b":").decode(errors="replace"): _name_numbers(
-            zip(words[1::2], words[2::2], strict=False)
-        )
-        for words in lines
-        if words
+        protocol.rstrip(":"): _name_numbers(words[::2], words[1::2])
+        for protocol, *words in _split_lines(text)
     }
 
 
 def parse_numbers(text: bytes) -> tuple[int, ...]:
     """Return the numbers of a sysctl; nothing when one of its words is no number."""
-    words = text.split()
+    words = text.decode(errors="replace").split()
     return tuple(map(int, words)) if all(map(_NUMBER.fullmatch, words)) else ()
 
 
@@ -55,5 +49,13 @@ def parse_port_list(text: bytes) -> tuple[range, ...]:
     return tuple(range(int(ports[1]), int(ports[2] or ports[1]) + 1) for ports in found)
 
 
-def _name_numbers(words: Iterable[tuple[bytes, bytes]]) -> dict[str, int]:
-    return {name.decode(errors="replace"): int(value) for name, value in words if _NUMBER.fullmatch(value)}
+def _split_lines(text: bytes) -> Iterator[list[str]]:
+    """Yield the words of every line that has one."""
+    return (words for line in text.decode(errors="replace").split("\n") if (words := line.split()))
+
+
+def _name_numbers(names: Sequence[str], values: Sequence[str]) -> dict[str, int]:
+    if _NUMBERS.fullmatch(" ".join(values)):  # in C: a pass reads some hundred numbers
+        return dict(zip(names, map(int, values), strict=False))
+    pairs = zip(names, values, strict=False)
+    return {name: int(value) for name, value in pairs if _NUMBER.fullmatch(value)}

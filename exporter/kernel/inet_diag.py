@@ -36,8 +36,9 @@ from exporter.kernel.rows import (
     Tracked,
     count_minisockets,
     identify,
+    rename_unknown,
 )
-from exporter.kernel.tables import TABLES, Table
+from exporter.kernel.tables import Table
 
 MESSAGE_BYTES: Final = HEADER_BYTES + 72
 _FAMILY: Final = 16
@@ -113,14 +114,9 @@ class DiagRows:
     listeners: Sequence[Listener] = ()
 
     def __init__(self, table: Table, block: Block) -> None:
-        self._data, self._length = block
-        codes = self._data[_STATE :: self._length]
-        if codes.translate(None, _known_states(table.name)):
-            codes = codes.translate(_name_unknown(table.name))
-            renamed = bytearray(self._data)
-            renamed[_STATE :: self._length] = codes
-            self._data = bytes(renamed)
-        self.states = codes
+        self._length = block.length
+        self._data = rename_unknown(block.data, _STATE, block.length, table.states)
+        self.states = codes = self._data[_STATE :: block.length]
         self.listed = len(codes)
         self.minisockets = count_minisockets(codes, self._data[_TIMER :: self._length]) - self._fast_open()
 
@@ -196,16 +192,6 @@ class DiagRows:
 @lru_cache(maxsize=16)
 def _row_of(length: int) -> Struct:
     return Struct(f"{_ROW}{length - _ROW_BYTES}x")
-
-
-@lru_cache(maxsize=16)
-def _known_states(table: str) -> bytes:
-    return bytes(TABLES[table].states)
-
-
-@lru_cache(maxsize=16)
-def _name_unknown(table: str) -> bytes:
-    return bytes(code if code in TABLES[table].states else states.UNKNOWN for code in range(256))
 
 
 def _places_of(message: bytes) -> Mapping[int, range]:

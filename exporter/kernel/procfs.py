@@ -12,6 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Generator, Iterator
+from functools import partial
 from time import monotonic
 from typing import Final
 
@@ -142,8 +143,11 @@ class Procfs:
     @staticmethod
     def _read(path: str) -> bytes | None:
         try:
-            with os.fdopen(_open_file(path), "rb") as file:
-                return file.read()
+            descriptor = _open_file(path)
+            try:
+                return b"".join(iter(partial(os.read, descriptor, _READ_BYTES), b""))
+            finally:
+                os.close(descriptor)
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -28,7 +28,7 @@ from struct import Struct, iter_unpack
 from typing import Final, NamedTuple
 
 from exporter.kernel import states
-from exporter.kernel.rows import Rows, StateRows
+from exporter.kernel.rows import Rows, StateRows, rename_unknown
 from exporter.kernel.tables import Table
 from exporter.kernel.textrows import Layout, TextRows, read_inode
 
@@ -106,8 +106,7 @@ class _InetParser:
         before, after = (part.replace(b"0", b"[0-9A-Fa-f]") for part in parts)
         self._row = re.compile(rb"^.*?(%b)(\S\S)(%b)(.*)\n" % (before, after), re.MULTILINE)
         self._addresses = Struct(f"{self._layout.state_at}s10x")
-        self._known_states = bytes(table.states)
-        self._name_unknown = bytes(code if code in table.states else states.UNKNOWN for code in range(256))
+        self._states = table.states
         self._drops_repeats = table.protocol == "tcp"
         self._last_addresses: set[tuple[bytes]] = set()
         self._last_block = b""
@@ -125,7 +124,7 @@ class _InetParser:
                 repeated = well_formed - len(lines)
                 data = _decode_hex(b"".join(line.fields for line in lines))
             self._last_addresses, self._last_block = addresses, block
-        data = self._rename_unknown(data)
+        data = rename_unknown(data, self._layout.state_at, self._layout.size, self._states)
         get_rest = self._find_rests(block) if lines is None else (lambda place: lines[place].rest)
         return TextRows(
             self._layout,
@@ -136,15 +135,6 @@ class _InetParser:
             malformed=listed - well_formed,
             repeated=repeated,
         )
-
-    def _rename_unknown(self, data: bytes) -> bytes:
-        state, size = self._layout.state_at, self._layout.size
-        codes = data[state::size]
-        if not codes.translate(None, self._known_states):
-            return data
-        renamed = bytearray(data)
-        renamed[state::size] = codes.translate(self._name_unknown)
-        return bytes(renamed)
 
     def _decode(self, block: bytes, number: int) -> tuple[bytes, list[Line] | None]:
         """Return the fields of every well-formed row, decoded, and the rows where one of them is odd.

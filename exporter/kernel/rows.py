@@ -11,6 +11,9 @@ from typing import Final, NamedTuple, Protocol
 from exporter.kernel import states
 
 ADDRESS_BYTES: Final = 16
+ANY_ADDRESS: Final = bytes(ADDRESS_BYTES)
+MAPPED_PREFIX: Final = bytes.fromhex("00000000 00000000 0000ffff")
+"""What an address of IPv4 begins with in a table of IPv6."""
 _IDENTITY: Final = (1 << 56) - 1
 TIMER_TIME_WAIT: Final = 3
 """The timer of every time-wait minisocket."""
@@ -162,6 +165,18 @@ class ListenerRows:
     def unpack(self) -> Iterable[Row]:
         """Return nothing."""
         return ()
+
+
+def rename_unknown(data: bytes, state_at: int, row_bytes: int, known: Iterable[int]) -> bytes:
+    """Return rows of equal size with ``states.UNKNOWN`` as the state of those whose state has no name."""
+    codes, known = data[state_at::row_bytes], bytes(known)
+    if not codes.translate(None, known):
+        return data
+    renamed = bytearray(data)
+    renamed[state_at::row_bytes] = codes.translate(
+        bytes(code if code in known else states.UNKNOWN for code in range(256))
+    )
+    return bytes(renamed)
 
 
 def identify(ends: bytes) -> int:

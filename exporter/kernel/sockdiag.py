@@ -6,11 +6,11 @@
    that is listed twice is as rare as one that is missed, and not removed.
 """
 
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import closing
 
 from exporter.kernel import inet_diag, inet_requests
-from exporter.kernel.netlink import dump
+from exporter.kernel.netlink import Block, Question, dump
 from exporter.kernel.rows import Listener, ListenerRows, Origin, Rows
 from exporter.kernel.tables import Table
 from exporter.kernel.unix_diag import ask_for_unix, parse_unix
@@ -27,32 +27,26 @@ def walk_tables(tables: Collection[Table], deadline: float, *, want_drops: bool 
     Raises SockDiagError, while iterating.
     """
     if any(table.protocol == "tcp" for table in tables):
-        for table in tables:
-            yield table, ListenerRows(read_listeners(table, deadline))
         yield from _walk_tcp(tables, deadline)
         return
     for table in tables:
         if table.protocol == "unix":
-            with closing(dump(ask_for_unix(), deadline)) as answers:
-                for blocks in answers:
-                    yield from ((table, parse_unix(block)) for block in blocks)
+            yield from ((table, parse_unix(block)) for block in _ask(ask_for_unix(), deadline))
         else:
             attributes = inet_requests.WANT_SKMEMINFO if want_drops else 0
             question = inet_requests.ask_for(table, attributes=attributes)
-            with closing(dump(question, deadline)) as answers:
-                for blocks in answers:
-                    yield from ((table, inet_diag.DiagRows(table, block)) for block in blocks)
+            yield from ((table, inet_diag.DiagRows(table, block)) for block in _ask(question, deadline))
 
 
-def read_listeners(table: Table, deadline: float) -> tuple[Listener, ...]:
-    """Return TCP's listeners, at a cost that does not depend on the connections.
+def read_listeners(tables: Collection[Table], deadline: float) -> dict[str, tuple[Listener, ...]]:
+    """Return TCP's listeners by table, at a cost that does not depend on the connections.
 
     Raises SockDiagError.
     """
-    with closing(dump(inet_requests.ask_for(table, inet_requests.ONLY_LISTEN), deadline)) as answers:
-        return tuple(
-            listener for blocks in answers for block in blocks for listener in inet_diag.read_listeners(block)
-        )
+    listeners: dict[str, tuple[Listener, ...]] = {table.name: () for table in tables}
+    for table, block in _ask_tcp(tables, inet_requests.ONLY_LISTEN, deadline):
+        listeners[table.name] += tuple(inet_diag.read_listeners(block))
+    return listeners
 
 
 def read_bound(tables: Collection[Table], deadline: float) -> tuple[tuple[Table, Origin], ...]:
@@ -60,15 +54,11 @@ def read_bound(tables: Collection[Table], deadline: float) -> tuple[tuple[Table,
 
     Raises SockDiagError.
     """
-    with closing(dump(inet_requests.ask_for_tcp(inet_requests.ONLY_BOUND), deadline)) as answers:
-        return tuple(
-            (table, origin)
-            for blocks in answers
-            for block in blocks
-            for table in tables
-            if (own := inet_diag.select_family(block, inet_requests.FAMILIES[table.family]))
-            for origin in inet_diag.read_origins(own)
-        )
+    return tuple(
+        (table, origin)
+        for table, block in _ask_tcp(tables, inet_requests.ONLY_BOUND, deadline)
+        for origin in inet_diag.read_origins(block)
+    )
 
 
 def read_silences(table: Table, wanted_states: Collection[int], deadline: float) -> dict[int, float]:
@@ -78,21 +68,30 @@ def read_silences(table: Table, wanted_states: Collection[int], deadline: float)
     """
     mask = sum(1 << state for state in set(wanted_states))
     question = inet_requests.ask_for(table, mask, attributes=inet_requests.WANT_INFO)
-    with closing(dump(question, deadline)) as answers:
-        return dict(
-            silence for blocks in answers for block in blocks for silence in inet_diag.read_silences(block)
-        )
+    return dict(silence for block in _ask(question, deadline) for silence in inet_diag.read_silences(block))
 
 
 def _walk_tcp(tables: Collection[Table], deadline: float) -> Walk:
-    question = inet_requests.ask_for_tcp(inet_requests.ALL_STATES & ~inet_requests.ONLY_LISTEN)
+    listeners = read_listeners(tables, deadline)
+    yield from ((table, ListenerRows(listeners[table.name])) for table in tables)
+    connected = inet_requests.ALL_STATES & ~inet_requests.ONLY_LISTEN
+    for table, block in _ask_tcp(tables, connected, deadline):
+        yield table, inet_diag.DiagRows(table, block)
+
+
+def _ask_tcp(tables: Collection[Table], wanted_states: int, deadline: float) -> Iterator[tuple[Table, Block]]:
+    """Ask once for the sockets of one or both of TCP's tables, and yield the blocks of each."""
     families = [(table, inet_requests.FAMILIES[table.family]) for table in tables]
+    question = inet_requests.ask_for_tcp(wanted_states)
     if len(families) == 1:
-        table, _ = families[0]
-        question = inet_requests.ask_for(table, inet_requests.ALL_STATES & ~inet_requests.ONLY_LISTEN)
+        question = inet_requests.ask_for(families[0][0], wanted_states)
+    for block in _ask(question, deadline):
+        for table, family in families:
+            if own := inet_diag.select_family(block, family):
+                yield table, own
+
+
+def _ask(question: Question, deadline: float) -> Iterator[Block]:
     with closing(dump(question, deadline)) as answers:
         for blocks in answers:
-            for block in blocks:
-                for table, family in families:
-                    if own := inet_diag.select_family(block, family):
-                        yield table, inet_diag.DiagRows(table, own)
+            yield from blocks

@@ -235,4 +235,6 @@ class Sampler:
                 if isolated.error is not None:
                     return isolated.error
                 tracked[name] = self._tracked.commit(name)
+            elif reading.observed is None and reading.error is None:
+                self._tracked.note_absent(name)
         return tracked

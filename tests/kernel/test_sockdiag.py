@@ -120,7 +120,7 @@ def test_walk_of_raw_sockets_says_when_it_cannot() -> None:
 
 def test_listeners_alone(listener: socket.socket) -> None:
     with socket.create_connection(listener.getsockname()):
-        found = read_listeners(TABLES["tcp"], time.monotonic() + PATIENCE_SECONDS)
+        found = read_listeners([TABLES["tcp"]], time.monotonic() + PATIENCE_SECONDS)["tcp"]
     (ours,) = [one for one in found if one.inode == inode_of(listener)]
     host, port = listener.getsockname()
     address = socket.inet_pton(AF_INET, host).ljust(16, b"\0")
@@ -157,16 +157,18 @@ def test_one_dump_of_both_families_is_told_apart(monkeypatch: pytest.MonkeyPatch
 
     def answer(question: Question, _: float) -> Iterator[list[Block]]:
         asked.append(question)
-        listening = int.from_bytes(question.request[4:8], sys.byteorder) == 1 << states.LISTEN
-        yield from [] if listening else blocks
+        yield from blocks
 
     monkeypatch.setattr(sockdiag, "dump", answer)
-    found: dict[str, list[int]] = {"tcp": [], "tcp6": []}
+    connected: dict[str, list[int]] = {"tcp": [], "tcp6": []}
+    listening: dict[str, list[int]] = {"tcp": [], "tcp6": []}
     for table, rows in walk_tables(BOTH, 0.0):
-        assert rows.listed == len(rows.states)
-        found[table.name] += [local for _, local, _, _ in rows.unpack()]
-    assert {"tcp": [1, 5, 1], "tcp6": [3, 3]} == found
-    assert 3 == len(asked)
+        connected[table.name] += [local for _, local, _, _ in rows.unpack()]
+        listening[table.name] += [listener.port for listener in rows.listeners]
+    assert {"tcp": [1, 5, 1], "tcp6": [3, 3]} == connected == listening
+    assert [1 << states.LISTEN, 0xFFF & ~(1 << states.LISTEN)] == [
+        int.from_bytes(question.request[52:56], sys.byteorder) for question in asked
+    ]
 
 
 @pytest.mark.parametrize("tables", [BOTH, BOTH[:1], [TABLES["udp"]], [TABLES["unix"]]])

@@ -76,7 +76,7 @@ def test_listeners_alone(everything: Namespace) -> None:
     """Each has its limit, and as many waiting as a full dump says."""
     for table, family in (("tcp", 2), ("tcp6", 10)):
         with inside(everything.path):
-            listeners = read_listeners(TABLES[table], time.monotonic() + PATIENCE_SECONDS)
+            listeners = read_listeners([TABLES[table]], time.monotonic() + PATIENCE_SECONDS)[table]
         assert sorted(how.port for how in LISTENERS if how.family == family) == sorted(
             listener.port for listener in listeners
         )

@@ -9,7 +9,6 @@ from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import ListenerKey, Metric, Samples
 from exporter.sampling.reading.walk import READ_ERRORS
 from exporter.sampling.services.counts import AcceptQueue
-from exporter.sampling.services.ports import OTHER_PORT
 
 
 class AcceptQueues(Collector):
@@ -74,6 +73,7 @@ class AcceptQueues(Collector):
             return {}
         queues: dict[int, AcceptQueue] = {}
         for listener in listeners:
-            port = listener.port if listener.port in seen.series.own else OTHER_PORT
-            queues.setdefault(port, AcceptQueue()).add(listener.waiting, listener.limit)
+            queues.setdefault(seen.series.fold(listener.port), AcceptQueue()).add(
+                listener.waiting, listener.limit
+            )
         return queues

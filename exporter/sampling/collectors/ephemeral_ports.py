@@ -15,7 +15,7 @@ from typing import ClassVar, Final
 from exporter.config.settings import Settings
 from exporter.kernel.counters import parse_numbers
 from exporter.kernel.procfs import Procfs, ProcfsError
-from exporter.kernel.rows import ADDRESS_BYTES
+from exporter.kernel.rows import ANY_ADDRESS
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.collectors.collector import Collector, Pass, Plan
 from exporter.sampling.labels import ListenerKey, Metric, Samples
@@ -40,6 +40,7 @@ BOUND_REREAD_SECONDS: Final = 15
 FEW_SOCKETS: Final = 2000
 MANY_SOCKETS: Final = 200_000
 _CHANGE: Final = 0.1
+_BOUND_CHANGE: Final = 0.01
 _PROTOCOLS: Final = frozenset({"tcp", "udp"})
 _REUSE_ALWAYS: Final = 1
 _REUSE_ON_LOOPBACK: Final = 2
@@ -106,7 +107,7 @@ class EphemeralPorts(Collector):
         The first pass does not where there are very many sockets: their counts should be there soon.
         """
         if self._scan is None or self._last is None:
-            sockstat = plan.reader.read_sockstat().get("TCP", {})
+            sockstat = plan.reader.sockstat.read().get("TCP", {})
             self._is_due = sockstat.get("inuse", 0) + sockstat.get("tw", 0) <= MANY_SOCKETS
         else:
             self._is_due = self._last.sockets <= FEW_SOCKETS or _is_outdated(
@@ -119,17 +120,11 @@ class EphemeralPorts(Collector):
         """Return an observer that scans addresses, when a scan is due."""
         if table.protocol not in _PROTOCOLS or not self._is_due:
             return None
-        is_ephemeral = plan.rules.is_ephemeral
         if table.protocol == "udp":
-            return PortUsage(table.family, lambda port: bool(is_ephemeral[port]), (), self._reuse)
+            return PortUsage(table.family, lambda: plan.rules.is_ephemeral, (), self._reuse)
         few = self._last is None or self._last.sockets <= FEW_SOCKETS
         crowded: Collection[int] | None = None if few or self._last is None else self._last.crowded.keys()
-        return PortUsage(
-            table.family,
-            lambda port: bool(is_ephemeral[port]) and not counter.is_inbound(port),
-            crowded,
-            self._reuse,
-        )
+        return PortUsage(table.family, counter.find_outbound_ports, crowded, self._reuse)
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
         """Return how many ephemeral ports there are, and how many are in use."""
@@ -167,11 +162,12 @@ class EphemeralPorts(Collector):
         """Return the ports of sockets that listen or are only bound: connect() cannot use them.
 
         The kernel searches all its ports for sockets that are only bound: they are read again after some
-        time, or when the number of its TCP sockets has changed.
+        time, or when the number of its TCP sockets has changed by a hundredth of the ephemeral ports.
         """
         if tables:
-            allocated = seen.reader.read_sockstat().get("TCP", {}).get("alloc", 0)
-            if allocated != self._allocated or seen.now - self._bound_at >= BOUND_REREAD_SECONDS:
+            allocated = seen.reader.sockstat.newest.get("TCP", {}).get("alloc", 0)
+            changed = abs(allocated - self._allocated) > _BOUND_CHANGE * seen.rules.ephemeral_ports
+            if changed or seen.now - self._bound_at >= BOUND_REREAD_SECONDS:
                 self._bound_at, self._allocated = seen.now, allocated
                 self._bound = _find_bound(seen, tables)
         listening = [_find_listening(seen, table) for table in tables]
@@ -231,7 +227,7 @@ def _find_listening(seen: Pass, table: Table) -> TakenPorts:
     """Return the ephemeral ports that listen; each counts for all addresses, whatever its own."""
     is_ephemeral = seen.rules.is_ephemeral
     ports = {port for port in seen.counts[table.name].listening if is_ephemeral[port]}
-    return {make_address(bytes(ADDRESS_BYTES), table.family): ports}
+    return {make_address(ANY_ADDRESS, table.family): ports}
 
 
 def _find_bound(seen: Pass, tables: Sequence[Table]) -> TakenPorts:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from exporter.config.settings import Settings
-from exporter.kernel.counters import Numbers, parse_numbers, parse_pairs, parse_sockstat
+from exporter.kernel.counters import Numbers, parse_numbers, parse_pairs
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import Metric, Samples
@@ -77,13 +77,13 @@ class Limits(Collector):
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
         """Return the numbers that the kernel shows."""
-        numbers = seen.reader.read(self.name, read_limits)
+        sockstat = seen.reader.sockstat.unwrap().get("TCP", {})
+        numbers = seen.reader.read(self.name, lambda procfs: read_limits(procfs, sockstat))
         return {name: {(): number} for name, number in numbers.items()}
 
 
-def read_limits(procfs: Procfs) -> Mapping[str, int]:
-    """Return the numbers that the kernel shows, by the name of their metric."""
-    sockstat = parse_sockstat(_read(procfs.read_net, "sockstat")).get("TCP", {})
+def read_limits(procfs: Procfs, sockstat: Numbers) -> Mapping[str, int]:
+    """Return the numbers that the kernel shows, by the name of their metric; ``sockstat`` are TCP's there."""
     extended = parse_pairs(_read(procfs.read_net, "netstat")).get("TcpExt", {})
     memory = _read_sysctl(procfs, "tcp_mem", "low", "pressure", "limit")
     numbers = {

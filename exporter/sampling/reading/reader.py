@@ -5,15 +5,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
 from exporter.config.settings import NETLINK
-from exporter.kernel.counters import Numbers
 from exporter.kernel.netlink import Reason, SockDiagError, retry_once
 from exporter.kernel.procfs import Procfs
 from exporter.kernel.rows import Listener, Origin
 from exporter.kernel.sockdiag import read_bound, read_listeners, read_silences
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.reading.guard import Guard
+from exporter.sampling.reading.sockstat import Sockstat
 from exporter.sampling.reading.sources import SourceChoice
-from exporter.sampling.reading.walk import HANG_GRACE_SECONDS, MakeObservers, Reading, Walk, read_sockstat
+from exporter.sampling.reading.walk import HANG_GRACE_SECONDS, MakeObservers, Reading, Walk
 
 T = TypeVar("T")
 
@@ -22,11 +22,15 @@ FILE_SECONDS: Final = 1.0
 
 
 class KernelReader:
-    """Reads the network namespace that a procfs shows."""
+    """Reads the network namespace that a procfs shows.
+
+    ``sockstat`` has the kernel's own counters, which every walk reads.
+    """
 
     def __init__(self, procfs: Procfs, source: str) -> None:
         self._procfs = procfs
         self._guard = Guard()
+        self.sockstat = Sockstat(procfs, self._guard)
         self._reachable = procfs.shows_own_namespace()
         self._source = source
         self._choices: dict[str, SourceChoice] = {}
@@ -50,16 +54,14 @@ class KernelReader:
         """
         return self._guard.read(name, lambda: work(self._procfs), timeout_seconds)
 
-    def read_sockstat(self) -> Mapping[str, Numbers]:
-        """Return the kernel's own counters by the names of their lines, empty if they cannot be read."""
-        return read_sockstat(self._procfs, self._guard)
-
     def read_listeners(self, table: Table) -> Sequence[Listener]:
         """Return TCP's listeners over netlink: only netlink has the limits of their queues.
 
         Raises HangError, SockDiagError.
         """
-        return self._ask(f"listeners of {table.name}", lambda deadline: read_listeners(table, deadline))
+        return self._ask(
+            f"listeners of {table.name}", lambda deadline: read_listeners([table], deadline)[table.name]
+        )
 
     def read_bound(self, tables: Collection[Table]) -> Sequence[tuple[Table, Origin]]:
         """Return TCP's sockets that are only bound, by netlink; raises HangError, SockDiagError."""
@@ -104,13 +106,21 @@ class KernelReader:
             protocols.setdefault(TABLES[name].protocol, []).append(TABLES[name])
         readings: dict[str, Reading] = {}
         for protocol, tables in protocols.items():
-            walk = Walk(self._procfs, self._guard, self._present, make_observers, timeout_seconds, want_drops)
+            walk = Walk(
+                self._procfs,
+                self._guard,
+                self.sockstat,
+                self._present,
+                make_observers,
+                timeout_seconds,
+                want_drops,
+            )
             readings.update(walk.run(tables, self._choice_of(protocol), rows.get(protocol)))
         return {name: readings[name] for name in names}
 
     def _expect_rows(self) -> Mapping[str, int]:
         """Return by protocol how many rows to expect, from the kernel's own counters."""
-        sockstat = self.read_sockstat()
+        sockstat = self.sockstat.read()
         expected: dict[str, int] = {}
         for table in TABLES.values():
             if numbers := sockstat.get(table.sockstat):

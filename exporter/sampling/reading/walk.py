@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Protocol
 
 from exporter.config.settings import NETLINK, PROCFS
-from exporter.kernel.counters import Numbers, parse_sockstat
+from exporter.kernel.counters import Numbers
 from exporter.kernel.netlink import Reason, SockDiagError, retry_once
 from exporter.kernel.procfs import Procfs, ProcfsError, ProcfsTimeoutError
 from exporter.kernel.procnet import ProcnetError, parse_table
@@ -20,6 +20,7 @@ from exporter.kernel.rows import Rows
 from exporter.kernel.sockdiag import walk_tables
 from exporter.kernel.tables import Table
 from exporter.sampling.reading.guard import Guard, HangError
+from exporter.sampling.reading.sockstat import Sockstat
 from exporter.sampling.reading.sources import SourceChoice, other_source
 
 READ_ERRORS: Final = (ProcfsError, ProcnetError, SockDiagError, HangError)
@@ -93,6 +94,7 @@ class Walk:
         self,
         procfs: Procfs,
         guard: Guard,
+        sockstat: Sockstat,
         present: set[str],
         make_observers: MakeObservers,
         timeout_seconds: float,
@@ -100,6 +102,7 @@ class Walk:
     ) -> None:
         self._procfs = procfs
         self._guard = guard
+        self._sockstat = sockstat
         self._present = present
         self._make_observers = make_observers
         self._timeout_seconds = timeout_seconds
@@ -142,7 +145,7 @@ class Walk:
         except Exception as error:  # noqa: BLE001 - the one place where a table's failure ends
             took = time.monotonic() - started
             return {table.name: Reading(source, error=error, duration_seconds=took) for table in tables}
-        took, sockstat = time.monotonic() - started, read_sockstat(self._procfs, self._guard)
+        took, sockstat = time.monotonic() - started, self._sockstat.read_recent()
         return {table.name: _describe(source, table, seen, sockstat, took) for table in tables}
 
     def _dump(self, tables: Sequence[Table], deadline: float) -> Mapping[str, Observed]:
@@ -186,24 +189,6 @@ class Walk:
     def _check_gone(self, table: Table) -> None:
         if table.name in self._present:
             raise ProcfsError(f"{table.name}: the table is gone")
-
-
-def read_sockstat(procfs: Procfs, guard: Guard) -> Mapping[str, Numbers]:
-    """Return the kernel's own counters by the names of their lines, empty if they cannot be read."""
-    try:
-        return guard.read("sockstat", lambda: _parse_sockstats(procfs), HANG_GRACE_SECONDS)
-    except HangError:
-        return {}
-
-
-def _parse_sockstats(procfs: Procfs) -> Mapping[str, Numbers]:
-    found: dict[str, Numbers] = {}
-    for name in ("sockstat", "sockstat6"):
-        try:
-            found.update(parse_sockstat(procfs.read_net(name) or b""))
-        except ProcfsError:  # the tables may still be readable
-            continue
-    return found
 
 
 def _observe(seen: Observed, rows: Rows) -> None:

@@ -66,6 +66,7 @@ class TableCounter:
         self._by_remote: list[list[int] | None] = [None] * PORTS
         self._tallies: dict[int, list[int]] = {}
         self._inbound: set[int] = set()
+        self._has_rows = False
         for port in self._named:
             self._expect(port + OUTBOUND)
 
@@ -74,8 +75,10 @@ class TableCounter:
 
         ``listened`` are the ports that listened recently, ``expected`` the services with series of their own.
         """
-        for tally in self._tallies.values():
-            tally[:] = EMPTY
+        if self._has_rows:
+            for tally in self._tallies.values():
+                tally[:] = EMPTY
+        self._has_rows = False
         for port in self._inbound:
             self._by_local[port] = None if self._is_ephemeral[port] else self._unresolved
         self._inbound.clear()
@@ -90,6 +93,7 @@ class TableCounter:
 
     def observe(self, rows: Rows) -> None:
         """Count some rows."""
+        self._has_rows = self._has_rows or rows.listed > 0
         if rows.listeners:
             self._count_listeners(rows.listeners)
         elif self._is_datagram and states.CLOSE in rows.states:
@@ -123,14 +127,18 @@ class TableCounter:
             return local
         return remote + OUTBOUND if self._is_ephemeral[local] or remote in self._named else local
 
-    def is_inbound(self, port: int) -> bool:
-        """Return whether connections at a local port are inbound."""
-        return port in self._inbound
+    def find_outbound_ports(self) -> bytes:
+        """Return 1 for each local port that the kernel chooses to connect from, 0 for others, by port."""
+        flags = bytearray(self._is_ephemeral)
+        for port in self._inbound:
+            flags[port] = 0
+        return bytes(flags)
 
     def finish(self) -> TableCount:
         """Return what was counted."""
+        tallies = self._tallies.items() if self._has_rows else ()
         return TableCount(
-            {service: tuple(tally) for service, tally in self._tallies.items() if any(tally)},
+            {service: tuple(tally) for service, tally in tallies if any(tally)},
             self._rare,
             self._rare_queues,
             self._listening,
@@ -184,7 +192,7 @@ class Counters:
 
     def change_rules(self, rules: PortRules) -> None:
         """Count by other rules from the next walk on."""
-        if rules != self._rules:
+        if rules is not self._rules:
             self._rules = rules
             self._counters.clear()
 

@@ -14,17 +14,15 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, NamedTuple, cast
 
 from exporter.kernel import states
-from exporter.kernel.rows import ADDRESS_BYTES, InetRows, Rows
+from exporter.kernel.rows import MAPPED_PREFIX, InetRows, Rows
 
 MAX_DESTINATIONS: Final = 20_000
 MAX_ADDRESSES: Final = 1_000
 
 _TIME_WAIT_MILLISECONDS: Final = 60_000  # TCP_TIMEWAIT_LEN
-_MAPPED: Final = bytes.fromhex("00000000 00000000 0000ffff")
 _IPV4_BYTES: Final = 4
 _LOOPBACK_IPV4: Final = 127
 _LOOPBACK_IPV6: Final = bytes(15) + b"\1"
-_ANY: Final = bytes(ADDRESS_BYTES)
 
 
 class Reuse(NamedTuple):
@@ -67,24 +65,26 @@ def make_address(padded: bytes, family: str) -> Address:
     """Return an address from 16 bytes in network order, those of IPv4 with zeros behind them."""
     if family == "ipv4":
         return Address(padded[:_IPV4_BYTES])
-    return Address(padded.removeprefix(_MAPPED))
+    return Address(padded.removeprefix(MAPPED_PREFIX))
 
 
 class PortUsage:
     """Finds the ports in use among the rows of one table.
 
-    ``is_chosen`` returns whether the kernel may have chosen a local port. Destinations are counted for the
-    ``crowded`` remote ports, None for all. Memory is bounded: of too many destinations the less frequent half
-    is forgotten, of too many source addresses the last ones.
+    ``find_chosen`` returns 1 for each local port that the kernel may have chosen, 0 for others, by port; it
+    is called once the listeners of the table are known. Destinations are counted for the ``crowded`` remote
+    ports, None for all. Memory is bounded: of too many destinations the less frequent half is forgotten, of
+    too many source addresses the last ones.
     """
 
     def __init__(
-        self, family: str, is_chosen: Callable[[int], bool], crowded: Collection[int] | None, reuse: Reuse
+        self, family: str, find_chosen: Callable[[], bytes], crowded: Collection[int] | None, reuse: Reuse
     ) -> None:
         self.ports: dict[bytes, set[int]] = {}
         self._destinations = Counter[tuple[int, bytes]]()
         self._family = family
-        self._is_chosen = is_chosen
+        self._find_chosen = find_chosen
+        self._chosen = b""
         self._crowded = crowded
         self._reuse = reuse
         self._order: Callable[[bytes], bytes] = bytes
@@ -95,15 +95,12 @@ class PortUsage:
             return
         inet = cast("InetRows", rows)
         self._order = inet.order_address
-        is_chosen, crowded, ports, destinations = (
-            self._is_chosen,
-            self._crowded,
-            self.ports,
-            self._destinations,
-        )
+        if not self._chosen:
+            self._chosen = self._find_chosen()
+        chosen, crowded, ports, destinations = self._chosen, self._crowded, self.ports, self._destinations
         for place, (row, pair) in enumerate(zip(rows.unpack(), inet.destinations(), strict=True)):
             state, local, remote, _ = row
-            if not is_chosen(local):
+            if not chosen[local]:
                 continue
             address = pair[: len(pair) // 2]
             if address in ports:

@@ -4,7 +4,7 @@ A *service* is the port at the service's end of a socket, and who opened the soc
 it is computed for every row: the port, plus ``OUTBOUND`` if this host opened the socket.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -35,9 +35,10 @@ def port_of(service: int) -> int:
     return service % PORTS
 
 
-def other_of(service: int) -> int:
-    """Return the service that a service is counted with when it has no series of its own."""
-    return service - service % PORTS
+def fold(service: int, own: Collection[int]) -> int:
+    """Return the service that a service is shown as: that of the port other unless its port is in ``own``."""
+    port = service % PORTS
+    return service if port in own else service - port
 
 
 @dataclass(frozen=True)

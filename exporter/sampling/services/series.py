@@ -21,7 +21,7 @@ from exporter.sampling.services.ports import (
     PORTS,
     PortRules,
     direction_of,
-    other_of,
+    fold,
     port_of,
 )
 from exporter.sampling.services.ranking import Weights
@@ -55,17 +55,22 @@ class Folded:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Which series a pass has. ``own`` are the ports with series of their own."""
+    """Which series a pass has. ``own`` are the ports with series of their own.
+
+    ``keys`` has the labels that were made until now, of this pass and of those before that had the same ports
+    and names: to make them takes longer than to count the sockets of an idle host.
+    """
 
     rules: PortRules
     own: frozenset[int]
     tables: Mapping[str, Folded] = field(default_factory=dict)
     folded_ports: int = 0
     folded_sockets: int = 0
+    keys: dict[tuple[str, int, int], SocketKey] = field(default_factory=dict)
 
     def fold(self, service: int) -> int:
         """Return the service as which a service is shown."""
-        return service if service % PORTS in self.own else other_of(service)
+        return fold(service, self.own)
 
     def label(self, protocol: str, service: int) -> ServiceLabels:
         """Return the labels of a service."""
@@ -78,8 +83,12 @@ class Series:
 
     def key(self, table: Table, service: int, state: int) -> SocketKey:
         """Return the labels of a count of sockets."""
-        labels = self.label(table.protocol, service)
-        return SocketKey(table.protocol, table.family, table.states.get(state, UNKNOWN_STATE), *labels)
+        at = table.name, self.fold(service), state
+        if at not in self.keys:
+            name = table.states.get(state, UNKNOWN_STATE)
+            labels = self.label(table.protocol, service)
+            self.keys[at] = SocketKey(table.protocol, table.family, name, *labels)
+        return self.keys[at]
 
 
 class SeriesMemory:
@@ -91,6 +100,8 @@ class SeriesMemory:
         }
         self._seen = {name: ExpiringSet[tuple[int, int]](SERIES_KEPT_SECONDS) for name in TABLES}
         self._own: frozenset[int] = frozenset()
+        self._rules: PortRules | None = None
+        self._keys: dict[tuple[str, int, int], SocketKey] = {}
 
     def listened(self, table: str, now: float) -> Collection[int]:
         """Return the ports of a table that listened recently; ``now`` is on the monotonic clock."""
@@ -114,7 +125,9 @@ class SeriesMemory:
             weights.add(TABLES[name], count, sockets, self._listeners[name])
             weights.add_seen(service for service, _ in self._seen[name])
         chosen = weights.choose()
-        self._own = chosen | rules.always
+        own = chosen | rules.always
+        if own != self._own or rules is not self._rules:
+            self._own, self._rules, self._keys = own, rules, {}
         folded = weights.sockets.keys() - self._own
         return Series(
             rules,
@@ -122,6 +135,7 @@ class SeriesMemory:
             {name: self._fold_table(TABLES[name], count, rules, now) for name, count in counts.items()},
             len(folded),
             sum(weights.sockets[port] for port in folded),
+            self._keys,
         )
 
     def _fold_table(self, table: Table, count: TableCount, rules: PortRules, now: float) -> Folded:
@@ -132,12 +146,12 @@ class SeriesMemory:
         seen.discard(each for each in seen if each[0] % PORTS not in kept)  # or they add up for an hour
         shown = {service: set(basic) for service, basic in self._basic_states(table, rules)}
         for service, state in seen:
-            if service % PORTS in self._own or service == other_of(service):
+            if fold(service, self._own) == service:
                 basic = _OUTBOUND_STATES if table.protocol == "tcp" else _DATAGRAM_OUTBOUND_STATES
                 shown.setdefault(service, set(basic if service > OUTBOUND else ())).add(state)
         queues: dict[int, AcceptQueue] = {}
         for port, queue in count.accept_queues.items():
-            queues.setdefault(port if port in self._own else OTHER_PORT, AcceptQueue()).join(queue)
+            queues.setdefault(fold(port, self._own), AcceptQueue()).join(queue)
         return Folded(tallies, shown, queues)
 
     def _basic_states(self, table: Table, rules: PortRules) -> Iterator[tuple[int, Collection[int]]]:
@@ -172,8 +186,7 @@ def _fold_tallies(count: TableCount, own: Collection[int]) -> Mapping[int, Tally
     folded: dict[int, list[int]] = {}
 
     def tally_of(service: int) -> list[int]:
-        shown = service if service % PORTS in own else other_of(service)
-        return folded.setdefault(shown, list(EMPTY))
+        return folded.setdefault(fold(service, own), list(EMPTY))
 
     for service, tally in count.tallies.items():
         target = tally_of(service)

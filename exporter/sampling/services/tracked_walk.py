@@ -20,14 +20,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import repeat
 from typing import Final, cast
 
-from exporter.kernel.rows import ADDRESS_BYTES, InetRows, Listener, Origin, Rows, find_places
+from exporter.kernel.rows import (
+    ADDRESS_BYTES,
+    ANY_ADDRESS,
+    MAPPED_PREFIX,
+    InetRows,
+    Listener,
+    Origin,
+    Rows,
+    find_places,
+)
 from exporter.sampling.services.cohorts import Cohort, Group, Held, Known
 from exporter.sampling.services.counting import TableCounter
 
 _STATE_BITS: Final = 4
-_ANY: Final = bytes(ADDRESS_BYTES)
-_MAPPED: Final = bytes.fromhex("00000000 00000000 0000ffff")  # what IPv4's addresses begin with in tcp6
-_MAPPED_ANY: Final = _MAPPED.ljust(ADDRESS_BYTES, b"\0")
+_MAPPED_ANY: Final = MAPPED_PREFIX.ljust(ADDRESS_BYTES, b"\0")
 
 
 class TrackedWalk:
@@ -148,6 +155,6 @@ class TrackedWalk:
         """Return the listener at an address, else at any address, first of IPv4: :: may be for IPv6 only."""
         return (
             self._listeners.get((port, address))
-            or (self._listeners.get((port, _MAPPED_ANY)) if address.startswith(_MAPPED) else None)
-            or self._listeners.get((port, _ANY))
+            or (self._listeners.get((port, _MAPPED_ANY)) if address.startswith(MAPPED_PREFIX) else None)
+            or self._listeners.get((port, ANY_ADDRESS))
         )

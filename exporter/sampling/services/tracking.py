@@ -103,6 +103,11 @@ class TrackedSockets:
         """Return whether a table was never walked, so that its sockets may be older than the exporter."""
         return bool(self._states) and table not in self._tables
 
+    def note_absent(self, table: str) -> None:
+        """Remember that the kernel has no such table, so that it is not new if it appears."""
+        if self._states:
+            self._tables.setdefault(table, TrackedTable())
+
     def begin(
         self,
         table: str,

@@ -83,7 +83,7 @@ def test_a_sockstat_that_hangs_costs_the_guess_only(
     tree: ProcfsTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the difference to it; the tables are read, and the thread that hangs is the only one."""
-    monkeypatch.setattr("exporter.sampling.reading.walk.HANG_GRACE_SECONDS", 0.1)
+    monkeypatch.setattr("exporter.sampling.reading.sockstat.HANG_SECONDS", 0.1)
     with HangingProcfs(tree.root, "sockstat") as procfs:
         reader = KernelReader(procfs, AUTO)
         threads = set(threading.enumerate())

@@ -15,6 +15,7 @@ from exporter.kernel.rows import Rows
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.reading import walk as walk_module
 from exporter.sampling.reading.guard import Guard, HangError
+from exporter.sampling.reading.sockstat import Sockstat
 from exporter.sampling.reading.sources import SourceChoice
 from exporter.sampling.reading.walk import Observer, Reading, Totals, Walk
 from tests.support.patience import PATIENCE_SECONDS, wait_until
@@ -64,7 +65,8 @@ class Reader:
         rows: int | None = 1,
     ) -> Mapping[str, Reading]:
         """Walk some tables once."""
-        walk = Walk(self.procfs, self.guard, self.present, make, seconds, False)  # noqa: FBT003
+        sockstat = Sockstat(self.procfs, self.guard)
+        walk = Walk(self.procfs, self.guard, sockstat, self.present, make, seconds, False)  # noqa: FBT003
         return walk.run([TABLES[name] for name in tables], self.choice, rows)
 
     def read(self, table: str = "tcp", seconds: float = PATIENCE_SECONDS) -> Reading:

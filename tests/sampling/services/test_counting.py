@@ -297,10 +297,11 @@ def test_a_counter_that_was_left_is_replaced() -> None:
 
 
 def test_other_rules_take_another_counter() -> None:
-    counters, tcp = Counters(make_rules()), TABLES["tcp"]
+    rules, tcp = make_rules(), TABLES["tcp"]
+    counters = Counters(rules)
     first = counters.begin(tcp, (), NOTHING_EXPECTED)
     counters.finish("tcp")
-    counters.change_rules(make_rules())
+    counters.change_rules(rules)
     assert counters.begin(tcp, (), NOTHING_EXPECTED) is first
     counters.finish("tcp")
     counters.change_rules(make_rules(always=[9999]))

@@ -17,7 +17,7 @@ from exporter.sampling.services.port_usage import (
 )
 from tests.support.sampling.netlink import Diag
 
-EPHEMERAL = range(20_000, 21_000)
+CHOSEN = bytes(20_000 <= port < 21_000 for port in range(65536))
 LOOPBACK = bytes([127, 0, 0, 1]).ljust(16, b"\0")
 REMOTE = bytes([10, 0, 0, 9]).ljust(16, b"\0")
 MAPPED = bytes.fromhex("00000000 00000000 0000ffff")
@@ -27,7 +27,7 @@ NEVER, ALWAYS, ON_LOOPBACK = Reuse(), Reuse(always=True), Reuse(on_loopback=True
 def use(*sockets: Diag, family: str = "ipv4", reuse: Reuse = NEVER, crowded: object = None) -> PortUsage:
     """Return what sockets use."""
     wanted = {5432} if crowded else None
-    usage = PortUsage(family, EPHEMERAL.__contains__, wanted, reuse)
+    usage = PortUsage(family, lambda: CHOSEN, wanted, reuse)
     table = TABLES["tcp" if family == "ipv4" else "tcp6"]
     for each in sockets:
         message = each.message(family)

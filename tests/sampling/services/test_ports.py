@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PORTS, direction_of, other_of, port_of
+from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PORTS, direction_of, fold, port_of
 from tests.support.sampling.port_rules import make_rules
 
 ranges = st.builds(range, st.integers(-5, PORTS + 5), st.integers(-5, PORTS + 5))
@@ -20,7 +20,8 @@ ranges = st.builds(range, st.integers(-5, PORTS + 5), st.integers(-5, PORTS + 5)
     ],
 )
 def test_service(service: int, direction: str, port: int, other: int) -> None:
-    assert (direction_of(service), port_of(service), other_of(service)) == (direction, port, other)
+    assert (direction_of(service), port_of(service)) == (direction, port)
+    assert (fold(service, {port}), fold(service, ())) == (service, other)
 
 
 def test_names_are_those_of_the_protocol_and_those_always_shown() -> None:

@@ -198,6 +198,15 @@ def test_what_was_there_before_the_exporter_is_as_old_as_its_silence_at_least() 
     assert first_seen(Tracker().see([rows], 10_000, silences={identity: 0.5})) == [10_000]
 
 
+def test_a_table_that_appears_later_is_not_new() -> None:
+    """Its sockets are not older than the exporter, so nobody asks about them at every pass."""
+    sockets = TrackedSockets()
+    sockets.change(WANTED, 10, ("tcp", "tcp6"))
+    assert sockets.is_new("tcp6")
+    sockets.note_absent("tcp6")
+    assert not sockets.is_new("tcp6")
+
+
 def test_tables_are_new_until_they_were_walked() -> None:
     tracker = Tracker()
     tracker.see([], table="tcp")

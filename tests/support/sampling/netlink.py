@@ -2,7 +2,7 @@
 
 import struct
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from socket import AF_INET, AF_INET6
 from typing import NamedTuple
 
@@ -94,11 +94,11 @@ class Netlink:
             for block in _group(others, table.family):
                 yield table, DiagRows(table, block)
 
-    def read_listeners(self, table: Table, deadline: float) -> Sequence[Listener]:
-        """Return the listeners of a table."""
+    def read_listeners(self, tables: Collection[Table], deadline: float) -> Mapping[str, Sequence[Listener]]:
+        """Return the listeners by table."""
         del deadline
         self._fail()
-        return self._listeners(table)
+        return {table.name: self._listeners(table) for table in tables}
 
     def read_bound(self, tables: Collection[Table], deadline: float) -> Sequence[tuple[Table, Origin]]:
         """Return the sockets that are bound and nothing more, which are the same for every table."""
