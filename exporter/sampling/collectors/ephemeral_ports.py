@@ -7,6 +7,7 @@ another.
 """
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ BOUND_REREAD_SECONDS: Final = 15
 FEW_SOCKETS: Final = 2000
 MANY_SOCKETS: Final = 200_000
 _CHANGE: Final = 0.1
-_BOUND_CHANGE: Final = 0.01
+_BOUND_CHANGE: Final = 0.002
 _PROTOCOLS: Final = frozenset({"tcp", "udp"})
 _REUSE_ALWAYS: Final = 1
 _REUSE_ON_LOOPBACK: Final = 2
@@ -94,7 +95,7 @@ class EphemeralPorts(Collector):
         self._reuse = Reuse()
         self._bound: TakenPorts = {}
         self._bound_at = -math.inf
-        self._allocated = 0
+        self._used = 0
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
@@ -161,14 +162,17 @@ class EphemeralPorts(Collector):
     def _find_held_ports(self, seen: Pass, tables: Sequence[Table]) -> Sequence[TakenPorts]:
         """Return the ports of sockets that listen or are only bound: connect() cannot use them.
 
-        The kernel searches all its ports for sockets that are only bound: they are read again after some
-        time, or when the number of its TCP sockets has changed by a hundredth of the ephemeral ports.
+        The kernel searches all its ports for sockets that are only bound. So they are read again after some
+        time, when the number of sockets of the namespace has changed, and at every pass when half of the
+        ports are in use.
         """
         if tables:
-            allocated = seen.reader.sockstat.newest.get("TCP", {}).get("alloc", 0)
-            changed = abs(allocated - self._allocated) > _BOUND_CHANGE * seen.rules.ephemeral_ports
-            if changed or seen.now - self._bound_at >= BOUND_REREAD_SECONDS:
-                self._bound_at, self._allocated = seen.now, allocated
+            used = seen.reader.sockstat.newest.get("sockets", {}).get("used", 0)
+            ephemeral = seen.rules.ephemeral_ports
+            is_changed = abs(used - self._used) > _BOUND_CHANGE * ephemeral
+            is_scarce = self._scan is not None and 2 * self._scan.bound.get("tcp", 0) >= ephemeral
+            if is_changed or is_scarce or seen.now - self._bound_at >= BOUND_REREAD_SECONDS:
+                self._bound_at, self._used = seen.now, used
                 self._bound = _find_bound(seen, tables)
         listening = [_find_listening(seen, table) for table in tables]
         return [*listening, self._bound] if tables else []
@@ -193,15 +197,19 @@ def _read_number(procfs: Procfs, name: str, default: int) -> int:
 
 def _count_opened(seen: Pass, enough: float) -> Scan:
     """Return the number of sockets that this host opened, and the remote ports with many connections."""
-    by_port: dict[int, int] = {}
-    sockets = 0
+    by_port = Counter[int]()
+    opened = 0
     for name, count in seen.counts.items():
-        for service, number in count.sockets.items():
-            if service >= OUTBOUND and TABLES[name].protocol == "tcp":
-                by_port[service - OUTBOUND] = by_port.get(service - OUTBOUND, 0) + number
-            if TABLES[name].protocol == "udp" or service >= OUTBOUND:
-                sockets += number
-    return Scan(seen.now, sockets, {port: number for port, number in by_port.items() if number >= enough})
+        if TABLES[name].protocol == "udp":
+            opened += count.total
+        if TABLES[name].protocol == "tcp":
+            opened += count.opened
+            half = enough / 2  # a port that has enough in both tables has half of it in one
+            sockets = count.several if half > 1 else count.sockets
+            by_port.update(
+                {each - OUTBOUND: n for each, n in sockets.items() if each >= OUTBOUND and n >= half}
+            )
+    return Scan(seen.now, opened, {port: number for port, number in by_port.items() if number >= enough})
 
 
 def _is_outdated(scan: Scan, last: Scan, ephemeral: int, now: float) -> bool:

@@ -18,7 +18,15 @@ from typing import Final, cast
 from exporter.kernel import states
 from exporter.kernel.rows import InetRows, Listener, Rows
 from exporter.kernel.tables import Table
-from exporter.sampling.services.counts import EMPTY, RECEIVE_QUEUE, SEND_QUEUE, AcceptQueue, TableCount
+from exporter.sampling.services.counts import (
+    EMPTY,
+    RECEIVE_QUEUE,
+    SEND_QUEUE,
+    STATE_BITS,
+    AcceptQueue,
+    RareCount,
+    TableCount,
+)
 from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PORTS, PortRules
 
 PORTLESS_PROTOCOLS: Final = frozenset({"raw", "unix"})
@@ -53,8 +61,7 @@ class TableCounter:
 
     What depends on the rules only is kept between walks: to make it again costs more than a small table does.
     Services are *expected* when they have a name or had series of their own recently. Each of them has a list
-    of counts, which the ports of a row find by index. All other services, which may be very many, are *rare*:
-    a dictionary counts them.
+    of counts, which the ports of a row find by index. All other services are *rare*: see ``RareCount``.
     """
 
     def __init__(self, table: Table, rules: PortRules) -> None:
@@ -86,7 +93,7 @@ class TableCounter:
             self._expect(service)
         self._listening: set[int] = set()
         self._accept_queues: dict[int, AcceptQueue] = {}
-        self._rare: dict[tuple[int, int], int] = {}
+        self._rare = RareCount()
         self._rare_queues: dict[int, tuple[int, int]] = {}
         for port in listened:
             self._mark_inbound(port)
@@ -99,15 +106,23 @@ class TableCounter:
         elif self._is_datagram and states.CLOSE in rows.states:
             self._mark_unconnected(rows)
         by_local, by_remote, unresolved = self._by_local, self._by_remote, self._unresolved
-        inbound, rare = self._inbound, self._rare
-        find_service, find_tally = self.find_service, self._tallies.get
+        inbound, named, find_tally = self._inbound, self._named, self._tallies.get
+        rare: list[int] = []
+        add_rare = rare.append
         for state, local, remote, queues in rows.unpack():
             tally = by_local[local] or by_remote[remote] or unresolved
             if tally is unresolved:
-                service = local if local in inbound else find_service(local, remote)
-                tally = find_tally(service, unresolved)
+                # As find_service decides, without a call. by_remote has all outbound services with a name.
+                if by_local[local] is None:
+                    service = remote + OUTBOUND
+                elif local in inbound or remote not in named:
+                    service = local
+                    tally = find_tally(service, unresolved)
+                else:
+                    service = remote + OUTBOUND
+                    tally = by_remote[remote] or unresolved
                 if tally is unresolved:
-                    rare[service, state] = rare.get((service, state), 0) + 1
+                    add_rare(service << STATE_BITS | state)
                     if queues:
                         self._add_rare_queues(service, *cast("InetRows", rows).split_queues(queues))
                     continue
@@ -116,6 +131,7 @@ class TableCounter:
                 send, receive = cast("InetRows", rows).split_queues(queues)
                 tally[SEND_QUEUE] += send
                 tally[RECEIVE_QUEUE] += receive
+        self._rare.update(rare)
 
     def has_outgrown(self, expected: Collection[int]) -> bool:
         """Return whether there are far more tallies than services that have a name or are expected."""
@@ -175,7 +191,7 @@ class TableCounter:
             if tally := self._tallies.get(port):
                 tally[states.LISTEN] += 1
             else:
-                self._rare[port, states.LISTEN] = self._rare.get((port, states.LISTEN), 0) + 1
+                self._rare[port << STATE_BITS | states.LISTEN] += 1
 
     def _add_rare_queues(self, service: int, send: int, receive: int) -> None:
         before_send, before_receive = self._rare_queues.get(service, (0, 0))

@@ -4,7 +4,7 @@ Connections outlive their listener: for ten minutes they still belong to its por
 ephemeral range, because the kernel gives such a port to another program at once.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Final
 
 from exporter.sampling.services.expiring import ExpiringSet
@@ -37,12 +37,14 @@ class ListenerMemory:
     def see(
         self,
         listening: Collection[int],
-        sockets: Mapping[int, int],
+        sockets_of: Callable[[int], int],
         rules: PortRules,
         own: Collection[int],
         now: float,
     ) -> None:
-        """Remember the ports that listen now; ``sockets`` are those of each service, ``own`` have series.
+        """Remember the ports that listen now; ``own`` are those with series.
+
+        ``sockets_of`` returns the number of sockets of a service.
 
         A port without sockets and without series is forgotten at once, so that many listeners that are gone
         cost nothing.
@@ -52,14 +54,14 @@ class ListenerMemory:
         self._listened.discard(
             port
             for port in self._listened
-            if port not in listening and port not in own and port not in sockets
+            if port not in listening and port not in own and not sockets_of(port)
         )
         since = self._since
         self._since = {port: since.get(port, now) for port in listening if is_ephemeral[port]}
         self._services = {
             port
             for port, first_seen in self._since.items()
-            if sockets.get(port, 0) > _CONNECTED
+            if sockets_of(port) > _CONNECTED
             or (now - first_seen >= LASTING_SECONDS and not self._is_datagram)
         }
 

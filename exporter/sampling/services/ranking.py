@@ -34,17 +34,16 @@ class Weights:
         self._named: set[int] = set()
         self._listening: set[int] = set()
 
-    def add(
-        self, table: Table, count: TableCount, sockets: Mapping[int, int], listeners: ListenerMemory
-    ) -> None:
+    def add(self, table: Table, count: TableCount, listeners: ListenerMemory) -> None:
         """Add the ports of a table; one without a name and without a listener needs more than one socket."""
         if table.protocol in PORTLESS_PROTOCOLS:
             return
         named = self._rules.named(table.protocol)
         lasting = listeners.lasting()
         is_ephemeral = self._rules.is_ephemeral
-        for service, number in sockets.items():
-            port = service % PORTS
+        known = [service for port in (*named, *lasting) for service in (port, port + OUTBOUND)]
+        for service in {*count.expected, *count.several, *count.rare.services.intersection(known)}:
+            port, number = service % PORTS, count.several.get(service, 1)
             is_named = port in named
             if port == OTHER_PORT or (number <= 1 and not is_named and port not in lasting):
                 continue
@@ -61,9 +60,7 @@ class Weights:
             for service, tally in count.tallies.items()
             if any(tally[state] for state in self._leaking_states)
         )
-        self._leaking.update(
-            service % PORTS for service, state in count.rare if state in self._leaking_states
-        )
+        self._leaking.update(service % PORTS for service in count.rare.services_in(self._leaking_states))
 
     def add_seen(self, services: Iterator[int]) -> None:
         """Add the services that had series recently."""

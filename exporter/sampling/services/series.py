@@ -120,9 +120,8 @@ class SeriesMemory:
         """
         weights = Weights(rules, leaking, self._own)
         for name, count in counts.items():
-            sockets = count.sockets
-            self._listeners[name].see(count.listening, sockets, rules, self._own, now)
-            weights.add(TABLES[name], count, sockets, self._listeners[name])
+            self._listeners[name].see(count.listening, count.sockets_of, rules, self._own, now)
+            weights.add(TABLES[name], count, self._listeners[name])
             weights.add_seen(service for service, _ in self._seen[name])
         chosen = weights.choose()
         own = chosen | rules.always
@@ -186,15 +185,26 @@ def _fold_tallies(count: TableCount, own: Collection[int]) -> Mapping[int, Tally
     folded: dict[int, list[int]] = {}
 
     def tally_of(service: int) -> list[int]:
-        return folded.setdefault(fold(service, own), list(EMPTY))
+        return folded.setdefault(service, list(EMPTY))
 
     for service, tally in count.tallies.items():
-        target = tally_of(service)
+        target = tally_of(fold(service, own))
         target[:] = [sum(pair) for pair in zip(target, tally, strict=True)]
-    for (service, state), number in count.rare.items():
-        tally_of(service)[state] += number
+    for (other, state), number in count.rare.by_direction.items():
+        tally_of(other)[state] += number
+    for service in _rare_services(count, own):
+        for state, number in count.rare.states_of(service):
+            tally_of(fold(service, ()))[state] -= number
+            tally_of(service)[state] += number
     for service, queues in count.rare_queues.items():
-        target = tally_of(service)
+        target = tally_of(fold(service, own))
         for place, size in enumerate(queues, start=SEND_QUEUE):
             target[place] += size
     return folded
+
+
+def _rare_services(count: TableCount, own: Collection[int]) -> Iterator[int]:
+    """Yield the rare services that have series of their own nevertheless, as in their first pass."""
+    rare = count.rare.services
+    if rare:
+        yield from (service for port in own for service in (port, port + OUTBOUND) if service in rare)

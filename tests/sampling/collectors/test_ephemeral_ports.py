@@ -90,6 +90,6 @@ def test_the_first_pass_over_very_many_sockets_scans_no_addresses(
     """Their counts should be there soon; the next pass scans."""
     monkeypatch.setattr("exporter.sampling.collectors.ephemeral_ports.MANY_SOCKETS", 0)
     rows = [Printed(50000 + i, 5432) for i in range(3)]
-    host.tree.write("sockstat", b"TCP: inuse 3 orphan 0 tw 0 alloc 3 mem 0\n")
+    host.tree.write("sockstat", b"sockets: used 9\nTCP: inuse 3 orphan 0 tw 0 alloc 3 mem 0\n")
     assert not host.see(tcp=rows).samples["netstat_ephemeral_ports_bound"]
     assert host.see(5, tcp=rows).samples["netstat_ephemeral_ports_bound"]["tcp",] == 3

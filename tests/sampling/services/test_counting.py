@@ -80,7 +80,7 @@ def tally_naively(
 def tallies_of(count: TableCount) -> Mapping[int, Counter[int]]:
     """Return all of a count in a form that can be compared."""
     found = {service: Counter(dict(enumerate(tally))) for service, tally in count.tallies.items()}
-    for (service, state), number in count.rare.items():
+    for service, state, number in count.rare.entries():
         found.setdefault(service, Counter())[state] += number
     for service, (send, receive) in count.rare_queues.items():
         found[service][SEND_QUEUE] += send

@@ -1,5 +1,7 @@
 """Which ports have series of their own is bounded, steady, and not for a crowd to decide."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -118,8 +120,8 @@ def test_ports_that_come_and_go_do_not_add_up() -> None:
 
 def test_listeners_are_remembered_while_they_have_sockets_or_series() -> None:
     memory, rules = ListenerMemory(is_datagram=False), make_rules()
-    memory.see({80, 81, 82}, {80: 1, 81: 1, 82: 1}, rules, (), 0)
-    memory.see((), {80: 3}, rules, {81}, 5)
+    memory.see({80, 81, 82}, Counter({80: 1, 81: 1, 82: 1}).__getitem__, rules, (), 0)
+    memory.see((), Counter({80: 3}).__getitem__, rules, {81}, 5)
     assert set(memory.listened(5)) == set(memory.lasting()) == {80, 81}
 
 
