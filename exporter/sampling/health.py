@@ -9,6 +9,7 @@ import structlog
 from exporter.config.settings import NETLINK, PROCFS, SOURCES
 from exporter.kernel.tables import TABLES
 from exporter.sampling.labels import Metric, Samples
+from exporter.sampling.passes import Outcome
 from exporter.sampling.reading.sources import other_source
 from exporter.sampling.reading.walk import READ_ERRORS, Reading
 from exporter.sampling.snapshot import CollectorStatus, Snapshot, TableStatus
@@ -119,6 +120,11 @@ class Health:
             self._repeated[table] += totals.repeated
             self._log_source(table, reading, rows)
         return TableStatus(table, reading.source, rows, reading.duration_seconds, error)
+
+    def describe_collector(self, outcome: Outcome) -> CollectorStatus:
+        """Return the status of a collector after a pass."""
+        error = self.log_change("collector", outcome.collector, outcome.error)
+        return CollectorStatus(outcome.collector, outcome.duration_seconds, error)
 
     def count_pass(self, tables: Sequence[TableStatus], collectors: Iterable[CollectorStatus]) -> None:
         """Count a pass by its result."""

@@ -2,23 +2,29 @@
 
 import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from exporter.kernel.tables import Table
 from exporter.sampling.collectors.collector import Collector, CollectorError, IsolatedObserver, Pass, Plan
-from exporter.sampling.health import Health
 from exporter.sampling.labels import Samples
 from exporter.sampling.reading.walk import Observer
 from exporter.sampling.services.counting import TableCounter
-from exporter.sampling.snapshot import CollectorStatus
+
+
+class Outcome(NamedTuple):
+    """How a collector went in a pass."""
+
+    collector: str
+    duration_seconds: float
+    error: Exception | None = None
 
 
 class PassRun:
-    """One run of all collectors; ``statuses`` says how each went."""
+    """One run of all collectors; ``outcomes`` says how each went."""
 
-    def __init__(self, collectors: Mapping[str, Collector], health: Health) -> None:
-        self.statuses: list[CollectorStatus] = []
+    def __init__(self, collectors: Mapping[str, Collector]) -> None:
+        self.outcomes: list[Outcome] = []
         self._collectors = collectors
-        self._health = health
         self._errors: dict[str, Exception] = {}
 
     def prepare(self, plan: Plan) -> None:
@@ -54,8 +60,7 @@ class PassRun:
                 samples.update(found)
             except Exception as error:  # noqa: BLE001 - the one place where a collector's failure ends
                 failure = error
-            message = self._health.log_change("collector", name, failure)
-            self.statuses.append(CollectorStatus(name, time.monotonic() - started, message))
+            self.outcomes.append(Outcome(name, time.monotonic() - started, failure))
         return samples
 
 

@@ -325,7 +325,7 @@ def test_a_collector_that_raises_costs_its_metrics_only(
     host: Host, logs: Logs, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     """It shows in its success, the pass is partial, it is logged once; tables are counted."""
-    monkeypatch.setattr("exporter.sampling.sampler.COLLECTORS", {**COLLECTORS, "queues": Broken})
+    monkeypatch.setattr("exporter.sampling.namespace_sampler.COLLECTORS", {**COLLECTORS, "queues": Broken})
     whole = host.see()
     monkeypatch.setattr(Broken, "where", where)
     declared = {metric.name for metric in Queues.metrics}

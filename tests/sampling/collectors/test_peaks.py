@@ -49,7 +49,7 @@ def test_memory_does_not_grow_with_the_passes(host: Host) -> None:
     """There is a bucket for each twelfth of the window, and the one that is under way."""
     for _ in range(100):
         host.see(1, tcp=waiting(1))
-    collector = host.sampler._collectors["peaks"]  # noqa: SLF001 - what it keeps is tested
+    collector = host.sampler._host._collectors["peaks"]  # noqa: SLF001 - what it keeps is tested
     assert len(vars(collector)["_buckets"]) <= 14
 
 
