@@ -33,6 +33,7 @@ from exporter.kernel.rows import (
     Origin,
     Queues,
     Row,
+    Silences,
     Tracked,
     count_minisockets,
     identify,
@@ -97,13 +98,15 @@ def read_origins(block: Block) -> Iterator[Origin]:
         yield Origin(port, address, inode, _cgroup_id_of(message))
 
 
-def read_silences(block: Block) -> Iterator[tuple[int, float]]:
-    """Yield identity and seconds since the last segment came, of sockets for which TCP_INFO was asked."""
+def add_silences(block: Block, silences: Silences) -> None:
+    """Add the sockets of a block, for which TCP_INFO was asked."""
     for message in block.messages():
         place = _places_of(message).get(INFO, range(0))
         if len(place) >= _LAST_ACK_RECEIVED + _WORD.size:
             (milliseconds,) = _WORD.unpack_from(message, place.start + _LAST_ACK_RECEIVED)
-            yield identify(message[_ENDS.start : _ENDS.stop]), milliseconds / 1000
+            silences.identities.append(identify(message[_ENDS.start : _ENDS.stop]))
+            silences.states.append(message[_STATE])
+            silences.milliseconds.append(milliseconds)
 
 
 class DiagRows:

@@ -4,7 +4,7 @@ A table of any size is read in blocks of consecutive rows. State, ports and queu
 in C. A whole socket is decoded only for rows that were selected by their place in the block.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, MutableSequence, Sequence
 from itertools import repeat
 from typing import Final, NamedTuple, Protocol
 
@@ -84,6 +84,17 @@ class Dropping(NamedTuple):
     inode: int
     cookie: int
     drops: int
+
+
+class Silences(NamedTuple):
+    """Of some TCP sockets: identity, state, and how long ago the last segment came from the other end.
+
+    Columns of numbers, because there may be very many sockets.
+    """
+
+    identities: MutableSequence[int]
+    states: MutableSequence[int]
+    milliseconds: MutableSequence[int]
 
 
 class Rows(Protocol):

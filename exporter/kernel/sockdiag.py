@@ -6,12 +6,13 @@
    that is listed twice is as rare as one that is missed, and not removed.
 """
 
+from array import array
 from collections.abc import Collection, Generator, Iterator
 from contextlib import closing
 
 from exporter.kernel import inet_diag, inet_requests
 from exporter.kernel.netlink import Block, Question, dump
-from exporter.kernel.rows import Listener, ListenerRows, Origin, Rows
+from exporter.kernel.rows import Listener, ListenerRows, Origin, Rows, Silences
 from exporter.kernel.tables import Table
 from exporter.kernel.unix_diag import ask_for_unix, parse_unix
 
@@ -61,14 +62,17 @@ def read_bound(tables: Collection[Table], deadline: float) -> tuple[tuple[Table,
     )
 
 
-def read_silences(table: Table, wanted_states: Collection[int], deadline: float) -> dict[int, float]:
-    """Return by identity the seconds since the last segment, of TCP's sockets in some states.
+def read_silences(table: Table, wanted_states: Collection[int], deadline: float) -> Silences:
+    """Return how long ago the last segment came, of TCP's sockets in some states.
 
     Raises SockDiagError.
     """
     mask = sum(1 << state for state in set(wanted_states))
     question = inet_requests.ask_for(table, mask, attributes=inet_requests.WANT_INFO)
-    return dict(silence for block in _ask(question, deadline) for silence in inet_diag.read_silences(block))
+    silences = Silences(array("Q"), bytearray(), array("I"))
+    for block in _ask(question, deadline):
+        inet_diag.add_silences(block, silences)
+    return silences
 
 
 def _walk_tcp(tables: Collection[Table], deadline: float) -> Walk:

@@ -86,7 +86,7 @@ class NamespaceSampler:
             settings.tables,
         )
 
-        silences = self._read_silences(settings) if is_tracking else {}
+        self._seed_ages(settings, plan.now)
 
         def make_observers(table: Table) -> Mapping[str, Observer]:
             listened = self._memory.listened(table.name, plan.now)
@@ -94,9 +94,7 @@ class NamespaceSampler:
             observers: dict[str, Observer] = {"counter": counter}
             if isinstance(counter, TableCounter):
                 if table.protocol == "tcp" and is_tracking:
-                    walk = self._tracked.begin(
-                        table.name, counter, named, plan.now, silences.get(table.name, {})
-                    )
+                    walk = self._tracked.begin(table.name, counter, named, plan.now)
                     observers[_TRACKED] = IsolatedObserver(walk)
                 observers |= run.observe(table, counter, plan)
             return observers
@@ -106,15 +104,14 @@ class NamespaceSampler:
             settings.tables, make_observers, settings.timeout_seconds, want_drops=want_drops
         )
 
-    def _read_silences(self, settings: Settings) -> Mapping[str, Mapping[int, float]]:
-        """Return the least age of tracked sockets, for tables that no pass has read yet."""
-        silences = {}
-        for name in settings.tables:
-            if TABLES[name].protocol == "tcp" and self._tracked.is_new(name):
-                with suppress(*READ_ERRORS):  # then ages begin now
-                    wanted = number_states(settings.tracked.states)
-                    silences[name] = self._reader.read_silences(TABLES[name], wanted)
-        return silences
+    def _seed_ages(self, settings: Settings, now: float) -> None:
+        """Ask once how old the tracked sockets of the first pass are, so that it was not delayed."""
+        wanted = number_states(settings.tracked.states)
+        for name in self._tracked.unseeded():
+            silences = None
+            with suppress(*READ_ERRORS):  # then ages began with the first pass
+                silences = self._reader.read_silences(TABLES[name], wanted)
+            self._tracked.seed(name, silences, now)
 
     def _commit(self, readings: Mapping[str, Reading]) -> Mapping[str, Tracked] | Exception:
         """Return the sockets in tracked states, or the error of the observer that tracks them."""
@@ -125,6 +122,4 @@ class NamespaceSampler:
                 if isolated.error is not None:
                     return isolated.error
                 tracked[name] = self._tracked.commit(name)
-            elif reading.observed is None and reading.error is None:
-                self._tracked.note_absent(name)
         return tracked

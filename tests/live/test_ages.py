@@ -1,6 +1,8 @@
 """The age of a real socket grows as long as it is leaked, and is never that of another."""
 
 import signal
+import socket
+import sys
 import time
 from dataclasses import replace
 from http import HTTPStatus
@@ -21,7 +23,9 @@ from tests.support.patience import wait_until
 pytestmark = pytest.mark.live
 
 LEAK = SocketKey("tcp", "ipv4", "close_wait", "outbound", "631", "ipp")
+IPP = 631
 LEAKED_FROM = 40000
+LAST_ACK_RECEIVED_AT = 56  # tcpi_last_ack_recv in struct tcp_info
 
 
 class TextOnly(Procfs):
@@ -35,6 +39,12 @@ class TextOnly(Procfs):
 def age_of(snapshot: Snapshot) -> float | None:
     """Return the age of the oldest leak."""
     return snapshot.samples["netstat_oldest_socket_age_seconds"].get(LEAK)
+
+
+def last_segment_seconds(client: socket.socket) -> float:
+    """Return how long ago the last segment came, by TCP_INFO."""
+    info = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, LAST_ACK_RECEIVED_AT + 4)
+    return int.from_bytes(info[LAST_ACK_RECEIVED_AT:], sys.byteorder) / 1000
 
 
 def count_stuck(snapshot: Snapshot) -> float:
@@ -70,6 +80,20 @@ def test_age_of_a_leak(namespace: Namespace, procfs: type[Procfs]) -> None:
         leaker.tell("drop")
         gone = sampler.take_snapshot()
         assert age_of(gone) == 0 == count_stuck(gone)
+
+
+def test_age_of_what_is_older_than_the_exporter(namespace: Namespace) -> None:
+    """From the second pass on it is the time since the last segment, by TCP_INFO, rounded down."""
+    with (
+        inside(namespace.path),
+        socket.create_server(("127.0.0.1", IPP)) as server,
+        socket.create_connection(("127.0.0.1", IPP), source_address=("127.0.0.1", LEAKED_FROM)) as client,
+    ):
+        server.accept()[0].close()
+        wait_until(lambda: last_segment_seconds(client) >= 1)
+        sampler = make_sampler(Settings(), Procfs())
+        assert age_of(sampler.take_snapshot()) == 0
+        assert 1 <= (age_of(sampler.take_snapshot()) or 0) <= last_segment_seconds(client)
 
 
 def test_age_survives_a_reload_of_the_daemon(namespace: Namespace, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from exporter.config.settings import NETLINK
 from exporter.kernel.netlink import Reason, SockDiagError, retry_once
 from exporter.kernel.procfs import Procfs
-from exporter.kernel.rows import Listener, Origin
+from exporter.kernel.rows import Listener, Origin, Silences
 from exporter.kernel.sockdiag import read_bound, read_listeners, read_silences
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.reading.guard import Guard
@@ -67,8 +67,8 @@ class KernelReader:
         """Return TCP's sockets that are only bound, by netlink; raises HangError, SockDiagError."""
         return self._ask("bound sockets", lambda deadline: read_bound(tables, deadline))
 
-    def read_silences(self, table: Table, wanted_states: Collection[int]) -> Mapping[int, float]:
-        """Return by identity the seconds since the last segment from the other end of TCP's sockets.
+    def read_silences(self, table: Table, wanted_states: Collection[int]) -> Silences:
+        """Return how long ago the last segment came from the other end of TCP's sockets in some states.
 
         Raises HangError, SockDiagError.
         """

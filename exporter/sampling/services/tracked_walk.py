@@ -3,20 +3,15 @@
 A socket has the service that the counter gave the same row, so counts, ages and owners of a pass agree to the
 socket.
 
-Sockets that were there before the first pass are older than the exporter can see. Their age begins with the
-last segment that came from the other end. The segment that closed the connection was not later, so this is a
-lower bound.
-
 A socket before accept() has no inode, and may have another owner once it has one: it is decoded again. A
 minisocket has neither cgroup nor inode. An inbound one gets those of the listener at its address, else of the
 listener at any address. Where several listeners share an address with SO_REUSEPORT, nothing says which one
 received it: it gets no inode, and their cgroup if they have one in common.
 """
 
-import math
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import repeat
 from typing import Final, cast
 
@@ -33,7 +28,7 @@ from exporter.kernel.rows import (
 from exporter.sampling.services.cohorts import Cohort, Group, Held, Known
 from exporter.sampling.services.counting import TableCounter
 
-_STATE_BITS: Final = 4
+STATE_BITS: Final = 4
 _MAPPED_ANY: Final = MAPPED_PREFIX.ljust(ADDRESS_BYTES, b"\0")
 
 
@@ -48,7 +43,6 @@ class TrackedWalk:
         named: Collection[int],
         now: float,
         is_below_limit: Callable[[], bool],
-        silences: Mapping[int, float],
     ) -> None:
         self.new = 0
         self.unnamed: list[Held] = []
@@ -63,7 +57,6 @@ class TrackedWalk:
         self.named = named
         self._now = now
         self._is_below_limit = is_below_limit
-        self._silences = silences
         self._listeners: dict[tuple[int, bytes], Listener] = {}
         self._cohorts: dict[tuple[float | None, int], Cohort] = {}
 
@@ -82,7 +75,7 @@ class TrackedWalk:
 
     def _observe_state(self, rows: InetRows, state: int, places: Sequence[int]) -> None:
         local_ports, remote_ports, identities = zip(*rows.tracked(places), strict=True)
-        keys = [identity << _STATE_BITS | state for identity in identities]
+        keys = [identity << STATE_BITS | state for identity in identities]
         cohorts = self._find_cohorts(rows, places, keys)
         services = list(map(self._counter.find_service, local_ports, remote_ports))
         self.sighted.extend(keys)
@@ -111,7 +104,7 @@ class TrackedWalk:
             return again
         (origin,) = rows.origins([place])
         inode, cgroup_id = self._find_origin(origin)
-        first_seen = before.first_seen if before else self._now - self._known_age(key >> _STATE_BITS)
+        first_seen = before.first_seen if before else self._now
         if before is None and not self._is_below_limit():
             return self._cohort_of(None, cgroup_id)
         self.new += before is None
@@ -121,13 +114,6 @@ class TrackedWalk:
             self.inodes[key] = inode
         cohort = self.followed[key] = self._cohort_of(first_seen, cgroup_id)
         return cohort
-
-    def _known_age(self, identity: int) -> float:
-        """Return the least age in seconds, rounded down to two digits, so that there are few cohorts."""
-        silence = self._silences.get(identity, 0.0)
-        digits = 1 - math.floor(math.log10(silence)) if silence >= 1 else 0
-        scale = 10.0**digits
-        return math.floor(silence * scale) / scale
 
     def _cohort_of(self, first_seen: float | None, cgroup_id: int) -> Cohort:
         cohort = self._cohorts.get((first_seen, cgroup_id))

@@ -3,16 +3,21 @@
 From pass to pass nearly all are the same. Of each socket a dictionary entry is kept, from its identity to its
 *cohort*, which it shares with those that came in the same pass from the same cgroup. Only new sockets are
 decoded; see ``tracked_walk``.
+
+Sockets that were there before the first pass are older than the exporter can see. From the second pass on,
+their age begins with the last segment that came from the other end. The segment that closed the connection
+was not later, so this is a lower bound.
 """
 
+import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from exporter.kernel.rows import Silences
 from exporter.sampling.services.cohorts import EVERY_CGROUP, Cohort, Known, Tracked
 from exporter.sampling.services.counting import TableCounter
-from exporter.sampling.services.tracked_walk import TrackedWalk
+from exporter.sampling.services.tracked_walk import STATE_BITS, TrackedWalk
 
 _Value = TypeVar("_Value")
 
@@ -21,6 +26,7 @@ class TrackedTable:
     """The sockets of one table in tracked states, from pass to pass."""
 
     def __init__(self) -> None:
+        self.is_seeded = False
         self._cohorts: dict[int, Cohort] = {}
         self._inodes: dict[int, int] = {}
         self._unaccepted: set[int] = set()
@@ -44,6 +50,20 @@ class TrackedTable:
             )
             unaccepted = self._unaccepted.union(no_more)
         return Known(self._cohorts, self._inodes, unaccepted)
+
+    def seed(self, silences: Silences | None, now: float) -> None:
+        """Move sockets to older cohorts: they are at least as old as their silence."""
+        self.is_seeded = True
+        older: dict[tuple[float, int], Cohort] = {}
+        for identity, state, milliseconds in zip(*silences, strict=True) if silences else ():
+            key = identity << STATE_BITS | state
+            cohort = self._cohorts.get(key)
+            first_seen = now - _round_down(milliseconds / 1000)
+            if cohort and cohort.first_seen is not None and first_seen < cohort.first_seen:
+                at = first_seen, cohort.cgroup_id
+                self._cohorts[key] = older.setdefault(at, Cohort(*at))
+                self._cohorts[key].sockets += 1
+                cohort.sockets -= 1
 
     def commit(self, walk: TrackedWalk) -> Tracked:
         """Remember what a complete walk found, forget what it did not find, and return it."""
@@ -73,6 +93,13 @@ class TrackedTable:
             self._cohorts, self._inodes = dict(self._cohorts), dict(self._inodes)
 
 
+def _round_down(seconds: float) -> float:
+    """Return seconds with two digits, so that there are few cohorts."""
+    digits = 1 - math.floor(math.log10(seconds)) if seconds >= 1 else 0
+    scale = 10.0**digits
+    return math.floor(seconds * scale) / scale
+
+
 def _merge(old: dict[int, _Value], new: dict[int, _Value]) -> dict[int, _Value]:
     """Return both as one; the smaller is added to the larger, so that the larger is never copied."""
     if len(new) <= len(old):
@@ -99,32 +126,20 @@ class TrackedSockets:
         for table in self._tables.keys() - set(tables if states_followed else ()):
             del self._tables[table]
 
-    def is_new(self, table: str) -> bool:
-        """Return whether a table was never walked, so that its sockets may be older than the exporter."""
-        return bool(self._states) and table not in self._tables
-
-    def note_absent(self, table: str) -> None:
-        """Remember that the kernel has no such table, so that it is not new if it appears."""
-        if self._states:
-            self._tables.setdefault(table, TrackedTable())
-
-    def begin(
-        self,
-        table: str,
-        counter: TableCounter,
-        named: Collection[int],
-        now: float,
-        silences: Mapping[int, float] = MappingProxyType({}),
-    ) -> TrackedWalk:
-        """Return the observer of a walk.
-
-        ``named`` are the cgroups whose sockets need no inode. ``silences`` has by identity the least age in
-        seconds of sockets that are older than the exporter.
-        """
+    def begin(self, table: str, counter: TableCounter, named: Collection[int], now: float) -> TrackedWalk:
+        """Return the observer of a walk; ``named`` are the cgroups whose sockets need no inode."""
         known = self._tables.setdefault(table, TrackedTable()).know(named)
-        walk = TrackedWalk(known, counter, self._states, named, now, self._is_below_limit, silences)
+        walk = TrackedWalk(known, counter, self._states, named, now, self._is_below_limit)
         self._walks[table] = walk
         return walk
+
+    def unseeded(self) -> Sequence[str]:
+        """Return the tables that were walked once, whose sockets may be older than the exporter."""
+        return [name for name, table in self._tables.items() if not table.is_seeded]
+
+    def seed(self, table: str, silences: Silences | None, now: float) -> None:
+        """Set the least age of the sockets of the first walk; None if nothing is known of them."""
+        self._tables[table].seed(silences, now)
 
     def commit(self, table: str) -> Tracked:
         """Return what the last walk of a table, which saw all of its rows, found."""

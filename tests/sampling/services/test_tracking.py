@@ -2,8 +2,10 @@
 
 import struct
 import tracemalloc
-from collections.abc import Collection, Iterable, Mapping
+from array import array
+from collections.abc import Collection, Iterable
 from ipaddress import ip_address
+from typing import cast
 
 import pytest
 
@@ -11,7 +13,7 @@ from exporter.kernel import states
 from exporter.kernel.inet_diag import DiagRows, read_listeners
 from exporter.kernel.netlink import Block
 from exporter.kernel.procnet import parse_table
-from exporter.kernel.rows import ListenerRows, Rows
+from exporter.kernel.rows import InetRows, ListenerRows, Rows, Silences
 from exporter.kernel.tables import TABLES
 from exporter.sampling.services.cohorts import EVERY_CGROUP, Tracked, number_states
 from exporter.sampling.services.counting import TableCounter
@@ -58,12 +60,11 @@ class Tracker:
         now: float = 0,
         table: str = "tcp",
         named: Collection[int] = (),
-        silences: Mapping[int, float] | None = None,
     ) -> Tracked:
         """Return what a pass finds."""
         self.sockets.change(WANTED, self.limit, ("tcp", "tcp6"))
         self._counter.begin((), NOTHING_EXPECTED)
-        walk = self.sockets.begin(table, self._counter, named, now, silences or {})
+        walk = self.sockets.begin(table, self._counter, named, now)
         for each in rows:
             self._counter.observe(each)
             walk.observe(each)
@@ -189,33 +190,37 @@ def test_a_socket_that_is_accepted_gets_its_own_owner_and_keeps_its_age() -> Non
 
 
 def test_what_was_there_before_the_exporter_is_as_old_as_its_silence_at_least() -> None:
-    """With two digits; of a table that is known already silence says nothing."""
-    row = Diag(80, 1, states.CLOSE_WAIT, inode=3)
-    (rows,) = dump([row])
-    ((_, _, identity),) = rows.tracked([0])  # type: ignore[attr-defined]  # they are rows of TCP
-    tracked = Tracker().see([rows], 10_000, silences={identity: 1234.5})
-    assert first_seen(tracked) == [10_000 - 1200]
-    assert first_seen(Tracker().see([rows], 10_000, silences={identity: 0.5})) == [10_000]
-
-
-def test_a_table_that_appears_later_is_not_new() -> None:
-    """Its sockets are not older than the exporter, so nobody asks about them at every pass."""
-    sockets = TrackedSockets()
-    sockets.change(WANTED, 10, ("tcp", "tcp6"))
-    assert sockets.is_new("tcp6")
-    sockets.note_absent("tcp6")
-    assert not sockets.is_new("tcp6")
-
-
-def test_tables_are_new_until_they_were_walked() -> None:
+    """With two digits; a shorter silence says nothing, nor does that of a socket that nobody tracks."""
+    rows = dump([Diag(80, port, states.CLOSE_WAIT, inode=3) for port in (1, 2, 3)])
+    identities = [found[2] for row in rows for found in cast("InetRows", row).tracked([0])]
     tracker = Tracker()
+    tracker.see(rows, 10_000)
+    assert tracker.sockets.unseeded() == ["tcp"]
+    silences = Silences(
+        array("Q", [*identities[:2], 5]),
+        bytearray([states.CLOSE_WAIT] * 3),
+        array("I", [1_234_500, 4000, 9_000_000]),
+    )
+    tracker.sockets.seed("tcp", silences, 10_005)
+    assert not tracker.sockets.unseeded()
+    assert first_seen(tracker.see(rows, 10_005)) == [10_005 - 1200, 10_000, 10_000]
+    assert first_seen(tracker.see(rows[1:], 10_010)) == [10_000, 10_000]
+    assert set(first_seen(tracker.see(rows, 10_015))) == {10_000, 10_015}
+
+
+def test_ages_are_asked_for_once_after_the_first_walk_of_a_table() -> None:
+    """Whatever the answer is; a table that is not tracked any more is forgotten."""
+    tracker = Tracker()
+    assert not tracker.sockets.unseeded()
     tracker.see([], table="tcp")
-    assert not tracker.sockets.is_new("tcp")
-    assert tracker.sockets.is_new("tcp6")
+    tracker.see([], table="tcp6")
+    tracker.sockets.seed("tcp", None, 0)
+    assert tracker.sockets.unseeded() == ["tcp6"]
+    tracker.sockets.change(WANTED, 1, ("tcp",))
+    assert not tracker.sockets.unseeded()
     tracker.sockets.change(frozenset(), 1, ("tcp",))
-    assert not tracker.sockets.is_new("tcp6")
-    tracker.sockets.change(WANTED, 1, ())
-    assert tracker.sockets.is_new("tcp")
+    tracker.see([], table="tcp")
+    assert tracker.sockets.unseeded() == ["tcp"]
 
 
 def test_cgroups_with_a_name_need_no_inodes() -> None:
