@@ -78,7 +78,7 @@ sbom:  ## say what a release is made of, as CycloneDX
 	  --output-file dist/netstat-exporter.cdx.json $(VENV)/release/bin/python
 
 clean:
-	rm -rf $(VENV) .ci/tmp build dist htmlcov .coverage
+	rm -rf $(VENV) build dist htmlcov .coverage
 
 $(VENV)/.run: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "netstat-exporter needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
