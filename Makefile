@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
-JOBS ?= 2
+JOBS ?= 3
 PREFIX ?= /opt
 UNITS := /etc/systemd/system
 
@@ -12,6 +12,7 @@ UNITS := /etc/systemd/system
 run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metrics
 	@$(BIN)/python -m exporter $(ARGS)
 
+# One job more than two cores: some tests only wait.
 test: $(VENV)/.dev  ## every test that can run here; says what it could not run, and why
 	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
