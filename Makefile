@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
-JOBS ?= 2
+JOBS ?= 3
 PREFIX ?= /opt
 UNITS := /etc/systemd/system
 
@@ -12,6 +12,7 @@ UNITS := /etc/systemd/system
 run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metrics
 	@$(BIN)/python -m exporter $(ARGS)
 
+# One job more than two cores: some tests only wait.
 test: $(VENV)/.dev  ## every test that can run here; says what it could not run, and why
 	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
@@ -78,7 +79,7 @@ sbom:  ## say what a release is made of, as CycloneDX
 	  --output-file dist/netstat-exporter.cdx.json $(VENV)/release/bin/python
 
 clean:
-	rm -rf $(VENV) .ci/tmp build dist htmlcov .coverage
+	rm -rf $(VENV) build dist htmlcov .coverage
 
 $(VENV)/.run: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "netstat-exporter needs Python 3.11 or newer: make PYTHON=python3.11 ...")'

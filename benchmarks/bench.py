@@ -52,7 +52,7 @@ def main() -> int:
 
 def measure_all(options: argparse.Namespace) -> Iterator[Stage]:
     """Yield each stage as it is measured."""
-    effort = Effort(options.rounds, options.time_limit)
+    effort = Effort(options.rounds, options.time_limit, options.asking_time)
     other_shares = [share for share in SHARES if share != USUAL_SHARE]
     return chain(
         measure_idle(effort),
@@ -73,6 +73,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--ports", type=int, default=30_000, help="number of remote ports")
     parser.add_argument("--rounds", type=int, default=15, help="samples of each contender in each stage")
     parser.add_argument("--time-limit", type=float, default=8, help="seconds a contender has in each stage")
+    parser.add_argument(
+        "--asking-time", type=float, default=5, help="seconds the daemon is asked at each size"
+    )
     parser.add_argument("--require-all", action="store_true", help="fail unless all peers are installed")
     parser.add_argument("--output", help="write Markdown to this file, and a chart beside it")
     return parser.parse_args()

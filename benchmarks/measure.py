@@ -8,7 +8,6 @@ from contextlib import closing
 from typing import Final
 
 LEAST_REQUESTS: Final = 300
-LEAST_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.01
 _PATIENCE_SECONDS: Final = 60.0
 _CPUCLOCK_SCHED: Final = 2
@@ -29,14 +28,14 @@ def memory_mb(pid: int, name: str) -> float:
     return int(lines.get(name, "0 kB").split()[0]) * 1024 / 1e6
 
 
-def request_milliseconds(port: int, path: str = "/metrics") -> list[float]:
+def request_milliseconds(port: int, least_seconds: float, path: str = "/metrics") -> list[float]:
     """Ask for a page again and again over one connection, as Prometheus does, and return what each took."""
     took: list[float] = []
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_SECONDS)
     with closing(connection):
         while _get(connection, path)[0] != http.HTTPStatus.OK:
             time.sleep(_PAUSE_SECONDS)  # there is no page before the end of the first pass
-        deadline = time.monotonic() + LEAST_SECONDS
+        deadline = time.monotonic() + least_seconds
         while len(took) < LEAST_REQUESTS or time.monotonic() < deadline:
             started = time.perf_counter()
             status, _ = _get(connection, path)

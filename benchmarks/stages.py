@@ -35,10 +35,11 @@ Probes = dict[Contender, Probe | str]
 
 
 class Effort(NamedTuple):
-    """How often everything is measured, and how long one contender may take at one size."""
+    """How often everything is measured, how long one contender may take, and how long the daemon is asked."""
 
     rounds: int
     limit_seconds: float
+    asking_seconds: float
 
 
 def measure_idle(effort: Effort) -> Iterator[Stage]:
@@ -49,7 +50,7 @@ def measure_idle(effort: Effort) -> Iterator[Stage]:
             costs = measure_costs(probes, load, effort)
         load.keep()
         with running_daemon(command=SHIPPED_COMMAND) as daemon:
-            answers = measure_answers(daemon)
+            answers = measure_answers(daemon, effort)
         yield Stage(IDLE, IDLE_SOCKETS, found, costs, answers=answers)
 
 
@@ -70,7 +71,7 @@ def measure_growth(sizes: Collection[int], effort: Effort) -> Iterator[Stage]:
                 costs = measure_costs(probes, load, effort)
                 load.keep()
                 daemon.process.send_signal(signal.SIGCONT)
-                answers = measure_answers(daemon)
+                answers = measure_answers(daemon, effort)
                 daemon.process.send_signal(signal.SIGSTOP)
                 load.keep()
                 start = measure_start() if size == max(sizes) else None
@@ -144,9 +145,9 @@ def _warm_up(probes: Probes, load: Load, effort: Effort) -> None:
                 break
 
 
-def measure_answers(daemon: Daemon) -> Answers:
+def measure_answers(daemon: Daemon, effort: Effort) -> Answers:
     """Talk to the daemon for a while, and look at its memory then."""
-    milliseconds = request_milliseconds(daemon.port)
+    milliseconds = request_milliseconds(daemon.port, effort.asking_seconds)
     return Answers(milliseconds, memory_mb(daemon.process.pid, "VmRSS"))
 
 

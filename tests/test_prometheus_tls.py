@@ -47,9 +47,8 @@ def test_prometheus_scrapes_over_mutual_tls_with_a_password(tmp_path: Path) -> N
             "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms"},
             "scrape_configs": [scrape, strange],
         }
-        (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
-        flags = (f"--config.file={tmp_path / 'prometheus.yml'}", f"--storage.tsdb.path={tmp_path / 'data'}")
-        with running_server(Prometheus, "prometheus", *flags) as prometheus:
+        data = f"--storage.tsdb.path={tmp_path / 'data'}"
+        with running_server(Prometheus, "prometheus", tmp_path, yaml.safe_dump(config), data) as prometheus:
             wait_until(lambda: list(prometheus.query('up{job="netstat"}').values()) == [1])
             wait_until(lambda: list(prometheus.query('up{job="strange"}').values()) == [0])
             wait_until(lambda: bool(prometheus.query("netstat_sockets")))

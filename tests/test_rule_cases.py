@@ -19,6 +19,8 @@ from tests.support.rules import (
     run_promtool,
 )
 
+pytestmark = pytest.mark.long
+
 CASES = [case for path in CASE_FILES for case in read_cases(path)]
 HOSTS = sorted(FOLDER.glob("tests/hosts/*.yml"))
 QUIET = {"expr": 'count_over_time(ALERTS{alertstate="firing"}[4h])', "eval_time": "4h", "exp_samples": []}

@@ -29,9 +29,9 @@ ports: {{names: {{{port}: churned}}}}
 """
 WARM_UP_SCRAPES = 300
 SCRAPES = 3000
-PASSES = 2000
+PASSES = 1000
 THREADS = 2  # that of the passes, and the one that reads the kernel
-LARGEST_GROWTH_BYTES = 8 * 1024  # half of what a list grows by an entry a pass
+LARGEST_GROWTH_BYTES = 4 * 1024  # half of what a list grows by an entry a pass
 LARGEST_GROWTH_KIB = 2048
 MOST_SERIES = 2 * (11 + 2 + 2 + 3) + 3  # states, queues, ages and peaks in each direction; the accept queue
 

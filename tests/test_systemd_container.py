@@ -11,11 +11,11 @@ import pytest
 
 from tests.support.certificates import make_certificates
 from tests.support.daemon import ROOT, Labels, parse_page
-from tests.support.live.machine import Machine, MachineError, gather_wheels, make_tree, running_machine
+from tests.support.live.machine import Machine, MachineError, gather_wheels, require_machine, running_machine
 from tests.support.live.made import Made
 from tests.support.live.sockets import held_sockets
 from tests.support.patience import wait_until
-from tests.support.requirements import require, require_command, require_root
+from tests.support.requirements import require
 
 pytestmark = [pytest.mark.live, pytest.mark.long]
 
@@ -30,16 +30,13 @@ FETCH = f"import urllib.request as u; print(u.urlopen('http://localhost:{PORT}/m
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """Boot a machine and install the exporter there, in the README's own words."""
-    require_root()
-    for command, package in (("debootstrap", "debootstrap"), ("systemd-nspawn", "systemd-container")):
-        require_command(command, package)
+    require_machine()
     wheels = tmp_path_factory.mktemp("wheels")
     try:
-        tree = make_tree()
-        gather_wheels(tree, wheels)
+        gather_wheels(wheels)
     except MachineError as error:
-        require(str(error), "let this machine reach its mirrors of packages", met=False)
-    with running_machine(tree, wheels) as booted:
+        require(str(error), "let this machine reach the index of packages", met=False)
+    with running_machine(wheels, tmp_path_factory.mktemp("machine") / "id") as booted:
         for words in readme_commands("Install it"):
             booted.run(*words)
         yield booted
@@ -249,8 +246,7 @@ def test_a_key_that_only_root_may_read_is_handed_over(service: Machine, tmp_path
 
 def test_it_keeps_within_its_memory_and_tasks(service: Machine) -> None:
     """With room to spare, as the unit says."""
-    for _ in range(50):
-        assert scrape(service)
+    service.network.run(sys.executable, "-c", f"{FETCH}\n" * 50)
     with open(service.path(f"/proc/{show(service, 'MainPID')}/status")) as file:
         status = dict(line.split(":", 1) for line in file)
     assert int(status["Threads"]) <= int(show(service, "TasksMax")) / 8

@@ -19,6 +19,8 @@ from tests.support.attackers import ATTACKS
 from tests.support.daemon import PATIENCE_SECONDS, ROOT, Daemon, parse_page, running_daemon
 from tests.support.patience import wait_until
 
+pytestmark = pytest.mark.long
+
 SCRAPES = 100
 SERVED = 0.99
 LARGEST_GROWTH_BYTES = 20 << 20
@@ -28,9 +30,9 @@ MEDIAN_SECONDS = 0.1  # the 99th percentile on a machine of one's own; tests sha
 
 
 @contextmanager
-def attacking(name: str, port: int) -> Iterator[None]:
+def attacking(name: str, port: int, pause_seconds: float = 0) -> Iterator[None]:
     """Attack a daemon."""
-    command = [sys.executable, "-m", "tests.support.attackers", name, str(port)]
+    command = [sys.executable, "-m", "tests.support.attackers", name, str(port), str(pause_seconds)]
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with subprocess.Popen(
         command,

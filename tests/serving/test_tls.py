@@ -5,7 +5,7 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,12 +87,12 @@ def encode(name: str, password: str) -> str:
 
 
 @contextmanager
-def running_secured(folder: Path, text: str) -> Iterator[Secured]:
+def running_secured(folder: Path, text: str, prefix: Sequence[str] = ()) -> Iterator[Secured]:
     """Run a daemon with this web configuration, and check that a crash did not go unseen."""
     certificates = make_certificates(folder)
     file = folder / "web.yml"
     file.write_text(text)
-    with running_daemon(f"--web.config.file={file}", ready=False) as daemon:
+    with running_daemon(f"--web.config.file={file}", prefix=prefix, ready=False) as daemon:
         yield Secured(daemon, file, certificates)
         code, log = daemon.stop()
         assert code == 0

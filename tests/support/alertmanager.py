@@ -49,11 +49,6 @@ class Alertmanager(Server):
 @contextmanager
 def running_alertmanager(folder: Path, config: str = CONFIG) -> Iterator[Alertmanager]:
     """Run an Alertmanager with its data in a folder; by default it notifies nobody."""
-    (folder / "alertmanager.yml").write_text(config)
-    flags = [
-        f"--config.file={folder / 'alertmanager.yml'}",
-        f"--storage.path={folder / 'alertmanager'}",
-        "--cluster.listen-address=",
-    ]
-    with running_server(Alertmanager, "prometheus-alertmanager", *flags) as alertmanager:
+    flags = f"--storage.path={folder / 'alertmanager'}", "--cluster.listen-address="
+    with running_server(Alertmanager, "prometheus-alertmanager", folder, config, *flags) as alertmanager:
         yield alertmanager

@@ -1,4 +1,4 @@
-"""Clients that mean harm: ``python -m tests.support.attackers NAME PORT`` goes on until its input ends.
+"""Clients that mean harm: ``python -m tests.support.attackers NAME PORT PAUSE`` goes on until its input ends.
 
 They come from an address of their own, and leave the processor to others: a real attacker has its own.
 """
@@ -9,6 +9,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -21,6 +22,8 @@ THREADS: Final = 40
 _SCRAPE: Final = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 _MANY_HEADERS: Final = b"GET /x HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 2600 + b"\r\n"
 _HTTP2: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0" * 1000
+_TRUSTING: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_TRUSTING.check_hostname, _TRUSTING.verify_mode = False, ssl.CERT_NONE
 
 
 def bind(client: socket.socket) -> socket.socket:
@@ -79,9 +82,7 @@ def half_close(port: int) -> None:
 
 def shake_hands_again(port: int) -> None:
     """Begin with TLS, as often as it goes."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with connect(port) as client, context.wrap_socket(client):
+    with connect(port) as client, _TRUSTING.wrap_socket(client):
         pass
 
 
@@ -127,8 +128,8 @@ TLS_ATTACKS: Final[dict[str, tuple[int, Callable[[int], None]]]] = {
 """The same for a server that speaks TLS."""
 
 
-def main(name: str, port: int) -> None:
-    """Attack until the input ends."""
+def main(name: str, port: int, pause_seconds: float) -> None:
+    """Attack until the input ends, with a pause between one's attacks."""
     os.nice(19)
     number, attack = {**TLS_ATTACKS, **ATTACKS}[name]
 
@@ -136,6 +137,7 @@ def main(name: str, port: int) -> None:
         while True:
             with suppress(OSError):
                 attack(port)
+            time.sleep(pause_seconds)
 
     for _ in range(number):
         threading.Thread(target=repeat, daemon=True).start()
@@ -143,4 +145,4 @@ def main(name: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))

@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from tests.support import requirements
@@ -36,13 +37,20 @@ Running = TypeVar("Running", bound=Server)
 
 
 @contextmanager
-def running_server(kind: type[Running], package: str, *flags: str) -> Iterator[Running]:
-    """Run the command of a package until the end of the block, in which it is ready."""
+def running_server(
+    kind: type[Running], package: str, folder: Path, config: str, *flags: str
+) -> Iterator[Running]:
+    """Run the command of a package until the end of the block, in which it is ready.
+
+    Its configuration is written into the folder.
+    """
     command = requirements.require_command(package, package)
+    file = folder / f"{package}.yml"
+    file.write_text(config)
     with reserved_port() as port:
         server = kind(port)
-        listen = f"--web.listen-address=127.0.0.1:{port}"
-        process = subprocess.Popen([command, listen, "--log.level=error", *flags])
+        always = (f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error")
+        process = subprocess.Popen([command, *always, *flags])
         try:
             wait_until(server.is_ready)
             yield server

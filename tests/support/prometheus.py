@@ -66,11 +66,7 @@ def running_prometheus(
         "rule_files": [str(path) for path in rules],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": alertmanagers}]}]},
     }
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    flags = [
-        f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        "--rules.alert.resend-delay=1s",
-    ]
-    with running_server(Prometheus, "prometheus", *flags) as prometheus:
+    text = yaml.safe_dump(config)
+    flags = f"--storage.tsdb.path={folder / 'data'}", "--rules.alert.resend-delay=1s"
+    with running_server(Prometheus, "prometheus", folder, text, *flags) as prometheus:
         yield prometheus

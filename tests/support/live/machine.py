@@ -1,26 +1,28 @@
-"""A machine of its own: Debian, booted by its own systemd in a container without network.
+"""A machine of its own, booted by systemd in a container without network.
 
-See debootstrap(8) and systemd-nspawn(1). What is changed on the machine is gone with it.
+It has the programs of this machine, which it can only read, and nothing else of it: no configuration, no
+services, no users. What is changed on it is gone with it. See systemd-nspawn(1) and file-hierarchy(7).
 """
 
 import os
-import platform
 import signal
 import subprocess
 import sys
 import tomllib
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests.support.live.cgroup import enter, made_cgroup
 from tests.support.live.namespace import ROOT, Namespace
+from tests.support.requirements import require, require_command, require_root
 from tests.support.service_manager import listening_manager
 
-PACKAGES = ("systemd-sysv", "python3-venv", "procps", "make", "netbase")
 BOOT_SECONDS = 60
+PYTHON = "/usr/bin/python3"
+PORT_NAMES = "/etc/services"
 PROJECT = "/project"
 WHEELS = "/wheels"
 ENVIRONMENT = ("PATH=/usr/sbin:/usr/bin:/sbin:/bin", "PIP_NO_INDEX=1", f"PIP_FIND_LINKS={WHEELS}")
@@ -61,45 +63,36 @@ class Machine(NamedTuple):
         return subprocess.run([*enter, *words], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def make_tree() -> Path:
-    """Return the files of a machine, which are made once and kept; raises MachineError."""
-    release = platform.freedesktop_os_release()["VERSION_CODENAME"]
-    tree = ROOT / ".ci" / "tmp" / "-".join((release, *PACKAGES))
-    if not tree.exists():
-        tree.parent.mkdir(exist_ok=True)
-        include = f"--include={','.join(PACKAGES)}"
-        with TemporaryDirectory(dir=tree.parent) as draft:
-            made = Path(draft) / "tree"
-            _run("debootstrap", "--variant=minbase", include, release, str(made), _find_mirror(release))
-            made.rename(tree)
-    return tree
+def require_machine() -> None:
+    """Go on only where a machine can be booted, with what the README says that it has to have."""
+    require_root()
+    require_command("systemd-nspawn", "systemd-container")
+    has_venv = not subprocess.run([PYTHON, "-c", "import ensurepip"], check=False).returncode
+    require(f"needs {PYTHON} with venv", "apt-get install python3-venv", met=has_venv)
+    require(f"needs {PORT_NAMES}", "apt-get install netbase", met=os.path.exists(PORT_NAMES))
 
 
-def _find_mirror(release: str) -> str:
-    """Return the address from which apt has a release."""
-    words = ("--format=$(REPO_URI)", "Created-By: Packages", f"Release: {release}", "Component: main")
-    mirrors = _run("apt-get", "indextargets", *words).splitlines()
-    if not mirrors:
-        raise MachineError(f"apt has no mirror of {release}")
-    return mirrors[0]
-
-
-def gather_wheels(tree: Path, folder: Path) -> None:
+def gather_wheels(folder: Path) -> None:
     """Put into a folder all that pip needs to install the project there; raises MachineError."""
-    (python,) = tree.glob("usr/lib/python3.*")
+    version = _run(PYTHON, "-c", "import platform; print(platform.python_version())").strip()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     needed = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
-    version = python.name.removeprefix("python")
     fetch = ("download", "--quiet", "--only-binary=:all:", f"--python-version={version}", f"--dest={folder}")
     _run(sys.executable, "-m", "pip", *fetch, *needed)
 
 
 @contextmanager
-def running_machine(tree: Path, wheels: Path) -> Iterator[Machine]:
-    """Boot a machine from a tree, and end it."""
+def running_machine(wheels: Path, identity: Path) -> Iterator[Machine]:
+    """Boot a machine, and end it.
+
+    It is given a file with an identity, as systemd enables whatever service it finds on a machine without.
+    """
+    identity.write_text(f"{uuid.uuid4().hex}\n")
     command = [
-        *("systemd-nspawn", f"--directory={tree}", "--volatile=overlay", "--boot", "--notify-ready=yes"),
+        *("systemd-nspawn", "--directory=/", "--volatile=yes", "--boot", "--notify-ready=yes"),
         *("--machine=netstat-exporter", "--private-network", "--register=no", "--console=pipe"),
+        *("--tmpfs=/usr/local/bin", "--tmpfs=/etc/systemd/system"),
+        *(f"--bind-ro={identity}:/etc/machine-id", f"--bind-ro={PORT_NAMES}"),
         *(f"--bind-ro={ROOT}:{PROJECT}:norbind", f"--bind-ro={wheels}:{WHEELS}"),
     ]
     with ExitStack() as stack:
