@@ -11,7 +11,7 @@ The tables do not say who opened a TCP connection. The ports decide:
 For UDP an unconnected socket at a port takes the place of a listener.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from typing import Final, cast
 
@@ -22,7 +22,6 @@ from exporter.sampling.services.counts import (
     EMPTY,
     RECEIVE_QUEUE,
     SEND_QUEUE,
-    STATE_BITS,
     AcceptQueue,
     RareCount,
     TableCount,
@@ -100,15 +99,11 @@ class TableCounter:
 
     def observe(self, rows: Rows) -> None:
         """Count some rows."""
-        self._has_rows = self._has_rows or rows.listed > 0
-        if rows.listeners:
-            self._count_listeners(rows.listeners)
-        elif self._is_datagram and states.CLOSE in rows.states:
-            self._mark_unconnected(rows)
+        self._has_rows |= rows.listed > 0
+        self._find_listeners(rows)
         by_local, by_remote, unresolved = self._by_local, self._by_remote, self._unresolved
         inbound, named, find_tally = self._inbound, self._named, self._tallies.get
-        rare: list[int] = []
-        add_rare = rare.append
+        inbound_ports, outbound_ports = defaultdict[int, list[int]](list), defaultdict[int, list[int]](list)
         for state, local, remote, queues in rows.unpack():
             tally = by_local[local] or by_remote[remote] or unresolved
             if tally is unresolved:
@@ -122,7 +117,7 @@ class TableCounter:
                     service = remote + OUTBOUND
                     tally = by_remote[remote] or unresolved
                 if tally is unresolved:
-                    add_rare(service << STATE_BITS | state)
+                    (outbound_ports if service >= OUTBOUND else inbound_ports)[state].append(service % PORTS)
                     if queues:
                         self._add_rare_queues(service, *cast("InetRows", rows).split_queues(queues))
                     continue
@@ -131,7 +126,8 @@ class TableCounter:
                 send, receive = cast("InetRows", rows).split_queues(queues)
                 tally[SEND_QUEUE] += send
                 tally[RECEIVE_QUEUE] += receive
-        self._rare.update(rare)
+        self._rare.add(OTHER_PORT, inbound_ports)
+        self._rare.add(OUTBOUND, outbound_ports)
 
     def has_outgrown(self, expected: Collection[int]) -> bool:
         """Return whether there are far more tallies than services that have a name or are expected."""
@@ -171,6 +167,12 @@ class TableCounter:
         self._inbound.add(port)
         self._by_local[port] = self._tallies.get(port, self._unresolved)
 
+    def _find_listeners(self, rows: Rows) -> None:
+        if rows.listeners:
+            self._count_listeners(rows.listeners)
+        elif self._is_datagram and states.CLOSE in rows.states:
+            self._mark_unconnected(rows)
+
     def _mark_unconnected(self, rows: Rows) -> None:
         """Count datagram sockets as inbound at ports that have an unconnected socket.
 
@@ -191,7 +193,7 @@ class TableCounter:
             if tally := self._tallies.get(port):
                 tally[states.LISTEN] += 1
             else:
-                self._rare[port << STATE_BITS | states.LISTEN] += 1
+                self._rare.add(OTHER_PORT, {states.LISTEN: (port,)})
 
     def _add_rare_queues(self, service: int, send: int, receive: int) -> None:
         before_send, before_receive = self._rare_queues.get(service, (0, 0))

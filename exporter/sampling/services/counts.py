@@ -1,22 +1,18 @@
 """Hold what one walk counted in one table: sockets by service and state, bytes in queues, accept queues."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import repeat
-from operator import rshift
 from typing import Final
 
-from exporter.sampling.services.ports import OUTBOUND, PORTS
+from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PORTS
 
 Tally = Sequence[int]
 """Sockets by state number, then the bytes in their send and in their receive queues."""
 
-STATE_BITS: Final = 4
-_STATES: Final = 1 << STATE_BITS
-_STATE_MASK: Final = _STATES - 1
-_DIRECTION_AND_STATE: Final = PORTS << STATE_BITS | _STATE_MASK
+_STATES: Final = 16
 SEND_QUEUE: Final = _STATES
 RECEIVE_QUEUE: Final = _STATES + 1
 EMPTY: Final[Tally] = (0,) * (_STATES + 2)
@@ -55,60 +51,74 @@ class AcceptQueue:
         self.utilization = max(self.utilization or 0.0, utilization)
 
 
-class RareCount(Counter[int]):
-    """Sockets of services that may be very many, by service and state.
+class RareCount:
+    """Sockets of services that may be very many: by direction and state, and then by port.
 
-    Both are one number, the service above the ``STATE_BITS`` of the state, so that C does nearly all of the
-    work: a host may have a connection to each of 30,000 ports, and all of them are shown as one. What is
-    derived from the numbers is kept: they do not change once it was asked for.
+    A host may have a connection to each of 30,000 ports, and all of them are shown as one. So C does nearly
+    all of the work, and few methods look at every port. A direction is the ``OTHER_PORT`` of its services.
     """
+
+    def __init__(self) -> None:
+        self._ports: dict[tuple[int, int], Counter[int]] = {}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RareCount) and self._ports == other._ports
+
+    __hash__ = None  # type: ignore[assignment]  # sockets are added to it
+
+    def add(self, direction: int, ports_by_state: Mapping[int, Iterable[int]]) -> None:
+        """Add a socket for each of some ports, which are by state."""
+        for state, ports in ports_by_state.items():
+            self._ports.setdefault((direction, state), Counter()).update(ports)
 
     def entries(self) -> Iterator[tuple[int, int, int]]:
         """Yield every service, state and number of sockets."""
-        return ((mixed >> STATE_BITS, mixed & _STATE_MASK, number) for mixed, number in self.items())
+        for (direction, state), ports in self._ports.items():
+            yield from ((port + direction, state, number) for port, number in ports.items())
 
-    @cached_property
-    def services(self) -> frozenset[int]:
-        """The services that have sockets."""
-        return frozenset(map(rshift, self, repeat(STATE_BITS)))
+    def totals(self) -> Iterator[tuple[int, int, int]]:
+        """Yield every direction and state, and the number of sockets."""
+        return ((*key, sum(ports.values())) for key, ports in self._ports.items())
 
-    @cached_property
-    def by_service(self) -> Counter[int]:
-        """The number of sockets of each service."""
-        counts = Counter(map(rshift, self, repeat(STATE_BITS)))
-        for mixed, number in self._repeated:
-            counts[mixed >> STATE_BITS] += number - 1
-        return counts
+    def several(self) -> Iterator[tuple[int, int]]:
+        """Yield the services that have more than one socket, and their number."""
+        for direction in (OTHER_PORT, OUTBOUND):
+            ports = self._join(direction)
+            yield from ((port + direction, number) for port, number in ports.items() if number > 1)
 
-    @cached_property
-    def several(self) -> Mapping[int, int]:
-        """The number of sockets of each service that has more than one."""
-        if len(self.services) == len(self):  # each has one state
-            return {mixed >> STATE_BITS: number for mixed, number in self._repeated}
-        return {service: number for service, number in self.by_service.items() if number > 1}
+    def by_service(self) -> Iterator[tuple[int, int]]:
+        """Yield all services, and the number of their sockets."""
+        for direction in (OTHER_PORT, OUTBOUND):
+            yield from ((port + direction, number) for port, number in self._join(direction).items())
 
-    @cached_property
-    def by_direction(self) -> Mapping[tuple[int, int], int]:
-        """The number of sockets by state, after the service with the port other of their direction."""
-        counts = Counter(map(_DIRECTION_AND_STATE.__and__, self))
-        for mixed, number in self._repeated:
-            counts[mixed & _DIRECTION_AND_STATE] += number - 1
-        return {(mixed >> STATE_BITS, mixed & _STATE_MASK): number for mixed, number in counts.items()}
-
-    def states_of(self, service: int) -> Iterator[tuple[int, int]]:
-        """Yield each state of a service, and the number of its sockets in it."""
-        for state in range(_STATES):
-            if number := self.get(service << STATE_BITS | state):
-                yield state, number
+    def services_at(self, wanted: AbstractSet[int]) -> Iterator[int]:
+        """Yield the services at some ports; one may come more than once."""
+        for (direction, _), ports in self._ports.items():
+            yield from (port + direction for port in ports.keys() & wanted)
 
     def services_in(self, wanted_states: Collection[int]) -> Iterator[int]:
         """Yield the services that have sockets in one of some states; one may come more than once."""
-        if any(state in wanted_states for _, state in self.by_direction):
-            yield from (service for service, state, _ in self.entries() if state in wanted_states)
+        for (direction, state), ports in self._ports.items():
+            if state in wanted_states:
+                yield from (port + direction for port in ports)
 
-    @cached_property
-    def _repeated(self) -> Sequence[tuple[int, int]]:
-        return [(mixed, number) for mixed, number in self.items() if number > 1]
+    def states_of(self, service: int) -> Iterator[tuple[int, int]]:
+        """Yield each state of a service, and the number of its sockets in it."""
+        port = service % PORTS
+        for (direction, state), ports in self._ports.items():
+            if port in ports and port + direction == service:
+                yield state, ports[port]
+
+    def _join(self, direction: int) -> Counter[int]:
+        """Return the sockets of a direction by port; of a single state, which may be large, no copy."""
+        found = [ports for (each, _), ports in self._ports.items() if each == direction]
+        found.sort(key=len, reverse=True)
+        if len(found) <= 1:
+            return found[0] if found else Counter()
+        joined = Counter(found[0])
+        for ports in found[1:]:
+            joined.update(ports)
+        return joined
 
 
 @dataclass(frozen=True)
@@ -116,9 +126,8 @@ class TableCount:
     """What one walk found in one table.
 
     ``tallies`` has the expected services that have sockets, ``rare`` has the others. ``rare_queues`` has the
-    bytes in their send and receive queues.
-    ``listening`` are the ports that listen, or have an unconnected datagram socket. ``accept_queues`` are
-    those of TCP, by port.
+    bytes in their send and receive queues. ``listening`` are the ports that listen, or have an unconnected
+    datagram socket. ``accept_queues`` are those of TCP, by port.
     """
 
     tallies: Mapping[int, Tally]
@@ -135,26 +144,27 @@ class TableCount:
     @property
     def sockets(self) -> Mapping[int, int]:
         """The number of sockets of each service."""
-        return {**self.rare.by_service, **self.expected}  # no service is in both
+        return {**dict(self.rare.by_service()), **self.expected}  # no service is in both
 
     @cached_property
     def several(self) -> Mapping[int, int]:
         """The number of sockets of each service that has more than one."""
-        return {**self.rare.several, **{service: n for service, n in self.expected.items() if n > 1}}
+        expected = {service: number for service, number in self.expected.items() if number > 1}
+        return {**dict(self.rare.several()), **expected}
 
     @property
     def total(self) -> int:
         """The number of all sockets."""
-        return sum(self.expected.values()) + sum(self.rare.by_direction.values())
+        return sum(self.expected.values()) + sum(number for _, _, number in self.rare.totals())
 
     @property
     def opened(self) -> int:
         """The number of sockets that this host opened."""
-        rare = sum(number for (service, _), number in self.rare.by_direction.items() if service >= OUTBOUND)
+        rare = sum(number for direction, _, number in self.rare.totals() if direction == OUTBOUND)
         return rare + sum(number for service, number in self.expected.items() if service >= OUTBOUND)
 
     def sockets_of(self, service: int) -> int:
         """Return the number of sockets of a service."""
-        if service in self.rare.services:
-            return sum(number for _, number in self.rare.states_of(service))
-        return self.expected.get(service, 0)
+        if service in self.expected:
+            return self.expected[service]
+        return sum(number for _, number in self.rare.states_of(service))

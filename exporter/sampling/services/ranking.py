@@ -41,8 +41,7 @@ class Weights:
         named = self._rules.named(table.protocol)
         lasting = listeners.lasting()
         is_ephemeral = self._rules.is_ephemeral
-        known = [service for port in (*named, *lasting) for service in (port, port + OUTBOUND)]
-        for service in {*count.expected, *count.several, *count.rare.services.intersection(known)}:
+        for service in {*count.expected, *count.several, *count.rare.services_at({*named, *lasting})}:
             port, number = service % PORTS, count.several.get(service, 1)
             is_named = port in named
             if port == OTHER_PORT or (number <= 1 and not is_named and port not in lasting):

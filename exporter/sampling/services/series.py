@@ -5,6 +5,7 @@ stay for an hour, at 0. All other services are counted with the port ``other``.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -180,7 +181,7 @@ def _states(tally: Tally) -> Iterator[int]:
     return (state for state, sockets in enumerate(tally[:SEND_QUEUE]) if sockets)
 
 
-def _fold_tallies(count: TableCount, own: Collection[int]) -> Mapping[int, Tally]:
+def _fold_tallies(count: TableCount, own: AbstractSet[int]) -> Mapping[int, Tally]:
     """Return the counts by service, with every port that has no series of its own at the port other."""
     folded: dict[int, list[int]] = {}
 
@@ -190,9 +191,9 @@ def _fold_tallies(count: TableCount, own: Collection[int]) -> Mapping[int, Tally
     for service, tally in count.tallies.items():
         target = tally_of(fold(service, own))
         target[:] = [sum(pair) for pair in zip(target, tally, strict=True)]
-    for (other, state), number in count.rare.by_direction.items():
-        tally_of(other)[state] += number
-    for service in _rare_services(count, own):
+    for direction, state, number in count.rare.totals():
+        tally_of(direction)[state] += number
+    for service in set(count.rare.services_at(own)):  # which are not expected, as in their first pass
         for state, number in count.rare.states_of(service):
             tally_of(fold(service, ()))[state] -= number
             tally_of(service)[state] += number
@@ -201,10 +202,3 @@ def _fold_tallies(count: TableCount, own: Collection[int]) -> Mapping[int, Tally
         for place, size in enumerate(queues, start=SEND_QUEUE):
             target[place] += size
     return folded
-
-
-def _rare_services(count: TableCount, own: Collection[int]) -> Iterator[int]:
-    """Yield the rare services that have series of their own nevertheless, as in their first pass."""
-    rare = count.rare.services
-    if rare:
-        yield from (service for port in own for service in (port, port + OUTBOUND) if service in rare)
