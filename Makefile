@@ -6,8 +6,10 @@ ARGS ?=
 JOBS ?= 3
 PREFIX ?= /opt
 UNITS := /etc/systemd/system
+BUILDAH ?= buildah
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
 
-.PHONY: run test check golden fixtures bench demo picture install uninstall lock sbom clean
+.PHONY: run test check golden fixtures bench demo picture image install uninstall lock sbom clean
 
 run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metrics
 	@$(BIN)/python -m exporter $(ARGS)
@@ -42,6 +44,10 @@ picture: $(VENV)/.dev  ## draw the dashboard with Grafana's own components (need
 	npm install --prefix tests/picture --no-audit --no-fund --no-package-lock --ignore-scripts --legacy-peer-deps
 	$(BIN)/python -m tests.picture.take $(ARGS)
 
+image:  ## build netstat-exporter:VERSION with Buildah; the same commit makes the same image
+	$(BUILDAH) build --tag netstat-exporter:$(VERSION) --timestamp=$(or $(shell git log -1 --format=%ct),0) \
+	  --build-arg=VERSION=$(VERSION) --build-arg=REVISION=$(or $(shell git rev-parse HEAD),unknown) $(ARGS) .
+
 install:  ## into PREFIX, with units for systemd; a configuration that is there already stays (needs root)
 	$(PYTHON) -m venv $(PREFIX)/netstat-exporter
 	$(PREFIX)/netstat-exporter/bin/pip install --quiet --require-hashes -r requirements.lock
@@ -61,12 +67,15 @@ uninstall:  ## all that `make install` brought but the configuration (needs root
 	rm -f $(UNITS)/netstat-exporter.service $(UNITS)/netstat-exporter.socket
 	-systemctl daemon-reload
 
-lock:  ## choose the newest versions of what is installed, and note the hashes of their files
+lock:  ## choose the newest versions of what is installed and what builds it, and note the hashes of their files
 	$(PYTHON) -m venv $(VENV)/tools
 	$(VENV)/tools/bin/pip install --quiet pip-tools==7.6.2
 	$(VENV)/tools/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --no-emit-options \
 	  --output-file=requirements.lock pyproject.toml
+	$(VENV)/tools/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --no-emit-options \
+	  --build-deps-for=wheel --only-build-deps --output-file=requirements-build.lock pyproject.toml
 	sed -i '1i # Every package that is installed, with the hashes of its files; `make lock` writes it again.' requirements.lock
+	sed -i '1i # Every package that builds it, with the hashes of its files; `make lock` writes it again.' requirements-build.lock
 
 sbom:  ## say what a release is made of, as CycloneDX
 	$(PYTHON) -m venv --clear $(VENV)/release
@@ -79,7 +88,7 @@ sbom:  ## say what a release is made of, as CycloneDX
 	  --output-file dist/netstat-exporter.cdx.json $(VENV)/release/bin/python
 
 clean:
-	rm -rf $(VENV) build dist htmlcov .coverage
+	rm -rf $(VENV) .ci/tmp build dist htmlcov .coverage
 
 $(VENV)/.run: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "netstat-exporter needs Python 3.11 or newer: make PYTHON=python3.11 ...")'

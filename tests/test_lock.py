@@ -3,6 +3,7 @@
 import re
 import tomllib
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -11,22 +12,28 @@ from tests.support.daemon import ROOT
 PINNED = re.compile(r"^([a-z0-9-]+)==(\S+) ((?:\\\n +--hash=sha256:[0-9a-f]{64} ?)+)$", re.MULTILINE)
 
 
-def read_lock() -> dict[str, str]:
+LOCKS = ("requirements.lock", "requirements-build.lock")
+
+
+def read_lock(name: str) -> dict[str, str]:
     """Return the version of every package that has hashes."""
-    return {name: version for name, version, _ in PINNED.findall((ROOT / "requirements.lock").read_text())}
+    return {package: version for package, version, _ in PINNED.findall((ROOT / name).read_text())}
 
 
 def test_every_dependency_is_in_the_lock_in_a_version_that_will_do() -> None:
-    locked = read_lock()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    for requirement in map(Requirement, project["project"]["dependencies"]):
-        assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)])
+    needed = (project["project"]["dependencies"], project["build-system"]["requires"])
+    for lock, requirements in zip(LOCKS, needed, strict=True):
+        locked = read_lock(lock)
+        for requirement in map(Requirement, requirements):
+            assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)])
 
 
-def test_nothing_in_the_lock_is_without_a_hash_or_from_elsewhere() -> None:
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
+@pytest.mark.parametrize("lock", LOCKS)
+def test_nothing_in_a_lock_is_without_a_hash_or_from_elsewhere(lock: str) -> None:
+    lines = (ROOT / lock).read_text().splitlines()
     named = [line for line in lines if re.match(r"[a-z]", line)]
-    assert len(named) == len(read_lock())
+    assert len(named) == len(read_lock(lock))
     assert not [line for line in lines if "://" in line]
 
 
@@ -39,3 +46,15 @@ def test_an_installation_takes_nothing_else() -> None:
     lines = (ROOT / "Makefile").read_text().splitlines()
     (line,) = [line for line in lines if "PREFIX)" in line and "requirements.lock" in line]
     assert "--require-hashes" in line
+
+
+def test_an_image_takes_nothing_else() -> None:
+    """Its pip installs what the locks name, and what was built from here."""
+    steps = re.sub(r"\\\n", "", (ROOT / "Containerfile").read_text()).replace("&&", "\n").splitlines()
+    installs = [step for step in steps if "pip" in step and " install " in step]
+    assert [lock for step in installs if "--require-hashes" in step for lock in LOCKS if lock in step] == [
+        "requirements-build.lock",
+        "requirements.lock",
+    ]
+    (built,) = [step for step in installs if "--require-hashes" not in step]
+    assert {"--no-index", "--no-deps", "/dist/*.whl"} <= set(built.split())

@@ -42,6 +42,9 @@ def test_sdist_has_what_its_tests_need(distributions: Path) -> None:
         "systemd/netstat-exporter.service",
         "prometheus/alerts.yml",
         "prometheus/generate.py",
+        "kubernetes/exporter/daemonset.yaml",
+        "Containerfile",
+        "requirements-build.lock",
         "grafana/dashboard.yaml",
     }
     assert needed <= packaged

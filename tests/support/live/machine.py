@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import tomllib
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -73,12 +72,12 @@ def require_machine() -> None:
 
 
 def gather_wheels(folder: Path) -> None:
-    """Put into a folder all that pip needs to install the project there; raises MachineError."""
-    version = _run(PYTHON, "-c", "import platform; print(platform.python_version())").strip()
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    needed = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
-    fetch = ("download", "--quiet", "--only-binary=:all:", f"--python-version={version}", f"--dest={folder}")
-    _run(sys.executable, "-m", "pip", *fetch, *needed)
+    """Put all into a folder that the locks name, for pip to install the project; raises MachineError."""
+    version = run_quietly(PYTHON, "-c", "import platform; print(platform.python_version())").strip()
+    fetch = ("download", "--quiet", "--only-binary=:all:", "--no-deps", "--require-hashes")
+    locks = [f"--requirement={lock}" for lock in ROOT.glob("requirements*.lock")]
+    command = [sys.executable, "-m", "pip", *fetch, f"--python-version={version}", f"--dest={folder}", *locks]
+    run_quietly(*command)
 
 
 @contextmanager
@@ -116,7 +115,8 @@ def running_machine(wheels: Path, identity: Path) -> Iterator[Machine]:
             os.kill(leader or container.pid, signal.SIGKILL)
 
 
-def _run(*command: str) -> str:
+def run_quietly(*command: str) -> str:
+    """Return what a command printed; raises MachineError, with its last line."""
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode:
         (*_, last) = ("", *(finished.stdout + finished.stderr).splitlines())

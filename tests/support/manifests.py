@@ -1,0 +1,55 @@
+"""The manifests for Kubernetes, as kustomize renders them, and the commands of their documentation."""
+
+import shlex
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from tests.support.daemon import ROOT
+from tests.support.requirements import require_command
+
+Manifest = dict[str, Any]  # as deep as Kubernetes' own schemas, which the tests hold it to
+FOLDER = ROOT / "kubernetes"
+
+
+def render(folder: str = "kubernetes") -> list[Manifest]:
+    """Return what ``kubectl apply --kustomize FOLDER`` would send."""
+    kubectl = require_command("kubectl", "kubernetes-client")
+    command = [kubectl, "kustomize", folder]
+    finished = subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    return list(yaml.safe_load_all(finished.stdout))
+
+
+def find(manifests: list[Manifest], kind: str) -> Manifest:
+    """Return the only manifest of a kind."""
+    (found,) = [manifest for manifest in manifests if manifest["kind"] == kind]
+    return found
+
+
+def shipped_pod(manifests: list[Manifest], address: str) -> list[Manifest]:
+    """Return the template of the DaemonSet as a pod, with its ConfigMap, for ``podman play kube``.
+
+    What the kubelet does and Podman does not is done here: the pod's address takes its place in the
+    arguments, and ports are left out, which a host's network does not map.
+    """
+    template = find(manifests, "DaemonSet")["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    (variable,) = container.pop("env")
+    container["args"] = [text.replace(f"$({variable['name']})", address) for text in container["args"]]
+    (port,) = container.pop("ports")
+    for probe in ("livenessProbe", "readinessProbe"):
+        assert container.pop(probe)["httpGet"]["port"] == port["name"]
+    metadata = {"name": "netstat-exporter", **template["metadata"]}
+    return [
+        find(manifests, "ConfigMap"),
+        {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]},
+    ]
+
+
+def documented_commands(document: str) -> Iterator[list[str]]:
+    """Yield the words of each command in a document."""
+    for line in (ROOT / "docs" / document).read_text().splitlines():
+        if line.startswith("$ "):
+            yield shlex.split(line.removeprefix("$ "))
