@@ -139,7 +139,7 @@ def test_recorded_series_say_their_level_metric_and_operation(name: str) -> None
     assert target in {"instance", "job"}
     assert set(labels) <= {"port", "state", "protocol", "owner"}
     assert metric in CONTRACT or f"{metric}_total" in CONTRACT
-    assert operation in {"sum", "max", "min", "ratio", "ratio_max", "rate5m", "min1h"}
+    assert operation in {"sum", "max", "min", "ratio", "ratio_max", "rate5m", "min1h", "predict4h"}
 
 
 def test_generated_files_are_those_of_the_rules() -> None:

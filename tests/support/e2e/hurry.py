@@ -15,7 +15,7 @@ ALERTS: Final = ROOT / "prometheus" / "alerts.yml"
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 _DURATION: Final = re.compile(r"\b(\d+)([smh])\b")
 _TIMED: Final = ("expr", "for", "keep_firing_for")
-_SECONDS: Final = (r"\b2 \* 3600\b", r"\b60(?= \+ 10 \*)")
+_SECONDS: Final = (r"\b[24] \* 3600\b", r"\b60(?= \+ 10 \*)")
 """Times that are bare numbers: how far ahead one predicts, and how much two clocks may differ."""
 
 
