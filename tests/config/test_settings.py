@@ -87,9 +87,11 @@ def test_every_key_is_read() -> None:
         owners: {enabled: false, by: unit, limit: 9}
         open_files: {enabled: false}
         queues: {enabled: false}
+        accept_queues: {enabled: false}
         listeners: {enabled: false}
         ephemeral_ports: {enabled: false}
         limits: {enabled: false}
+        tcp_counters: {enabled: false}
         udp_drops: {enabled: false}
         peaks: {enabled: false, states: [listen], window: 5m}
     """
@@ -107,9 +109,11 @@ def test_every_key_is_read() -> None:
         owners=Owners(enabled=False, by="unit", limit=9),
         open_files=OFF,
         queues=OFF,
+        accept_queues=OFF,
         listeners=OFF,
         ephemeral_ports=OFF,
         limits=OFF,
+        tcp_counters=OFF,
         udp_drops=OFF,
         peaks=Peaks(enabled=False, states=("listen",), window_seconds=300.0),
     )

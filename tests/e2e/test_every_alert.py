@@ -49,6 +49,7 @@ FIRED_BY_SOCKETS = {
     ("NetstatAcceptQueueOverflow", WARNING): {},
     ("NetstatSynRecvPileUp", WARNING): {"port": "443"},
     ("NetstatListenerGone", WARNING): {"port": "3306"},
+    ("NetstatNewListener", WARNING): {"protocol": "tcp"},
     ("NetstatUdpDrops", WARNING): {"port": "514"},
 }
 FIRED_BY_SICK_EXPORTER = {

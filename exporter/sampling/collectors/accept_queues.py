@@ -16,7 +16,7 @@ class AcceptQueues(Collector):
     Procfs does not show the limits. When it is the source, they are read over netlink.
     """
 
-    name = "listeners"
+    name = "accept_queues"
     metrics: ClassVar = (
         Metric(
             "netstat_accept_queue_length",
@@ -38,7 +38,7 @@ class AcceptQueues(Collector):
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
         """Return whether the settings enable it."""
-        return settings.listeners.enabled
+        return settings.accept_queues.enabled
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
         """Return the accept queues, without limits where netlink is not available."""
@@ -71,5 +71,7 @@ def _add_up(listeners: Iterable[Listener], seen: Pass) -> Mapping[int, AcceptQue
     queues: dict[int, AcceptQueue] = {}
     for listener in listeners:
         if listener.limit is not None:
-            queues.setdefault(seen.series.fold(listener.port), AcceptQueue()).add(listener.waiting, listener.limit)
+            queues.setdefault(seen.series.fold(listener.port), AcceptQueue()).add(
+                listener.waiting, listener.limit
+            )
     return queues

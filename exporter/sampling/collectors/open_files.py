@@ -60,6 +60,8 @@ class OpenFiles(Collector):
         if lived is not None:  # or cgroups that are gone add up for an hour
             self._cgroups.discard(each for each in self._cgroups if each not in lived)
         self._cgroups.see(known, seen.now)
+        if not self._cgroups:
+            return {metric.name: {} for metric in self.metrics}
         limits = _limits_of(seen.settings)
         usages = seen.reader.read(
             self.name,

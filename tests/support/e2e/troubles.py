@@ -23,6 +23,7 @@ STEP_SECONDS = 0.05
 LOOPBACK = "127.0.0.1"
 HTTP_ALT, POSTGRESQL, SMTP, IPP, HTTPS, MYSQL, SYSLOG = 8080, 5432, 25, 631, 443, 3306, 514
 HTTPS_ALT = 8443
+NEW_PORT = 4444
 SYSCTLS = {
     "ip_local_port_range": "20000 20999",
     "tcp_max_tw_buckets": "50",
@@ -64,7 +65,7 @@ def use_up_files() -> Iterator[None]:
             for _ in range(FILES):
                 hoarder.visit(resets=False)
                 yield
-            for _ in range(GONE_STEPS):
+            for _ in range(FULL_STEPS):
                 yield
 
 
@@ -131,6 +132,17 @@ def listen_no_more() -> Iterator[None]:
             yield
 
 
+def listen_anew() -> Iterator[None]:
+    """Listen at one more port now and then, whoever may connect."""
+    with ExitStack() as kept:
+        for port in range(NEW_PORT, NEW_PORT + 100):
+            for _ in range(LISTENED_STEPS):
+                yield
+            kept.enter_context(socket.create_server(("", port)))
+    while True:
+        yield
+
+
 def hold_ports() -> Iterator[None]:
     """Hold nearly all ports of one address, each in a UDP socket of its own."""
     with ExitStack() as kept:
@@ -162,6 +174,7 @@ TROUBLES = (
     never_accept,
     never_shake_hands,
     listen_no_more,
+    listen_anew,
     hold_ports,
     never_receive,
 )
