@@ -5,11 +5,12 @@ Where it is not available, nothing is shown.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import ClassVar, Final, NamedTuple
 
 from exporter.config.settings import PROCESS, UNIT, Settings
+from exporter.kernel.processes import Holder
 from exporter.kernel.rows import ANY_ADDRESS, MAPPED_PREFIX, Dropping, Listener
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.collectors.collector import Collector, Pass
@@ -21,6 +22,10 @@ from exporter.sampling.services.ranking import choose_largest
 _ANY: Final = frozenset({ANY_ADDRESS, MAPPED_PREFIX.ljust(len(ANY_ADDRESS), b"\0")})
 _LOOPBACK_IPV4: Final = 127
 _LOOPBACK_IPV6: Final = (1).to_bytes(len(ANY_ADDRESS))
+
+
+_Known = tuple[Table, Sequence[Listener]]
+_Names = Mapping[int, str | None]
 
 
 class _Place(NamedTuple):
@@ -55,6 +60,8 @@ class Listeners(Collector):
         self._lookup = OwnerLookup(" of listeners")
         self._drops = DropCounters()
         self._shown: frozenset[str] = frozenset()
+        self._made_of: object = None
+        self._described: Mapping[tuple[str, ...], float] = {}
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
@@ -63,7 +70,7 @@ class Listeners(Collector):
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
         """Return the drops of each port, and who listens there."""
-        known: list[tuple[Table, Sequence[Listener]]] = []
+        known: list[_Known] = []
         for table, listeners in seen.listeners():
             if not any(listener.limit is None for listener in listeners):  # else they are those of procfs
                 known.append((table, listeners))
@@ -71,7 +78,7 @@ class Listeners(Collector):
                 self._add_drops(table, listeners, seen)
         return {
             "netstat_listener_drops_total": self._drops.read(seen.now),
-            "netstat_listener_info": dict.fromkeys(self._describe(known, seen), 1),
+            "netstat_listener_info": self._describe(known, seen),
         }
 
     def _add_drops(self, table: Table, listeners: Sequence[Listener], seen: Pass) -> None:
@@ -86,45 +93,55 @@ class Listeners(Collector):
         ports = seen.series.tables[table.name].accept_queues
         self._drops.add(table, dropping, {_key_of(table, port, seen) for port in ports})
 
-    def _describe(
-        self, known: Sequence[tuple[Table, Sequence[Listener]]], seen: Pass
-    ) -> Collection[ListenerInfoKey]:
-        """Return the labels of all listeners."""
-        owners = self._find_owners([each for _, listeners in known for each in listeners], seen)
-        fold = seen.series.fold
+    def _describe(self, known: Sequence[_Known], seen: Pass) -> Mapping[tuple[str, ...], float]:
+        """Return the labels of all listeners, each with 1.
+
+        A listener's address and owner stay what they are, so they are made again only when something changes.
+        """
+        names, holders = self._find_owners(known, seen)
+        cookies = frozenset(each.cookie for _, listeners in known for each in listeners)
+        made_of = cookies, seen.series.own, seen.rules, seen.settings.owners, len(names), len(holders)
+        if made_of != self._made_of:
+            self._made_of, self._described = (
+                made_of,
+                dict.fromkeys(self._make(known, names, holders, seen), 1),
+            )
+        return self._described
+
+    def _make(
+        self, known: Sequence[_Known], names: _Names, holders: Mapping[int, Holder], seen: Pass
+    ) -> Iterator[ListenerInfoKey]:
         places = {
             _Place(
                 table.name,
-                fold(each.port),
+                seen.series.fold(each.port),
                 find_exposure(each.address, table.family),
-                owners[each.cgroup_id, each.inode],
+                names.get(each.cgroup_id) or name_holder(holders.get(each.inode)),
             )
             for table, listeners in known
             for each in listeners
         }
         weights = Counter(place.owner for place in places if place.owner != UNKNOWN_OWNER)
-        self._shown = choose_largest(weights, self._shown, seen.settings.owners.limit) | {UNKNOWN_OWNER}
-        return {
-            ListenerInfoKey(
-                *_key_of(TABLES[place.table], place.port, seen),
-                place.exposure,
-                place.owner if place.owner in self._shown else OTHER,
-            )
-            for place in places
-        }
+        self._shown = choose_largest(weights, self._shown, seen.settings.owners.limit)
+        for place in places:
+            is_shown = place.owner in self._shown or place.owner == UNKNOWN_OWNER
+            key = _key_of(TABLES[place.table], place.port, seen)
+            yield ListenerInfoKey(*key, place.exposure, place.owner if is_shown else OTHER)
 
-    def _find_owners(self, listeners: Sequence[Listener], seen: Pass) -> Mapping[tuple[int, int], str]:
-        """Return the owners of listeners by the cgroup and the inode of each."""
+    def _find_owners(self, known: Sequence[_Known], seen: Pass) -> tuple[_Names, Mapping[int, Holder]]:
+        """Return the known names of the cgroups of listeners, and the holders of those without."""
         settings, names = seen.settings, dict[int, str | None]()
-        if settings.owners.enabled and settings.owners.by != PROCESS:
-            ids = {listener.cgroup_id for listener in listeners} - {0}
+        if not settings.owners.enabled:
+            return names, {}
+        if settings.owners.by != PROCESS:
+            ids = {listener.cgroup_id for _, listeners in known for listener in listeners} - {0}
             names = self._lookup.name_cgroups(ids, seen.reader, settings, seen.now)
-        sockets = {(listener.cgroup_id, listener.inode) for listener in listeners}
-        if not settings.owners.enabled or settings.owners.by == UNIT:
-            return {socket: names.get(socket[0]) or UNKNOWN_OWNER for socket in sockets}
-        inodes = (inode for cgroup_id, inode in sockets if not names.get(cgroup_id))
-        holders = self._lookup.find_holders(inodes, seen.reader, settings, seen.now)
-        return {socket: names.get(socket[0]) or name_holder(holders.get(socket[1])) for socket in sockets}
+        if settings.owners.by == UNIT:
+            return names, {}
+        unnamed = (
+            each.inode for _, listeners in known for each in listeners if not names.get(each.cgroup_id)
+        )
+        return names, self._lookup.find_holders(unnamed, seen.reader, settings, seen.now)
 
 
 @lru_cache(maxsize=1024)
