@@ -31,6 +31,10 @@ SHIPPED_UNTRACKED: Final = "as shipped, none tracked"
 COUNTS: Final = "counts only, netlink"
 COUNTS_PROCFS: Final = "counts only, procfs"
 
+WITH: Final = "with it"
+WITHOUT: Final = "without it"
+"""Our pass with all collectors, and with all but one."""
+
 NODE_EXPORTER: Final = "node_exporter tcpstat"
 COLLECTD: Final = "collectd tcpconns"
 SS: Final = "ss -tan"
@@ -42,10 +46,13 @@ TRACK_NOTHING_THERE: Final = "tracked: {states: [closing]}\n"
 _COUNTS_ONLY: Final = """
 ages: {enabled: false}
 owners: {enabled: false}
+open_files: {enabled: false}
 queues: {enabled: false}
+accept_queues: {enabled: false}
 listeners: {enabled: false}
 ephemeral_ports: {enabled: false}
 limits: {enabled: false}
+tcp_counters: {enabled: false}
 udp_drops: {enabled: false}
 peaks: {enabled: false}
 """
@@ -100,6 +107,12 @@ def idle_contenders() -> Iterator[Contender]:
 def port_contenders() -> Iterator[Contender]:
     """Yield our pass over all default tables."""
     yield our_pass(SHIPPED, AUTO)
+
+
+def collector_contenders(collector: str) -> Iterator[Contender]:
+    """Yield our pass over all default tables, with a collector and without it."""
+    yield our_pass(WITH, NETLINK)
+    yield our_pass(WITHOUT, NETLINK, settings=f"{collector}: {{enabled: false}}\n")
 
 
 def bare(tables: str) -> Iterator[Contender]:

@@ -14,7 +14,7 @@ from benchmarks.chart import draw_chart
 from benchmarks.contenders import BARE, BARE_DUMPS
 from benchmarks.headline import headline_lines
 from benchmarks.measure import percentile
-from benchmarks.results import IDLE, PORTS, TCP, UDP, Stage, growing
+from benchmarks.results import IDLE, LISTENERS, OPEN_FILES, PORTS, TCP, UDP, Stage, growing
 from benchmarks.tables import Row, write_number, write_table
 from benchmarks.targets import targets
 from exporter import __version__
@@ -42,6 +42,8 @@ _HEADINGS: Final = {
     TCP: "{size:,} TCP sockets, {share:.0%} in CLOSE_WAIT",
     UDP: "{size:,} UDP sockets",
     PORTS: "{size:,} UDP sockets, connected to {ports:,} remote ports, all default tables",
+    LISTENERS: "The collector listeners, {size:,} listeners",
+    OPEN_FILES: "The collector open_files, {size:,} processes",
 }
 
 

@@ -8,6 +8,9 @@ IDLE: Final = "idle"
 TCP: Final = "tcp"
 UDP: Final = "udp"
 PORTS: Final = "ports"
+LISTENERS: Final = "listeners"
+OPEN_FILES: Final = "open_files"
+"""The collectors that are measured by themselves."""
 
 SHARES: Final = (0.0, 0.05, 0.25)
 """The shares of TCP's sockets that are in CLOSE_WAIT."""
@@ -68,6 +71,12 @@ class Stage(NamedTuple):
         samples = [cost.cpu_ms if cost else () for cost in costs]
         ratios = [first / second for first, second in zip(*samples, strict=False) if second]
         return median(ratios) if ratios else None
+
+    def differences_ms(self, name: str, other: str) -> Sequence[float]:
+        """Return how much more CPU time a contender took than another, round by round, the least first."""
+        costs = [self.costs.get(each) for each in (name, other)]
+        samples = [cost.cpu_ms if cost else () for cost in costs]
+        return sorted(first - second for first, second in zip(*samples, strict=False))
 
     def median_ms(self, name: str) -> float | None:
         """Return the CPU time of a contender; None where it was not measured."""

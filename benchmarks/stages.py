@@ -12,15 +12,29 @@ from benchmarks.contenders import (
     SHIPPED_PROCFS,
     TRACK_NOTHING_THERE,
     Contender,
+    collector_contenders,
     idle_contenders,
     port_contenders,
     tcp_contenders,
     udp_contenders,
 )
+from benchmarks.crowds import listening, sleeping
 from benchmarks.load import PATIENCE_SECONDS, Load, growing_load
 from benchmarks.measure import memory_mb, request_milliseconds
 from benchmarks.processes import Probe
-from benchmarks.results import IDLE, PORTS, TCP, UDP, USUAL_SHARE, Answers, Cost, Stage, Start
+from benchmarks.results import (
+    IDLE,
+    LISTENERS,
+    OPEN_FILES,
+    PORTS,
+    TCP,
+    UDP,
+    USUAL_SHARE,
+    Answers,
+    Cost,
+    Stage,
+    Start,
+)
 from benchmarks.shipped import SHIPPED_COMMAND
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.live.namespace import inside, private_namespace
@@ -99,6 +113,16 @@ def measure_ports(size: int, effort: Effort) -> Iterator[Stage]:
             found = load.grow("udp", size)
             costs = measure_costs(probes, load, effort)
             yield Stage(PORTS, size, found, costs, share=0.0, ports=ports)
+
+
+def measure_collectors(listeners: int, processes: int, effort: Effort) -> Iterator[Stage]:
+    """Measure what single collectors cost, with as much as they are made for."""
+    for kind, size, crowd in (
+        (LISTENERS, listeners, listening(listeners)),
+        (OPEN_FILES, processes, sleeping(processes)),
+    ):
+        with _private_load() as load, crowd, _opened(collector_contenders(kind)) as probes:
+            yield Stage(kind, size, f"{size:,}", measure_costs(probes, load, effort), share=0.0)
 
 
 def measure_costs(probes: Probes, load: Load, effort: Effort) -> dict[str, Cost]:

@@ -14,9 +14,23 @@ from benchmarks.contenders import (
     SHIPPED_PROCFS,
     SHIPPED_UNTRACKED,
     SS,
+    WITH,
+    WITHOUT,
 )
 from benchmarks.measure import percentile
-from benchmarks.results import IDLE, PORTS, SHARES, TCP, UDP, USUAL_SHARE, Stage, find_stage, growing
+from benchmarks.results import (
+    IDLE,
+    LISTENERS,
+    OPEN_FILES,
+    PORTS,
+    SHARES,
+    TCP,
+    UDP,
+    USUAL_SHARE,
+    Stage,
+    find_stage,
+    growing,
+)
 
 LARGE: Final = 100_000
 LARGEST: Final = 1_000_000
@@ -61,6 +75,7 @@ def targets(stages: Sequence[Stage]) -> Iterator[Target]:
             f"{name}, over {other}, {where}", limit, "x", stage.ratio(name, other) if stage else None
         )
     yield Target("as shipped, most remote ports over fewest", 1.2, "x", _ratio_of_ports(stages))
+    yield from _collector_targets(stages)
     yield from _idle_targets(stages)
     yield from _daemon_targets(growing(stages))
 
@@ -79,6 +94,20 @@ def _ratio_of_ports(stages: Sequence[Stage]) -> float | None:
     costs = {stage.ports: stage.median_ms(SHIPPED) for stage in stages if stage.kind == PORTS}
     few, many = (costs[min(costs)], costs[max(costs)]) if costs else (None, None)
     return many / few if many and few else None
+
+
+def _collector_targets(stages: Sequence[Stage]) -> Iterator[Target]:
+    """Yield what collectors add to a pass.
+
+    Open files are spread over passes, of which some have nothing to look at: a dear one of them counts, not
+    the dearest, which may be the first.
+    """
+    for kind, what, limit_ms, share in ((LISTENERS, "listeners", 1, 0.5), (OPEN_FILES, "processes", 5, 0.8)):
+        stage = next((stage for stage in stages if stage.kind == kind), None)
+        differences = stage.differences_ms(WITH, WITHOUT) if stage else ()
+        added_ms = percentile(differences, share) if differences else None
+        text = f"the collector {kind}, {stage.size:,} {what}" if stage else f"the collector {kind}"
+        yield Target(text, limit_ms, "ms", added_ms)
 
 
 def _idle_targets(stages: Sequence[Stage]) -> Iterator[Target]:

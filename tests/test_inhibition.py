@@ -41,6 +41,7 @@ FIRING = [
     alert(QUEUE, "critical", protocol="tcp", port="443"),
     alert("NetstatTimeWaitOverflow"),
     alert("NetstatSnapshotStale"),
+    alert("NetstatOpenFilesRunningOut", owner="api.service"),
 ]
 SILENCED = [
     alert(LEAK, **API),
@@ -50,10 +51,12 @@ SILENCED = [
     alert(OVERFLOW),
     alert(HANDSHAKES, protocol="tcp", port="443"),
     alert("NetstatTimeWaitTableFilling"),
+    alert("NetstatOpenFilesFillingUp", owner="api.service"),
     alert("NetstatCollectorFailing", collector="owners"),
 ]
 HEARD = [
     *FIRING,
+    alert("NetstatOpenFilesFillingUp", owner="shop.service"),
     alert(LEAK, **API | {"port": "9090"}),
     alert(LEAK, **API | {"direction": "outbound"}),
     alert(LEAK, **API | {"cluster": "test"}),

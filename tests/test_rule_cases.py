@@ -10,6 +10,7 @@ from prometheus.generate import FOLDER
 from tests.support.promql import RECORDED, Series, find_selectors, parse_series
 from tests.support.rules import (
     ALERTS,
+    ALERTS_BY_DEFAULT,
     CASE_FILES,
     Case,
     Rule,
@@ -61,7 +62,7 @@ def find_inputs(expression: str, series: list[Series]) -> Iterator[bool]:
 
 
 @pytest.mark.parametrize("path", HOSTS, ids=lambda path: path.stem)
-@pytest.mark.parametrize("alert", ALERTS, ids=name_of)
+@pytest.mark.parametrize("alert", ALERTS_BY_DEFAULT, ids=name_of)
 def test_alert_is_evaluated_against_a_normal_host(alert: Rule, path: Path) -> None:
     """The host has all that the alert looks at, and promtool is asked for every alert at every moment."""
     (case,) = read_cases(path)

@@ -9,7 +9,15 @@ import promql_parser
 import pytest
 import yaml
 
-from prometheus.generate import FOLDER, KUBERNETES, RUNBOOKS, SOURCES, place_runbooks, render_kubernetes
+from prometheus.generate import (
+    FOLDER,
+    KUBERNETES,
+    OPTIONAL,
+    RUNBOOKS,
+    SOURCES,
+    place_runbooks,
+    render_kubernetes,
+)
 from tests.support.daemon import ROOT
 from tests.support.promql import (
     CONTRACT,
@@ -26,7 +34,7 @@ DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 
 
 def test_promtool_accepts_the_rules() -> None:
-    assert_promtool_accepts("check", "rules", "--lint=all", "--lint-fatal", *SOURCES)
+    assert_promtool_accepts("check", "rules", "--lint=all", "--lint-fatal", *SOURCES, OPTIONAL)
 
 
 def test_promtool_accepts_the_scrape_configuration() -> None:
@@ -139,12 +147,12 @@ def test_recorded_series_say_their_level_metric_and_operation(name: str) -> None
     assert target in {"instance", "job"}
     assert set(labels) <= {"port", "state", "protocol", "owner"}
     assert metric in CONTRACT or f"{metric}_total" in CONTRACT
-    assert operation in {"sum", "max", "min", "ratio", "ratio_max", "rate5m", "min1h"}
+    assert operation in {"sum", "max", "min", "ratio", "ratio_max", "rate5m", "min1h", "predict4h"}
 
 
 def test_generated_files_are_those_of_the_rules() -> None:
     assert render_kubernetes() == KUBERNETES.read_text()
-    for path in (*SOURCES, *CASE_FILES):
+    for path in (*SOURCES, OPTIONAL, *CASE_FILES):
         assert place_runbooks(path.read_text()) == path.read_text()
 
 

@@ -5,14 +5,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.support.daemon import ROOT
+from tests.support.rules import ALERTS
 
 FOLDER = ROOT / "docs" / "runbooks"
 PAGES = sorted(FOLDER.glob("*.md"))
-ALERTS = yaml.safe_load((ROOT / "prometheus" / "alerts.yml").read_text())
-NAMES = {rule["alert"] for group in ALERTS["groups"] for rule in group["rules"] if "alert" in rule}
+NAMES = {rule["alert"] for rule in ALERTS}
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 SOURCES = [path.read_text() for path in ROOT.glob("exporter/**/*.py")]
 LOG_LINES = sorted({line for page in PAGES for line in re.findall(r"`log line: ([^`]+)`", page.read_text())})

@@ -31,6 +31,7 @@ DEEPEST: Final = 32  # a container in a container in a pod has a dozen levels
 _LINKS_OF_A_LEAF: Final = 2  # a directory has a link for each directory in it, and two more (kernfs, ext4)
 _ESCAPED: Final = re.compile(rb"\\([0-7]{3})")
 _MOUNT: Final = re.compile(rb"^\S+ \S+ \S+ (\S+) (\S+) (?:\S+ )*?- cgroup2 ", re.MULTILINE)
+_UNIFIED: Final = re.compile(rb"^0::(/.*)$", re.MULTILINE)
 _MEMBERSHIP: Final = re.compile(rb"^(?:0:|[0-9]+:name=(?:systemd|openrc)):(/.*)$", re.MULTILINE)
 
 
@@ -121,6 +122,25 @@ def _rank(mount: tuple[bytes, bytes]) -> tuple[int, int, int]:
     root, place = mount
     above = root.count(b"/..") if root.replace(b"/..", b"") == b"" else 0
     return (-above, 0 if above or root == ROOT else len(root), len(place))
+
+
+def parse_unified(text: bytes) -> bytes | None:
+    """Return the path of a process's cgroup in cgroup2's tree, which is that of its sockets; None without.
+
+    What is above the root of a cgroup namespace, ``/..``, is left out.
+    """
+    found = _UNIFIED.search(text)
+    if found is None or b"/.." not in found[1]:
+        return found and found[1]
+    return b"/" + b"/".join(part for part in found[1].split(b"/") if part not in {b"", b".."})
+
+
+def read_cgroup_id(mount: bytes, path: bytes) -> int:
+    """Return the id of a cgroup by its path, 0 where there is none."""
+    try:
+        return os.stat(mount + path).st_ino
+    except OSError:
+        return 0
 
 
 def parse_membership(text: bytes) -> bytes:

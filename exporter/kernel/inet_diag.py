@@ -20,12 +20,12 @@ Source: include/uapi/linux/inet_diag.h, ``inet_diag_msg_attrs_fill`` in net/ipv4
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain, compress
+from itertools import chain, compress, repeat
 from struct import Struct, iter_unpack
 from typing import Final
 
 from exporter.kernel import states
-from exporter.kernel.attributes import ATTRIBUTE_HEADER_BYTES, place_attributes
+from exporter.kernel.attributes import place_alike, place_attributes
 from exporter.kernel.netlink import HEADER_BYTES, Block
 from exporter.kernel.rows import (
     Dropping,
@@ -54,8 +54,9 @@ _ENDS: Final = range(20, 56)  # both ports and both addresses
 _ENDS_PORTS: Final = Struct(">HH32x")
 _EXPIRES: Final = Struct("=68xI")
 _QUEUES: Final = Struct("=II")
-_LISTENER_QUEUES: Final = Struct("=72xII")
-_ORIGIN: Final = Struct(">20xH2x16s")
+_LISTENER: Final = "=60xQ4xII4xI"  # cookie, connections waiting, their limit, inode
+_ORIGIN_ROW: Final = ">20xH2x16s"
+_ORIGIN: Final = Struct(_ORIGIN_ROW)
 _INODE: Final = Struct("=84xI")
 _INODE_COLUMNS: Final = range(84, 88)
 
@@ -83,11 +84,12 @@ def select_family(block: Block, family: int) -> Block | None:
 
 def read_listeners(block: Block) -> Iterator[Listener]:
     """Yield the listeners of a block in which all sockets listen."""
+    places = place_alike(block.data, block.length, MESSAGE_BYTES)
+    if places is not None:
+        yield from _unpack_listeners(block, places)
+        return
     for message in block.messages():
-        port, address = _ORIGIN.unpack_from(message)
-        waiting, limit = _LISTENER_QUEUES.unpack_from(message)
-        (inode,) = _INODE.unpack_from(message)
-        yield Listener(port, address, waiting, limit, inode, _cgroup_id_of(message))
+        yield from _unpack_listeners(Block(message, len(message)), _places_of(message))
 
 
 def read_origins(block: Block) -> Iterator[Origin]:
@@ -166,7 +168,9 @@ class DiagRows:
     def dropping(self) -> Iterator[Dropping]:
         """Return the datagram sockets that have dropped; for SKMEMINFO must have been asked."""
         for message in self._messages_with_drops():
-            if (place := _place_drops(message)) and (drops := _WORD.unpack_from(message, place)[0]):
+            if (place := _place_drops(_places_of(message))) and (
+                drops := _WORD.unpack_from(message, place)[0]
+            ):
                 (cookie,) = _COOKIE.unpack_from(message)
                 (inode,) = _INODE.unpack_from(message)
                 local_port, remote_port = _PORTS.unpack_from(message)
@@ -175,9 +179,7 @@ class DiagRows:
     def _messages_with_drops(self) -> Iterator[bytes]:
         """Yield the messages that may have drops: all of them where they differ in their attributes."""
         data, length = self._data, self._length
-        place = _place_drops(data[:length])
-        header = range(place - _DROPS - ATTRIBUTE_HEADER_BYTES, place - _DROPS)
-        if not place or not all(data[i::length] == data[i : i + 1] * self.listed for i in header):
+        if not (place := _place_drops(place_alike(data, length, MESSAGE_BYTES) or {})):
             return Block(data, length).messages()
         columns = [int.from_bytes(data[place + i :: length]) for i in range(_WORD.size)]
         dropped = (columns[0] | columns[1] | columns[2] | columns[3]).to_bytes(self.listed)
@@ -201,12 +203,38 @@ def _places_of(message: bytes) -> Mapping[int, range]:
     return place_attributes(message, MESSAGE_BYTES)
 
 
+def _unpack_listeners(block: Block, places: Mapping[int, range]) -> Iterator[Listener]:
+    data, length = block
+    drops: Iterator[int | None] = _unpack_attribute(block, _place_drops(places), _WORD) or repeat(None)
+    rows = zip(
+        iter_unpack(f"{_ORIGIN_ROW}{length - _ORIGIN.size}x", data),
+        iter_unpack(f"{_LISTENER}{length - MESSAGE_BYTES}x", data),
+        _unpack_attribute(block, _place_cgroup_id(places), _LONG) or repeat(0),
+        drops,
+        strict=False,  # repeat() has no end
+    )
+    for (port, address), (cookie, waiting, limit, inode), cgroup_id, dropped in rows:
+        yield Listener(port, address, waiting, limit, inode, cgroup_id, cookie, dropped)
+
+
+def _unpack_attribute(block: Block, place: int, number: Struct) -> Iterator[int] | None:
+    """Return the number at a place of every message, None where there is no such place."""
+    row = f"={place}x{number.format[1:]}{block.length - place - number.size}x"
+    return chain.from_iterable(iter_unpack(row, block.data)) if place else None
+
+
 def _cgroup_id_of(message: bytes) -> int:
-    place = _places_of(message).get(_CGROUP_ID, range(0))
-    return int(_LONG.unpack_from(message, place.start)[0]) if len(place) == _LONG.size else 0
+    place = _place_cgroup_id(_places_of(message))
+    return int(_LONG.unpack_from(message, place)[0]) if place else 0
 
 
-def _place_drops(message: bytes) -> int:
+def _place_cgroup_id(places: Mapping[int, range]) -> int:
+    """Return where in a message the id of the cgroup stands, 0 when it does not have it."""
+    payload = places.get(_CGROUP_ID, range(0))
+    return payload.start if len(payload) == _LONG.size else 0
+
+
+def _place_drops(places: Mapping[int, range]) -> int:
     """Return where in a message the drops stand, 0 when it does not have them."""
-    payload = _places_of(message).get(SKMEMINFO, range(0))
+    payload = places.get(SKMEMINFO, range(0))
     return payload.start + _DROPS if len(payload) >= _DROPS + _WORD.size else 0

@@ -1,18 +1,24 @@
-"""Find the processes that hold sockets, by the inodes of the sockets.
+"""Find the processes that hold sockets, by the inodes of the sockets; and how many files a process may open.
 
 Whose files can be seen is a matter of rights: those of other users take CAP_SYS_PTRACE and
 CAP_DAC_READ_SEARCH. A process that ends during the walk, or whose number is given to another, holds nothing.
 Nothing is read that lies in a process's memory, such as its arguments: where its threads wait for the lock
 on that, so would we.
 
-Source: proc_pid_fd(5), proc_pid_cgroup(5), proc_pid_comm(5).
+How many files it has open, and how many it may, anybody may know.
+
+Source: proc_pid_fd(5), proc_pid_cgroup(5), proc_pid_comm(5), proc_pid_limits(5).
 """
 
+import math
+import re
 from collections.abc import Collection, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from exporter.kernel.cgroups import parse_membership
 from exporter.kernel.procfs import Procfs, ProcfsError
+
+_OPEN_FILES: Final = re.compile(rb"^Max open files +([0-9]+|unlimited) ", re.MULTILINE)
 
 
 class Holder(NamedTuple):
@@ -49,3 +55,11 @@ def walk_holders(procfs: Procfs, wanted: Collection[int]) -> Iterator[tuple[int,
             continue
         holder = Holder(program.removesuffix(b"\n"), cgroup)
         yield from ((inode, holder) for inode in held)
+
+
+def parse_file_limit(text: bytes) -> float | None:
+    """Return how many files a process may open, its soft limit; infinity for no limit, None if not said."""
+    found = _OPEN_FILES.search(text)
+    if found is None:
+        return None
+    return math.inf if found[1] == b"unlimited" else int(found[1])

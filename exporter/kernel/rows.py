@@ -41,7 +41,8 @@ class Listener(NamedTuple):
     """A TCP socket in LISTEN; its queue counts connections, not bytes.
 
     ``address`` is in network order, that of IPv4 with zeros behind it. Procfs has neither the ``limit`` of
-    the queue, which is None then, nor the ``cgroup_id``, which is 0.
+    the queue, which is None then, nor the ``cgroup_id`` and the ``cookie``, which are 0. ``drops`` are the
+    connections that it dropped, None if the kernel does not say.
     """
 
     port: int
@@ -50,6 +51,8 @@ class Listener(NamedTuple):
     limit: int | None
     inode: int
     cgroup_id: int
+    cookie: int = 0
+    drops: int | None = None
 
 
 Tracked = tuple[int, int, int]

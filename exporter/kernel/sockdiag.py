@@ -40,12 +40,13 @@ def walk_tables(tables: Collection[Table], deadline: float, *, want_drops: bool 
 
 
 def read_listeners(tables: Collection[Table], deadline: float) -> dict[str, tuple[Listener, ...]]:
-    """Return TCP's listeners by table, at a cost that does not depend on the connections.
+    """Return TCP's listeners by table, with their drops, at a cost that does not depend on the connections.
 
     Raises SockDiagError.
     """
     listeners: dict[str, tuple[Listener, ...]] = {table.name: () for table in tables}
-    for table, block in _ask_tcp(tables, inet_requests.ONLY_LISTEN, deadline):
+    wanted = inet_requests.ONLY_LISTEN
+    for table, block in _ask_tcp(tables, wanted, deadline, inet_requests.WANT_SKMEMINFO):
         listeners[table.name] += tuple(inet_diag.read_listeners(block))
     return listeners
 
@@ -83,12 +84,14 @@ def _walk_tcp(tables: Collection[Table], deadline: float) -> Walk:
         yield table, inet_diag.DiagRows(table, block)
 
 
-def _ask_tcp(tables: Collection[Table], wanted_states: int, deadline: float) -> Iterator[tuple[Table, Block]]:
+def _ask_tcp(
+    tables: Collection[Table], wanted_states: int, deadline: float, attributes: int = 0
+) -> Iterator[tuple[Table, Block]]:
     """Ask once for the sockets of one or both of TCP's tables, and yield the blocks of each."""
     families = [(table, inet_requests.FAMILIES[table.family]) for table in tables]
-    question = inet_requests.ask_for_tcp(wanted_states)
+    question = inet_requests.ask_for_tcp(wanted_states, attributes=attributes)
     if len(families) == 1:
-        question = inet_requests.ask_for(families[0][0], wanted_states)
+        question = inet_requests.ask_for(families[0][0], wanted_states, attributes=attributes)
     for block in _ask(question, deadline):
         for table, family in families:
             if own := inet_diag.select_family(block, family):

@@ -52,6 +52,17 @@ class ListenerKey(NamedTuple):
     port_name: str
 
 
+class ListenerInfoKey(NamedTuple):
+    """The labels of what listens at one port: those of ``ListenerKey``, and two more."""
+
+    protocol: str
+    family: str
+    port: str
+    port_name: str
+    exposure: str
+    owner: str
+
+
 class OwnerKey(NamedTuple):
     """The labels of the sockets of one owner, of both families."""
 

@@ -85,10 +85,13 @@ def test_every_key_is_read() -> None:
         tracked: {states: [fin_wait2, time_wait], limit: 10}
         ages: {enabled: false, stuck_after: 5m}
         owners: {enabled: false, by: unit, limit: 9}
+        open_files: {enabled: false}
         queues: {enabled: false}
+        accept_queues: {enabled: false}
         listeners: {enabled: false}
         ephemeral_ports: {enabled: false}
         limits: {enabled: false}
+        tcp_counters: {enabled: false}
         udp_drops: {enabled: false}
         peaks: {enabled: false, states: [listen], window: 5m}
     """
@@ -104,10 +107,13 @@ def test_every_key_is_read() -> None:
         tracked=Tracked(states=("fin_wait2", "time_wait"), limit=10),
         ages=Ages(enabled=False, stuck_after_seconds=300.0),
         owners=Owners(enabled=False, by="unit", limit=9),
+        open_files=OFF,
         queues=OFF,
+        accept_queues=OFF,
         listeners=OFF,
         ephemeral_ports=OFF,
         limits=OFF,
+        tcp_counters=OFF,
         udp_drops=OFF,
         peaks=Peaks(enabled=False, states=("listen",), window_seconds=300.0),
     )

@@ -29,11 +29,14 @@ PAUSE_SECONDS = 0.5
 
 WARNING, CRITICAL = "warning", "critical"
 LEAK = {"port": "8080", "direction": "inbound", "state": "close_wait"}
+HOARD = {"port": "8443", "direction": "inbound", "state": "close_wait"}
 DATABASE = {"port": "5432"}
 FIRED_BY_SOCKETS = {
     ("NetstatCloseWaitLeak", WARNING): LEAK,
-    ("NetstatCloseWaitLeak", CRITICAL): LEAK,
+    ("NetstatCloseWaitLeak", CRITICAL): HOARD,
     ("NetstatCloseWaitGrowing", WARNING): LEAK,
+    ("NetstatOpenFilesRunningOut", WARNING): {"owner": "hoarder"},
+    ("NetstatOpenFilesFillingUp", WARNING): {"owner": "hoarder"},
     ("NetstatEphemeralPortsRunningOut", WARNING): DATABASE,
     ("NetstatEphemeralPortsRunningOut", CRITICAL): DATABASE,
     ("NetstatEphemeralPortsFillingUp", WARNING): DATABASE,
@@ -46,6 +49,7 @@ FIRED_BY_SOCKETS = {
     ("NetstatAcceptQueueOverflow", WARNING): {},
     ("NetstatSynRecvPileUp", WARNING): {"port": "443"},
     ("NetstatListenerGone", WARNING): {"port": "3306"},
+    ("NetstatNewListener", WARNING): {"protocol": "tcp"},
     ("NetstatUdpDrops", WARNING): {"port": "514"},
 }
 FIRED_BY_SICK_EXPORTER = {

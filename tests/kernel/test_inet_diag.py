@@ -21,7 +21,17 @@ from exporter.kernel.inet_requests import (
 from exporter.kernel.netlink import SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK, Block
 from exporter.kernel.rows import Listener, Origin, Queues, identify
 from exporter.kernel.tables import TABLES
-from tests.support.kernel.messages import DESTINATION, SHUTDOWN, SOURCE, cgroup, inet, message, whole
+from tests.support.kernel.messages import (
+    COOKIE,
+    DESTINATION,
+    SHUTDOWN,
+    SOURCE,
+    cgroup,
+    inet,
+    meminfo,
+    message,
+    whole,
+)
 from tests.support.kernel.parsed import INTERNET, ask_inet, parse_dump, read_dump, rows_of_tcp, split_dump
 from tests.support.procfs_tree import read_captured
 
@@ -69,17 +79,41 @@ def test_queues(send: int, receive: int) -> None:
     assert (queues == 0) == (send == receive == 0)
 
 
-def test_listeners_come_with_their_limit() -> None:
-    block = Block(
-        b"".join(
-            inet(
-                (port, 0), states.LISTEN, (port + 1, 128), SHUTDOWN + cgroup(9), inode=7, addresses=SOURCE * 2
-            )
-            for port in (80, 81)
-        ),
-        MESSAGE_BYTES + 20,
+def listener(port: int, *attributes: bytes) -> bytes:
+    """Return the message of a listener."""
+    queues, ends = (port + 1, 128), SOURCE * 2
+    return inet(
+        (port, 0), states.LISTEN, queues, b"".join(attributes), inode=7, cookie=COOKIE, addresses=ends
     )
-    assert [Listener(port, SOURCE, port + 1, 128, 7, 9) for port in (80, 81)] == list(read_listeners(block))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "cgroup_id", "drops"),
+    [
+        ((SHUTDOWN, cgroup(9)), 9, None),
+        ((meminfo(5), SHUTDOWN, cgroup(9)), 9, 5),
+        ((cgroup(9), meminfo(2**32 - 1, 10)), 9, 2**32 - 1),
+        ((SHUTDOWN, meminfo(0)), 0, 0),
+        ((pack("=HH", 36, 7) + bytes(32), SHUTDOWN), 0, None),
+        ((), 0, None),
+    ],
+)
+def test_listeners_come_with_what_only_netlink_has(
+    attributes: tuple[bytes, ...], cgroup_id: int, drops: int | None
+) -> None:
+    """An older kernel may not have all, and a shorter attribute has no drops."""
+    messages = [listener(port, *attributes) for port in (80, 81)]
+    expected = [Listener(port, SOURCE, port + 1, 128, 7, cgroup_id, COOKIE, drops) for port in (80, 81)]
+    assert expected == list(read_listeners(Block(b"".join(messages), len(messages[0]))))
+
+
+def test_listeners_of_one_length_may_have_different_attributes() -> None:
+    """What is at the place of another's drops is not taken for drops."""
+    other = bytearray(meminfo(6))
+    other[2] = 99
+    messages = [listener(port, each) for port, each in enumerate((meminfo(5), bytes(other), meminfo(7)))]
+    found = read_listeners(Block(b"".join(messages), len(messages[0])))
+    assert [5, None, 7] == [each.drops for each in found]
 
 
 def test_origins_of_a_block() -> None:

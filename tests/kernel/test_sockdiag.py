@@ -124,7 +124,9 @@ def test_listeners_alone(listener: socket.socket) -> None:
     (ours,) = [one for one in found if one.inode == inode_of(listener)]
     host, port = listener.getsockname()
     address = socket.inet_pton(AF_INET, host).ljust(16, b"\0")
-    assert Listener(port, address, 1, 7, inode_of(listener), ours.cgroup_id) == ours
+    expected = Listener(port, address, 1, 7, inode_of(listener), ours.cgroup_id, ours.cookie, 0)
+    assert expected == ours
+    assert ours.cookie
 
 
 def test_bound_alone(listener: socket.socket) -> None:

@@ -21,7 +21,7 @@ from tests.support.procfs_tree import Printed, print_table, read_captured
 def without_what_procfs_lacks(parsed: Parsed) -> Parsed:
     """Take out the limits and cgroups of listeners, and the cookies of those that drop."""
     return parsed._replace(
-        listeners=[one._replace(limit=None, cgroup_id=0) for one in parsed.listeners],
+        listeners=[one._replace(limit=None, cgroup_id=0, cookie=0, drops=None) for one in parsed.listeners],
         dropping=[one._replace(cookie=0) for one in parsed.dropping],
     )
 

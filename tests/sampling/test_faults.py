@@ -349,7 +349,7 @@ def test_a_collector_that_raises_costs_its_metrics_only(
 def test_what_goes_wrong_with_tracked_sockets_costs_those_who_need_them(
     host: Host, logs: Logs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both say the same, and no leak is shown to have ended: its series are absent."""
+    """All say the same, and no leak is shown to have ended: its series are absent."""
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError("a bug")
@@ -357,11 +357,11 @@ def test_what_goes_wrong_with_tracked_sockets_costs_those_who_need_them(
     host.see(tcp=[listening(80), Printed(80, 1, states.CLOSE_WAIT)])
     monkeypatch.setattr("exporter.sampling.services.tracking.TrackedWalk.observe", fail)
     snapshot = host.see()
-    assert failed(snapshot, "collector") == {"ages", "owners"}
+    assert failed(snapshot, "collector") == {"ages", "open_files", "owners"}
     assert not failed(snapshot, "table")
     assert not {"netstat_stuck_sockets", "netstat_owner_sockets"} & snapshot.samples.keys()
     assert sockets_of(snapshot, "tcp")["close_wait", "80"] == 1
-    assert [entry["error"] for entry in logs] == ["a bug"] * 2
+    assert [entry["error"] for entry in logs] == ["a bug"] * 3
 
 
 def test_a_source_that_fails_is_told_once_and_when_it_recovers(

@@ -30,7 +30,19 @@ from tests.support.sampling.odd_procfs import CountingProcfs
 from tests.support.sampling.settings import NAMES, SETTINGS
 
 TEN_YEARS_SECONDS = 10 * 365 * 86400
-SWITCHES = ("queues", "listeners", "ages", "owners", "ephemeral_ports", "limits", "udp_drops", "peaks")
+SWITCHES = (
+    "queues",
+    "accept_queues",
+    "listeners",
+    "ages",
+    "owners",
+    "open_files",
+    "ephemeral_ports",
+    "limits",
+    "tcp_counters",
+    "udp_drops",
+    "peaks",
+)
 
 
 def test_snapshot(sampler: Sampler, tree: ProcfsTree) -> None:
@@ -72,6 +84,7 @@ def test_what_needs_two_passes_is_told() -> None:
 @pytest.mark.parametrize("name", SWITCHES)
 def test_a_collector_that_is_switched_off_has_neither_metrics_nor_status(host: Host, name: str) -> None:
     host.tree.write("sockstat", b"TCP: inuse 1 tw 2\n")
+    host.tree.write("snmp", b"Tcp: ActiveOpens\nTcp: 3\n")
     host.see()
     declared = {metric.name for metric in COLLECTORS[name].metrics}
     host.change(replace(SETTINGS, **{name: replace(getattr(SETTINGS, name), enabled=False)}))

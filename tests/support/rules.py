@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict
 
 import yaml
 
-from prometheus.generate import FOLDER, SOURCES
+from prometheus.generate import FOLDER, OPTIONAL, SOURCES
 from tests.support import requirements
 from tests.support.daemon import ROOT
 
@@ -56,9 +56,9 @@ class Case(TypedDict):
     promql_expr_test: NotRequired[list[dict[str, object]]]
 
 
-def read_rules() -> list[Rule]:
-    """Return the rules of both files."""
-    return [rule for source in SOURCES for group in read_yaml(source)["groups"] for rule in group["rules"]]
+def read_rules(*sources: Path) -> list[Rule]:
+    """Return the rules of some files."""
+    return [rule for source in sources for group in read_yaml(source)["groups"] for rule in group["rules"]]
 
 
 def read_cases(path: Path) -> list[Case]:
@@ -73,8 +73,9 @@ def read_yaml(path: Path) -> Any:  # noqa: ANN401 - the caller knows what is in 
     return yaml.load(path.read_text(), loader)  # noqa: S506 - either is safe
 
 
-RULES = read_rules()
+RULES = read_rules(*SOURCES, OPTIONAL)
 ALERTS = [rule for rule in RULES if "alert" in rule]
+ALERTS_BY_DEFAULT = [rule for rule in read_rules(*SOURCES) if "alert" in rule]
 CASE_FILES = sorted(FOLDER.glob("tests/**/*.yml"))
 
 

@@ -12,16 +12,32 @@ from exporter.sampling.collectors.ages import Ages
 from exporter.sampling.collectors.collector import Collector
 from exporter.sampling.collectors.ephemeral_ports import EphemeralPorts
 from exporter.sampling.collectors.limits import Limits
+from exporter.sampling.collectors.listeners import Listeners
+from exporter.sampling.collectors.open_files import OpenFiles
 from exporter.sampling.collectors.owners import Owners
 from exporter.sampling.collectors.peaks import Peaks
 from exporter.sampling.collectors.queues import Queues
 from exporter.sampling.collectors.sockets import Sockets
+from exporter.sampling.collectors.tcp_counters import TcpCounters
 from exporter.sampling.collectors.udp_drops import UdpDrops
 
 COLLECTORS: Final[Mapping[str, type[Collector]]] = MappingProxyType(
     {
         made.name: made
-        for made in (Sockets, Queues, AcceptQueues, Ages, Owners, EphemeralPorts, Limits, UdpDrops, Peaks)
+        for made in (
+            Sockets,
+            Queues,
+            AcceptQueues,
+            Listeners,
+            Ages,
+            Owners,
+            OpenFiles,
+            EphemeralPorts,
+            Limits,
+            TcpCounters,
+            UdpDrops,
+            Peaks,
+        )
     }
 )
 """Every collector, in the order of the page, by name."""

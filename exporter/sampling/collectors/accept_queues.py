@@ -1,13 +1,12 @@
 """Show the accept queues of TCP listeners: connections waiting for accept(), and their maximum."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from exporter.config.settings import PROCFS, Settings
-from exporter.kernel.tables import Table
+from exporter.kernel.rows import Listener
 from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import ListenerKey, Metric, Samples
-from exporter.sampling.reading.walk import READ_ERRORS
 from exporter.sampling.services.counts import AcceptQueue
 
 
@@ -17,7 +16,7 @@ class AcceptQueues(Collector):
     Procfs does not show the limits. When it is the source, they are read over netlink.
     """
 
-    name = "listeners"
+    name = "accept_queues"
     metrics: ClassVar = (
         Metric(
             "netstat_accept_queue_length",
@@ -39,20 +38,24 @@ class AcceptQueues(Collector):
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
         """Return whether the settings enable it."""
-        return settings.listeners.enabled
+        return settings.accept_queues.enabled
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
         """Return the accept queues, without limits where netlink is not available."""
         length: dict[tuple[str, ...], float] = {}
         limit: dict[tuple[str, ...], float] = {}
         utilization: dict[tuple[str, ...], float] = {}
+        limits = {
+            table.name: _add_up(listeners, seen)
+            for table, listeners in seen.listeners()
+            if seen.readings[table.name].source == PROCFS
+        }
         for table, folded in seen.folded():
-            limits = self._read_limits(table, seen) if folded.accept_queues else {}
             for port, queue in folded.accept_queues.items():
                 _, *labels = seen.series.label(table.protocol, port)
                 key = ListenerKey(table.protocol, table.family, *labels)
                 length[key] = queue.waiting
-                full = limits.get(port, queue)
+                full = limits.get(table.name, {}).get(port, queue)
                 if full.limit is not None:
                     limit[key] = full.limit
                     utilization[key] = full.utilization or 0.0
@@ -62,18 +65,13 @@ class AcceptQueues(Collector):
             "netstat_accept_queue_utilization_ratio": utilization,
         }
 
-    @staticmethod
-    def _read_limits(table: Table, seen: Pass) -> Mapping[int, AcceptQueue]:
-        """Return the queues with their limits over netlink, when the table was read from procfs."""
-        if seen.readings[table.name].source != PROCFS:
-            return {}
-        try:
-            listeners = seen.reader.read_listeners(table)
-        except READ_ERRORS:  # the limits are absent then
-            return {}
-        queues: dict[int, AcceptQueue] = {}
-        for listener in listeners:
+
+def _add_up(listeners: Iterable[Listener], seen: Pass) -> Mapping[int, AcceptQueue]:
+    """Return the queues of listeners whose limits are known, by port."""
+    queues: dict[int, AcceptQueue] = {}
+    for listener in listeners:
+        if listener.limit is not None:
             queues.setdefault(seen.series.fold(listener.port), AcceptQueue()).add(
                 listener.waiting, listener.limit
             )
-        return queues
+    return queues

@@ -1,16 +1,17 @@
 """Define a collector, and what it sees of a pass."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from exporter.config.settings import Settings
-from exporter.kernel.rows import Rows
+from exporter.config.settings import PROCFS, Settings
+from exporter.kernel.rows import Listener, Rows
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.labels import Metric, Samples
 from exporter.sampling.reading.reader import KernelReader
-from exporter.sampling.reading.walk import Observer, Reading
+from exporter.sampling.reading.walk import READ_ERRORS, Observer, Reading
 from exporter.sampling.services.cohorts import EVERY_CGROUP, Tracked
 from exporter.sampling.services.counting import TableCounter
 from exporter.sampling.services.counts import TableCount
@@ -66,6 +67,7 @@ class Pass:
     counts: Mapping[str, TableCount]
     series: Series
     tracked_or_error: Mapping[str, Tracked] | Exception
+    asked_listeners: dict[str, Sequence[Listener]] = field(default_factory=dict)
 
     @property
     def tracked(self) -> Mapping[str, Tracked]:
@@ -77,6 +79,21 @@ class Pass:
     def folded(self) -> Iterator[tuple[Table, Folded]]:
         """Yield the tables that could be read, with their counts by service."""
         return ((TABLES[name], folded) for name, folded in self.series.tables.items())
+
+    def listeners(self) -> Iterator[tuple[Table, Sequence[Listener]]]:
+        """Yield the tables that could be read, with TCP's sockets that listen.
+
+        Procfs lacks most about them. When it is the source, they are asked for over netlink, once in a pass.
+        Where that fails they are those of procfs.
+        """
+        for name, count in self.counts.items():
+            if count.listeners and name not in self.asked_listeners:
+                found = count.listeners
+                if self.readings[name].source == PROCFS:
+                    with suppress(*READ_ERRORS):
+                        found = self.reader.read_listeners(TABLES[name])
+                self.asked_listeners[name] = found
+            yield TABLES[name], self.asked_listeners.get(name, ())
 
     def observers(self, name: str) -> Iterator[tuple[Table, Observer]]:
         """Yield the observers of a collector that saw a whole table; raises what one of them raised."""

@@ -68,6 +68,16 @@ class Limits(Collector):
             "netstat_listen_drops_total",
             "Connections that listeners dropped for any reason, including a full accept queue (ListenDrops).",
         ),
+        Metric(
+            "netstat_syn_cookies_sent_total",
+            "Handshakes answered with a SYN cookie because a listener had too many unfinished ones "
+            "(SyncookiesSent).",
+        ),
+        Metric(
+            "netstat_syn_queue_drops_total",
+            "Handshakes dropped because a listener had too many unfinished ones and SYN cookies are off "
+            "(TCPReqQFullDrop).",
+        ),
     )
 
     @staticmethod
@@ -99,6 +109,8 @@ def read_limits(procfs: Procfs, sockstat: Numbers) -> Mapping[str, int]:
         "netstat_memory_aborts_total": extended.get("TCPAbortOnMemory"),
         "netstat_listen_overflows_total": extended.get("ListenOverflows"),
         "netstat_listen_drops_total": extended.get("ListenDrops"),
+        "netstat_syn_cookies_sent_total": extended.get("SyncookiesSent"),
+        "netstat_syn_queue_drops_total": extended.get("TCPReqQFullDrop"),
     }
     return {name: number for name, number in numbers.items() if number is not None}
 

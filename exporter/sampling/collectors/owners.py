@@ -4,31 +4,22 @@ The kernel gives the cgroup of nearly every socket's creator, and needs no privi
 not, or the cgroup is the root, the process that holds the socket is searched for. This needs privileges.
 """
 
-import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
-from itertools import chain, islice
-from typing import ClassVar, Final
+from itertools import chain
+from typing import ClassVar
 
 from exporter.config.settings import PROCESS, UNIT, Settings
-from exporter.kernel.cgroups import walk_cgroups
-from exporter.kernel.processes import Holder, walk_holders
+from exporter.kernel.processes import Holder
 from exporter.kernel.tables import TABLES
 from exporter.sampling.collectors.collector import Collector, Pass
-from exporter.sampling.labels import OTHER, Metric, OwnerKey, Samples, SocketKey, label_value
-from exporter.sampling.owner_names import name_owner
-from exporter.sampling.reading.lookup import IncrementalLookup
+from exporter.sampling.labels import OTHER, Metric, OwnerKey, Samples, SocketKey
 from exporter.sampling.services.cohorts import EVERY_CGROUP
 from exporter.sampling.services.expiring import ExpiringSet
+from exporter.sampling.services.owner_lookup import UNKNOWN_OWNER, OwnerLookup, name_holder
 from exporter.sampling.services.ranking import choose_largest
 from exporter.sampling.services.series import SERIES_KEPT_SECONDS
-
-UNKNOWN_OWNER: Final = "unknown"
-
-_SHARE_OF_BUDGET: Final = 0.25  # for each of the two lookups
-_LONGEST_LOOKUP_SECONDS: Final = 1.0
-_MAX_INODES: Final = 100_000
 
 
 class Owners(Collector):
@@ -51,8 +42,7 @@ class Owners(Collector):
     needs_tracked = True
 
     def __init__(self) -> None:
-        self._cgroups = IncrementalLookup[bytes]("cgroups")
-        self._holders = IncrementalLookup[Holder]("processes")
+        self._lookup = OwnerLookup()
         self._names: dict[int, str | None] = {}
         self._shown: frozenset[str] = frozenset()
         self._seen = ExpiringSet[OwnerKey](SERIES_KEPT_SECONDS)
@@ -93,15 +83,13 @@ class Owners(Collector):
         """Return the known names of the cgroups of all tracked sockets."""
         groups = chain.from_iterable(tracked.groups for tracked in seen.tracked.values())
         ids = {group.cohort.cgroup_id for group in groups} - {0}
-        paths = self._cgroups.find(ids, walk_cgroups, seen.reader, seen.now, _lookup_seconds(seen.settings))
-        return {cgroup_id: name_owner(path) for cgroup_id, path in paths.items()}
+        return self._lookup.name_cgroups(ids, seen.reader, seen.settings, seen.now)
 
     def _find_holders(self, seen: Pass) -> Mapping[int, Holder]:
         """Return the holders of the sockets whose cgroup has no name."""
         unnamed = chain.from_iterable(tracked.unnamed for tracked in seen.tracked.values())
         inodes = (each.inode for each in unnamed if each.inode and not self._names.get(each.cgroup_id))
-        wanted = set(islice(inodes, _MAX_INODES))
-        return self._holders.find(wanted, walk_holders, seen.reader, seen.now, _lookup_seconds(seen.settings))
+        return self._lookup.find_holders(inodes, seen.reader, seen.settings, seen.now)
 
     def _count(self, seen: Pass, holders: Mapping[int, Holder]) -> Iterator[tuple[SocketKey, str, int]]:
         """Yield series, owner and number of sockets; an owner may come more than once."""
@@ -118,7 +106,7 @@ class Owners(Collector):
                 if not self._names.get(each.cgroup_id)
             )
             for (service, state, holder), number in held.items():
-                yield key_of(service, state), _name_holder(holder), number
+                yield key_of(service, state), name_holder(holder), number
 
     def _choose_shown(self, sockets: Mapping[OwnerKey, int], limit: int) -> None:
         weights = Counter[str]({key.owner: 0 for key in self._seen})
@@ -146,18 +134,5 @@ class Owners(Collector):
                 yield key
 
 
-def _name_holder(holder: Holder | None) -> str:
-    if holder is None:
-        return UNKNOWN_OWNER
-    return name_owner(holder.cgroup) or label_value(holder.program) or UNKNOWN_OWNER
-
-
 def _key_of(series: SocketKey, owner: str) -> OwnerKey:
     return OwnerKey(series.protocol, series.state, series.direction, series.port, series.port_name, owner)
-
-
-def _lookup_seconds(settings: Settings) -> float:
-    if math.isinf(settings.cpu_budget):  # no later pass continues the lookup
-        return settings.timeout_seconds
-    share = settings.interval_seconds * settings.cpu_budget * _SHARE_OF_BUDGET
-    return min(share, _LONGEST_LOOKUP_SECONDS)

@@ -1,12 +1,6 @@
-"""Add up the datagrams that UDP sockets dropped, by service port, into counters that never fall.
+"""Add up the datagrams that UDP sockets dropped, by service port, into counters that never fall."""
 
-The kernel counts drops by socket, and forgets them with the socket. What a socket has dropped since the last
-pass is added to the counter of its port. What it had dropped before the first pass is not added: an earlier
-run may have counted it. Only sockets that dropped are remembered.
-"""
-
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Final, cast
 
 from exporter.config.settings import Settings
@@ -16,10 +10,8 @@ from exporter.sampling.collectors.collector import Collector, Pass, Plan
 from exporter.sampling.labels import ListenerKey, Metric, Samples
 from exporter.sampling.reading.walk import Observer
 from exporter.sampling.services.counting import TableCounter
-from exporter.sampling.services.expiring import ExpiringSet
-from exporter.sampling.services.series import SERIES_KEPT_SECONDS
+from exporter.sampling.services.drops import DropCounters
 
-SOCKETS_KEPT_PASSES: Final = 12  # procfs misses some of the rows of a table that changes
 _PROTOCOLS: Final = frozenset({"udp", "udplite"})
 
 
@@ -39,9 +31,7 @@ class UdpDrops(Collector):
     spans_passes = True
 
     def __init__(self) -> None:
-        self._sockets: dict[str, SocketDrops] = {}
-        self._shown = ExpiringSet[ListenerKey](SERIES_KEPT_SECONDS)
-        self._totals = Counter[ListenerKey]()
+        self._drops = DropCounters()
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
@@ -55,30 +45,14 @@ class UdpDrops(Collector):
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
         """Return the drops by port, from the second pass on."""
-        shown: set[ListenerKey] = set()
         for table, observer in seen.observers(self.name):
-            shown.update(self._add_up(table, cast("DropObserver", observer), seen))
-        self._shown.see(shown, seen.now)
-        for key in self._totals.keys() - set(self._shown):
-            del self._totals[key]
-        families = {key[:2] for key in shown}
-        return {
-            "netstat_udp_drops_total": {key: self._totals[key] for key in self._shown if key[:2] in families}
-        }
-
-    def _add_up(self, table: Table, observer: "DropObserver", seen: Pass) -> set[ListenerKey]:
-        """Add the new drops of a table, and return its series."""
-        is_first = table.name not in self._sockets
-        dropping = list(observer.dropping.values())
-        drops = self._sockets.setdefault(table.name, SocketDrops()).note([each for each, _ in dropping])
-        if is_first:
-            return set()
-        shown = {_key_of(table, service, seen) for service in seen.series.tables[table.name].shown}
-        for (_, service), number in zip(dropping, drops, strict=True):
-            key = _key_of(table, service, seen)
-            shown.add(key)
-            self._totals[key] += number
-        return shown
+            dropping = cast("DropObserver", observer).dropping.values()
+            self._drops.add(
+                table,
+                [(each, _key_of(table, service, seen)) for each, service in dropping],
+                {_key_of(table, service, seen) for service in seen.series.tables[table.name].shown},
+            )
+        return {"netstat_udp_drops_total": self._drops.read(seen.now)}
 
 
 class DropObserver:
@@ -93,33 +67,6 @@ class DropObserver:
         for each in cast("InetRows", rows).dropping():
             service = self._counter.find_service(each.local_port, each.remote_port)
             self.dropping[each.inode, each.local_port] = each, service
-
-
-class SocketDrops:
-    """Remembers the drops of each socket of a table, until many passes have missed the socket.
-
-    A socket is identified by inode and port, which both sources have, so that the source may change. If both
-    readings were over netlink, the cookie distinguishes it from a later socket with the same inode.
-    """
-
-    def __init__(self) -> None:
-        self._passes = 0
-        self._seen: dict[tuple[int, int], tuple[int, Dropping]] = {}
-
-    def note(self, dropping: Sequence[Dropping]) -> list[int]:
-        """Return what each socket has dropped since it was last seen."""
-        new = [each.drops - self._known_drops(each) for each in dropping]
-        self._passes += 1
-        self._seen.update({(each.inode, each.local_port): (self._passes, each) for each in dropping})
-        oldest = self._passes - SOCKETS_KEPT_PASSES
-        self._seen = {key: seen for key, seen in self._seen.items() if seen[0] >= oldest}
-        return new
-
-    def _known_drops(self, socket: Dropping) -> int:
-        _, last = self._seen.get((socket.inode, socket.local_port), (0, None))
-        if last is None or last.drops > socket.drops:
-            return 0
-        return 0 if socket.cookie and last.cookie not in {0, socket.cookie} else last.drops
 
 
 def _key_of(table: Table, service: int, seen: Pass) -> ListenerKey:

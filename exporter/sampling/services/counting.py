@@ -92,6 +92,7 @@ class TableCounter:
             self._expect(service)
         self._listening: set[int] = set()
         self._accept_queues: dict[int, AcceptQueue] = {}
+        self._listeners: list[Listener] = []
         self._rare = RareCount()
         self._rare_queues: dict[int, tuple[int, int]] = {}
         for port in listened:
@@ -155,6 +156,7 @@ class TableCounter:
             self._rare_queues,
             self._listening,
             self._accept_queues,
+            self._listeners,
         )
 
     def _expect(self, service: int) -> None:
@@ -169,6 +171,7 @@ class TableCounter:
 
     def _find_listeners(self, rows: Rows) -> None:
         if rows.listeners:
+            self._listeners += rows.listeners
             self._count_listeners(rows.listeners)
         elif self._is_datagram and states.CLOSE in rows.states:
             self._mark_unconnected(rows)

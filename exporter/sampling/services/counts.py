@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from exporter.kernel.rows import Listener
 from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PORTS
 
 Tally = Sequence[int]
@@ -127,7 +128,8 @@ class TableCount:
 
     ``tallies`` has the expected services that have sockets, ``rare`` has the others. ``rare_queues`` has the
     bytes in their send and receive queues. ``listening`` are the ports that listen, or have an unconnected
-    datagram socket. ``accept_queues`` are those of TCP, by port.
+    datagram socket. ``accept_queues`` are those of TCP, by port, and ``listeners`` are its sockets that
+    listen.
     """
 
     tallies: Mapping[int, Tally]
@@ -135,6 +137,7 @@ class TableCount:
     rare_queues: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     listening: Collection[int] = ()
     accept_queues: Mapping[int, AcceptQueue] = field(default_factory=dict)
+    listeners: Sequence[Listener] = ()
 
     @cached_property
     def expected(self) -> Mapping[int, int]:

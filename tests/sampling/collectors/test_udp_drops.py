@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from exporter.config.settings import Switch
 from exporter.kernel import states
 from exporter.kernel.rows import Dropping
-from exporter.sampling.collectors.udp_drops import SOCKETS_KEPT_PASSES, SocketDrops
+from exporter.sampling.services.drops import SOCKETS_KEPT_PASSES, SocketDrops
 from exporter.sampling.services.series import SERIES_KEPT_SECONDS
 from tests.support.procfs_tree import Printed
 from tests.support.sampling.host import Host, by_port

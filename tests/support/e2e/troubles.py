@@ -17,14 +17,18 @@ from pathlib import Path
 
 from tests.support.daemon import ROOT
 from tests.support.live.connections import make_deaf
+from tests.support.live.hoarder import hoarding
 
 STEP_SECONDS = 0.05
 LOOPBACK = "127.0.0.1"
 HTTP_ALT, POSTGRESQL, SMTP, IPP, HTTPS, MYSQL, SYSLOG = 8080, 5432, 25, 631, 443, 3306, 514
+HTTPS_ALT = 8443
+NEW_PORT = 4444
 SYSCTLS = {
     "ip_local_port_range": "20000 20999",
     "tcp_max_tw_buckets": "50",
 }
+FILES = 640
 FULL_PORTS = 960
 FULL_STEPS = 200
 LISTENED_STEPS = 400
@@ -52,6 +56,17 @@ def leak_more_and_more() -> Iterator[None]:
             client.shutdown(socket.SHUT_WR)
             kept.append((client, server))
             yield
+
+
+def use_up_files() -> Iterator[None]:
+    """Let a process keep what clients have closed until it has no file descriptor left, for a while."""
+    while True:
+        with hoarding((), HTTPS_ALT, FILES) as hoarder:
+            for _ in range(FILES):
+                hoarder.visit(resets=False)
+                yield
+            for _ in range(FULL_STEPS):
+                yield
 
 
 def use_up_ports() -> Iterator[None]:
@@ -117,6 +132,17 @@ def listen_no_more() -> Iterator[None]:
             yield
 
 
+def listen_anew() -> Iterator[None]:
+    """Listen at one more port now and then, whoever may connect."""
+    with ExitStack() as kept:
+        for port in range(NEW_PORT, NEW_PORT + 100):
+            for _ in range(LISTENED_STEPS):
+                yield
+            kept.enter_context(socket.create_server(("", port)))
+    while True:
+        yield
+
+
 def hold_ports() -> Iterator[None]:
     """Hold nearly all ports of one address, each in a UDP socket of its own."""
     with ExitStack() as kept:
@@ -142,11 +168,13 @@ def never_receive() -> Iterator[None]:
 
 TROUBLES = (
     leak_more_and_more,
+    use_up_files,
     use_up_ports,
     close_first,
     never_accept,
     never_shake_hands,
     listen_no_more,
+    listen_anew,
     hold_ports,
     never_receive,
 )

@@ -7,6 +7,7 @@ says that it has begun. Every tick makes it a little worse.
 """
 
 import contextlib
+import resource
 import select
 import socket
 import subprocess
@@ -25,6 +26,7 @@ NAMES = {CHECKOUT: "checkout", ADMIN: "admin", STATSD: "statsd"}
 SERVER, CLIENT = SERVER_ADDRESSES[0], CLIENT_ADDRESSES[0]
 TICK_SECONDS = 0.25
 EPHEMERAL_PORTS = 1000
+FILES = 2048
 SYSCTLS = {
     "ip_local_port_range": "20000 20999",
     "tcp_tw_reuse": "0",  # ports in TIME_WAIT are not used again
@@ -134,6 +136,7 @@ def incident(server: Namespace, client: Namespace) -> Iterator[None]:
 def main(elsewhere: str) -> None:
     """Begin, say so, and go on until standard input ends."""
     Path("/proc/self/comm").write_text("shop")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
     happening = Incident(elsewhere)
     happening.begin()
     print("begun", flush=True)  # noqa: T201

@@ -15,6 +15,7 @@ from exporter.kernel.procfs import Procfs
 from exporter.kernel.rows import Listener, ListenerRows, Origin, Rows
 from exporter.kernel.tables import Table
 from exporter.sampling.reading import reader, walk
+from tests.support.kernel.messages import meminfo
 
 REFUSED = SockDiagError(Reason.UNAVAILABLE, "refused")
 BUSY = SockDiagError(Reason.TRANSIENT, "busy")
@@ -42,10 +43,12 @@ class Diag(NamedTuple):
     expires: int = 0
     receive: int = 0
     send: int = 0
+    drops: int | None = None
 
     def message(self, family: str) -> bytes:
         """Return it as the kernel sends it."""
-        attributes = struct.pack("=HHQ", 12, _CGROUP_ID, self.cgroup_id) if self.cgroup_id else b""
+        attributes = meminfo(self.drops) if self.drops is not None else b""
+        attributes += struct.pack("=HHQ", 12, _CGROUP_ID, self.cgroup_id) if self.cgroup_id else b""
         payload = struct.pack("=BBBB", AF_INET if family == "ipv4" else AF_INET6, self.state, self.timer, 0)
         payload += struct.pack("!HH", self.local, self.remote) + self.own + self.peer
         payload += struct.pack(

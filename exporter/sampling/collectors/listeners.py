@@ -1,0 +1,163 @@
+"""Show who listens at which addresses, and how many connections each port's listeners dropped.
+
+Only netlink has owners and drops of listeners. They are read from it even when tables are read from procfs.
+Where it is not available, nothing is shown.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import ClassVar, Final, NamedTuple
+
+from exporter.config.settings import PROCESS, UNIT, Settings
+from exporter.kernel.processes import Holder
+from exporter.kernel.rows import ANY_ADDRESS, MAPPED_PREFIX, Dropping, Listener
+from exporter.kernel.tables import TABLES, Table
+from exporter.sampling.collectors.collector import Collector, Pass
+from exporter.sampling.labels import OTHER, ListenerInfoKey, ListenerKey, Metric, Samples
+from exporter.sampling.services.drops import DropCounters
+from exporter.sampling.services.owner_lookup import UNKNOWN_OWNER, OwnerLookup, name_holder
+from exporter.sampling.services.ranking import choose_largest
+
+_ANY: Final = frozenset({ANY_ADDRESS, MAPPED_PREFIX.ljust(len(ANY_ADDRESS), b"\0")})
+_LOOPBACK_IPV4: Final = 127
+_LOOPBACK_IPV6: Final = (1).to_bytes(len(ANY_ADDRESS))
+
+
+_Known = tuple[Table, Sequence[Listener]]
+_Names = Mapping[int, str | None]
+
+
+class _Place(NamedTuple):
+    """Who listens where, as it is shown, in the table of this name."""
+
+    table: str
+    port: int
+    exposure: str
+    owner: str
+
+
+class Listeners(Collector):
+    """Remembers what each listener dropped, and the owners of listeners."""
+
+    name = "listeners"
+    metrics: ClassVar = (
+        Metric(
+            "netstat_listener_drops_total",
+            "Connections that the listeners of a port dropped, since the second pass: SYNs, and the last "
+            "packets of handshakes (SK_MEMINFO_DROPS of sock_diag).",
+            ListenerKey._fields,
+        ),
+        Metric(
+            "netstat_listener_info",
+            "Always 1. Which unit, container or program listens at a port, and whether at any address, at a "
+            "loopback address, or at another single address (sock_diag).",
+            ListenerInfoKey._fields,
+        ),
+    )
+
+    def __init__(self) -> None:
+        self._lookup = OwnerLookup(" of listeners")
+        self._drops = DropCounters()
+        self._shown: frozenset[str] = frozenset()
+        self._made_of: object = None
+        self._described: Mapping[tuple[str, ...], float] = {}
+
+    @staticmethod
+    def is_enabled(settings: Settings) -> bool:
+        """Return whether the settings enable it."""
+        return settings.listeners.enabled
+
+    def collect(self, seen: Pass) -> Mapping[str, Samples]:
+        """Return the drops of each port, and who listens there."""
+        known: list[_Known] = []
+        for table, listeners in seen.listeners():
+            if not any(listener.limit is None for listener in listeners):  # else they are those of procfs
+                known.append((table, listeners))
+            if not any(listener.drops is None for listener in listeners):
+                self._add_drops(table, listeners, seen)
+        return {
+            "netstat_listener_drops_total": self._drops.read(seen.now),
+            "netstat_listener_info": self._describe(known, seen),
+        }
+
+    def _add_drops(self, table: Table, listeners: Sequence[Listener], seen: Pass) -> None:
+        dropping = [
+            (
+                Dropping(listener.port, 0, listener.inode, listener.cookie, listener.drops),
+                _key_of(table, listener.port, seen),
+            )
+            for listener in listeners
+            if listener.drops
+        ]
+        ports = seen.series.tables[table.name].accept_queues
+        self._drops.add(table, dropping, {_key_of(table, port, seen) for port in ports})
+
+    def _describe(self, known: Sequence[_Known], seen: Pass) -> Mapping[tuple[str, ...], float]:
+        """Return the labels of all listeners, each with 1.
+
+        A listener's address and owner stay what they are, so they are made again only when something changes.
+        """
+        names, holders = self._find_owners(known, seen)
+        cookies = frozenset(each.cookie for _, listeners in known for each in listeners)
+        made_of = cookies, seen.series.own, seen.rules, seen.settings.owners, len(names), len(holders)
+        if made_of != self._made_of:
+            self._made_of, self._described = (
+                made_of,
+                dict.fromkeys(self._make(known, names, holders, seen), 1),
+            )
+        return self._described
+
+    def _make(
+        self, known: Sequence[_Known], names: _Names, holders: Mapping[int, Holder], seen: Pass
+    ) -> Iterator[ListenerInfoKey]:
+        places = {
+            _Place(
+                table.name,
+                seen.series.fold(each.port),
+                find_exposure(each.address, table.family),
+                names.get(each.cgroup_id) or name_holder(holders.get(each.inode)),
+            )
+            for table, listeners in known
+            for each in listeners
+        }
+        weights = Counter(place.owner for place in places if place.owner != UNKNOWN_OWNER)
+        self._shown = choose_largest(weights, self._shown, seen.settings.owners.limit)
+        for place in places:
+            is_shown = place.owner in self._shown or place.owner == UNKNOWN_OWNER
+            key = _key_of(TABLES[place.table], place.port, seen)
+            yield ListenerInfoKey(*key, place.exposure, place.owner if is_shown else OTHER)
+
+    def _find_owners(self, known: Sequence[_Known], seen: Pass) -> tuple[_Names, Mapping[int, Holder]]:
+        """Return the known names of the cgroups of listeners, and the holders of those without."""
+        settings, names = seen.settings, dict[int, str | None]()
+        if not settings.owners.enabled:
+            return names, {}
+        if settings.owners.by != PROCESS:
+            ids = {listener.cgroup_id for _, listeners in known for listener in listeners} - {0}
+            names = self._lookup.name_cgroups(ids, seen.reader, settings, seen.now)
+        if settings.owners.by == UNIT:
+            return names, {}
+        unnamed = (
+            each.inode for _, listeners in known for each in listeners if not names.get(each.cgroup_id)
+        )
+        return names, self._lookup.find_holders(unnamed, seen.reader, settings, seen.now)
+
+
+@lru_cache(maxsize=1024)
+def find_exposure(address: bytes, family: str) -> str:
+    """Return from where a listener at an address can be reached, of 16 bytes in network order."""
+    if address in _ANY:
+        return "any"
+    if family == "ipv4":
+        is_loopback = address[0] == _LOOPBACK_IPV4
+    elif address.startswith(MAPPED_PREFIX):
+        is_loopback = address[len(MAPPED_PREFIX)] == _LOOPBACK_IPV4
+    else:
+        is_loopback = address == _LOOPBACK_IPV6
+    return "loopback" if is_loopback else "address"
+
+
+def _key_of(table: Table, port: int, seen: Pass) -> ListenerKey:
+    _, *labels = seen.series.label(table.protocol, port)
+    return ListenerKey(table.protocol, table.family, *labels)

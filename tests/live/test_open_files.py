@@ -1,0 +1,87 @@
+"""When a leak will end its process is known to anybody beforehand, whether or not a table lists the leak."""
+
+import errno
+import statistics
+import time
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import Daemon, running_daemon
+from tests.support.live.cgroup import enter, made_cgroup
+from tests.support.live.hoarder import hoarding
+from tests.support.live.namespace import Namespace, inside
+from tests.support.patience import wait_until
+
+pytestmark = pytest.mark.live
+
+CONFIG = "interval: 100ms\ncpu_budget: 1\n"
+FILES = 256
+CLOSES, RESETS = 8080, 8081
+UNITS = {CLOSES: "closes.service", RESETS: "resets.service"}
+VISIT_SECONDS = 0.012
+PREDICT_AT = FILES // 2
+TOLERANCE = 0.2
+
+
+def test_predicted_time_is_when_accept_fails(
+    namespace: Namespace, unprivileged: list[str], folder: Path
+) -> None:
+    """Of two processes with 256 files each, seen by a user without any capability."""
+    config = folder / "config.yaml"
+    config.write_text(CONFIG)
+    with ExitStack() as stack:
+        slice_ = stack.enter_context(made_cgroup("none.service")).parent
+        hoarders = {}
+        for port, unit in UNITS.items():
+            cgroup = slice_ / unit
+            cgroup.mkdir()
+            hoarders[port] = stack.enter_context(
+                hoarding([*namespace.command(), *enter(cgroup)], port, FILES)
+            )
+        stack.enter_context(inside(namespace.path))
+        daemon = stack.enter_context(running_daemon(f"--config.file={config}", prefix=[*unprivileged]))
+        wait_until(lambda: len(read(daemon, "netstat_owner_open_files")) == len(UNITS))
+        assert set(read(daemon, "netstat_owner_open_files_limit").values()) == {FILES}
+        seen: dict[str, list[tuple[float, float]]] = {unit: [] for unit in UNITS.values()}
+        started = time.monotonic()
+        for visit in count(1):
+            for port, hoarder in hoarders.items():
+                hoarder.visit(resets=port == RESETS)
+            time.sleep(max(0.0, started + visit * VISIT_SECONDS - time.monotonic()))
+            if visit <= PREDICT_AT and visit % 8 == 0:
+                for unit, files in read(daemon, "netstat_owner_open_files").items():
+                    seen[unit].append((time.monotonic(), files))
+            if visit == PREDICT_AT:
+                assert count_close_wait(daemon) == {str(CLOSES): pytest.approx(PREDICT_AT, abs=10)}
+            if visit == FILES:
+                break
+        for port, unit in UNITS.items():
+            ended = hoarders[port].wait()
+            assert ended.number == errno.EMFILE
+            now, _ = seen[unit][-1]
+            assert predict(seen[unit]) - now == pytest.approx(ended.at_seconds - now, rel=TOLERANCE)
+
+
+def read(daemon: Daemon, metric: str) -> dict[str, float]:
+    """Return the samples of a metric by owner."""
+    return {
+        dict(labels)["owner"]: value for (name, labels), value in daemon.samples().items() if name == metric
+    }
+
+
+def count_close_wait(daemon: Daemon) -> dict[str, float]:
+    """Return the connections in CLOSE_WAIT by port, without the zeros."""
+    return {
+        dict(labels)["port"]: value
+        for (name, labels), value in daemon.samples().items()
+        if name == "netstat_sockets" and value and ("state", "close_wait") in labels
+    }
+
+
+def predict(seen: list[tuple[float, float]]) -> float:
+    """Return when the limit is reached, as predict_linear() of Prometheus does."""
+    slope, intercept = statistics.linear_regression(*zip(*seen, strict=True))
+    return (FILES - intercept) / slope
