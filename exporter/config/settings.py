@@ -133,6 +133,7 @@ class Settings:
     tracked: Tracked = section("tracked", Tracked)
     ages: Ages = section("ages", Ages)
     owners: Owners = section("owners", Owners)
+    unanswered: Switch = section("unanswered", Switch)
     queues: Switch = section("queues", Switch)
     listeners: Switch = section("listeners", Switch)
     ephemeral_ports: Switch = section("ephemeral_ports", Switch)

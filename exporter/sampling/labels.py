@@ -63,6 +63,18 @@ class OwnerKey(NamedTuple):
     owner: str
 
 
+class UnansweredKey(NamedTuple):
+    """The labels of the sockets of one service that wait for the same from their peers."""
+
+    protocol: str
+    family: str
+    direction: str
+    port: str
+    port_name: str
+    state: str
+    waiting: str
+
+
 class ServiceLabels(NamedTuple):
     """The labels of a service."""
 

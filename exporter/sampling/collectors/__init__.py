@@ -17,11 +17,23 @@ from exporter.sampling.collectors.peaks import Peaks
 from exporter.sampling.collectors.queues import Queues
 from exporter.sampling.collectors.sockets import Sockets
 from exporter.sampling.collectors.udp_drops import UdpDrops
+from exporter.sampling.collectors.unanswered import Unanswered
 
 COLLECTORS: Final[Mapping[str, type[Collector]]] = MappingProxyType(
     {
         made.name: made
-        for made in (Sockets, Queues, AcceptQueues, Ages, Owners, EphemeralPorts, Limits, UdpDrops, Peaks)
+        for made in (
+            Sockets,
+            Queues,
+            AcceptQueues,
+            Ages,
+            Owners,
+            Unanswered,
+            EphemeralPorts,
+            Limits,
+            UdpDrops,
+            Peaks,
+        )
     }
 )
 """Every collector, in the order of the page, by name."""

@@ -29,6 +29,7 @@ def inet(  # noqa: PLR0913 - the fields of a message
     attributes: bytes = b"",
     *,
     timer: int = 0,
+    tries: int = 0,
     inode: int = 0,
     cookie: int = 0,
     expires: int = 0,
@@ -37,7 +38,7 @@ def inet(  # noqa: PLR0913 - the fields of a message
     family: int = AF_INET,
 ) -> bytes:
     """Make a message of inet_diag; the queues are as in it, those received first."""
-    start = pack("=BBBB", family, state, timer, 0) + pack("!HH", *ports) + addresses
+    start = pack("=BBBB", family, state, timer, tries) + pack("!HH", *ports) + addresses
     halves = cookie & 0xFFFFFFFF, cookie >> 32
     return message(start + pack("=8I", 0, *halves, expires, *queues, 0, inode) + attributes, flags=flags)
 
