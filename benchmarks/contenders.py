@@ -42,6 +42,7 @@ TRACK_NOTHING_THERE: Final = "tracked: {states: [closing]}\n"
 _COUNTS_ONLY: Final = """
 ages: {enabled: false}
 owners: {enabled: false}
+unanswered: {enabled: false}
 queues: {enabled: false}
 listeners: {enabled: false}
 ephemeral_ports: {enabled: false}

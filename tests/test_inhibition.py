@@ -41,6 +41,7 @@ FIRING = [
     alert(QUEUE, "critical", protocol="tcp", port="443"),
     alert("NetstatTimeWaitOverflow"),
     alert("NetstatSnapshotStale"),
+    alert("NetstatPeersVanished", **DATABASE, direction="outbound"),
 ]
 SILENCED = [
     alert(LEAK, **API),
@@ -50,6 +51,7 @@ SILENCED = [
     alert(OVERFLOW),
     alert(HANDSHAKES, protocol="tcp", port="443"),
     alert("NetstatTimeWaitTableFilling"),
+    alert("NetstatConnectsUnanswered", **DATABASE, direction="outbound"),
     alert("NetstatCollectorFailing", collector="owners"),
 ]
 HEARD = [

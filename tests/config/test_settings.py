@@ -85,6 +85,7 @@ def test_every_key_is_read() -> None:
         tracked: {states: [fin_wait2, time_wait], limit: 10}
         ages: {enabled: false, stuck_after: 5m}
         owners: {enabled: false, by: unit, limit: 9}
+        unanswered: {enabled: false}
         queues: {enabled: false}
         listeners: {enabled: false}
         ephemeral_ports: {enabled: false}
@@ -104,6 +105,7 @@ def test_every_key_is_read() -> None:
         tracked=Tracked(states=("fin_wait2", "time_wait"), limit=10),
         ages=Ages(enabled=False, stuck_after_seconds=300.0),
         owners=Owners(enabled=False, by="unit", limit=9),
+        unanswered=OFF,
         queues=OFF,
         listeners=OFF,
         ephemeral_ports=OFF,

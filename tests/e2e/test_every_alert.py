@@ -47,6 +47,8 @@ FIRED_BY_SOCKETS = {
     ("NetstatSynRecvPileUp", WARNING): {"port": "443"},
     ("NetstatListenerGone", WARNING): {"port": "3306"},
     ("NetstatUdpDrops", WARNING): {"port": "514"},
+    ("NetstatPeersVanished", WARNING): {"port": "389", "direction": "outbound"},
+    ("NetstatConnectsUnanswered", WARNING): {"port": "636", "direction": "outbound"},
 }
 FIRED_BY_SICK_EXPORTER = {
     ("NetstatTableFailing", WARNING): {"table": "udp6"},

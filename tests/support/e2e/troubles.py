@@ -21,6 +21,7 @@ from tests.support.live.connections import make_deaf
 STEP_SECONDS = 0.05
 LOOPBACK = "127.0.0.1"
 HTTP_ALT, POSTGRESQL, SMTP, IPP, HTTPS, MYSQL, SYSLOG = 8080, 5432, 25, 631, 443, 3306, 514
+LDAP, LDAPS = 389, 636
 SYSCTLS = {
     "ip_local_port_range": "20000 20999",
     "tcp_max_tw_buckets": "50",
@@ -32,6 +33,7 @@ GONE_STEPS = 100
 SYN_BACKLOG = 64
 HALF_OPEN = 48
 BOUND_PORTS = 950
+VANISHED = 8
 
 
 @contextmanager
@@ -140,6 +142,23 @@ def never_receive() -> Iterator[None]:
             yield
 
 
+def lose_the_peer() -> Iterator[None]:
+    """Send to a peer that hears nothing any more, and connect to one that never did."""
+    with ExitStack() as kept:
+        listener = kept.enter_context(socket.create_server((LOOPBACK, LDAP)))
+        for _ in range(VANISHED):
+            client = kept.enter_context(socket.create_connection((LOOPBACK, LDAP)))
+            make_deaf(kept.enter_context(listener.accept()[0]))
+            client.send(b"?")
+        make_deaf(kept.enter_context(never := socket.create_server((LOOPBACK, LDAPS))))
+        for _ in range(VANISHED):
+            client = kept.enter_context(socket.socket())
+            client.setblocking(False)  # noqa: FBT003
+            client.connect_ex(never.getsockname())
+        while True:
+            yield
+
+
 TROUBLES = (
     leak_more_and_more,
     use_up_ports,
@@ -149,6 +168,7 @@ TROUBLES = (
     listen_no_more,
     hold_ports,
     never_receive,
+    lose_the_peer,
 )
 
 
