@@ -25,7 +25,7 @@ from exporter.sampling.labels import Metric, Samples, UnansweredKey
 from exporter.sampling.reading.walk import Observer
 from exporter.sampling.services.counting import TableCounter
 from exporter.sampling.services.expiring import ExpiringSet
-from exporter.sampling.services.series import SERIES_KEPT_SECONDS, UNKNOWN_STATE
+from exporter.sampling.services.series import SERIES_KEPT_SECONDS
 
 TRIES: Final = 3
 """After so many tries a peer has not answered for more than a second, and for three when connecting."""
@@ -115,6 +115,7 @@ def _name_answer(state: int, timer: int) -> str:
 
 
 def _key_of(table: Table, group: Group, seen: Pass) -> UnansweredKey:
-    labels = seen.series.label(table.protocol, group.service)
-    state = table.states.get(group.state, UNKNOWN_STATE)
-    return UnansweredKey(table.protocol, table.family, *labels, state, group.waiting)
+    key = seen.series.key(table, group.service, group.state)
+    return UnansweredKey(
+        key.protocol, key.family, key.direction, key.port, key.port_name, key.state, group.waiting
+    )
