@@ -43,6 +43,7 @@ _COUNTS_ONLY: Final = """
 ages: {enabled: false}
 owners: {enabled: false}
 unanswered: {enabled: false}
+idle: {enabled: false}
 queues: {enabled: false}
 listeners: {enabled: false}
 ephemeral_ports: {enabled: false}

@@ -95,6 +95,15 @@ class Owners:
 
 
 @dataclass(frozen=True, slots=True)
+class Idle:
+    """For how long a connection must have had no data to be idle, and how often that is asked."""
+
+    enabled: bool = key(ENABLED, read_flag, default=True)
+    after_seconds: float = key("after", read_duration, 3600.0)
+    every_seconds: float = key("every", read_duration, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Peaks:
     """Of which states the highest counts are shown, and over how long."""
 
@@ -134,6 +143,7 @@ class Settings:
     ages: Ages = section("ages", Ages)
     owners: Owners = section("owners", Owners)
     unanswered: Switch = section("unanswered", Switch)
+    idle: Idle = section("idle", Idle)
     queues: Switch = section("queues", Switch)
     listeners: Switch = section("listeners", Switch)
     ephemeral_ports: Switch = section("ephemeral_ports", Switch)

@@ -46,7 +46,7 @@ from exporter.kernel.tables import Table
 MESSAGE_BYTES: Final = HEADER_BYTES + 72
 _FAMILY: Final = 16
 _STATE: Final = 17
-_TIMER: Final = 18
+TIMER: Final = 18
 _RETRANSMITS: Final = 19  # of what the timer is for
 _ROW: Final = ">17xB2xHH48xQ"  # both queues at once: 0 if both are empty
 _ROW_BYTES: Final = 80
@@ -67,7 +67,7 @@ INFO: Final = 2
 _LAST_ACK_RECEIVED: Final = 8 + 12 * 4  # tcpi_last_ack_recv, in milliseconds, in struct tcp_info
 SKMEMINFO: Final = 7
 _DROPS: Final = 4 * 8  # SK_MEMINFO_DROPS, in the payload of SKMEMINFO
-_CGROUP_ID: Final = 21
+CGROUP_ID: Final = 21
 _WORD: Final = Struct("=I")
 _LONG: Final = Struct("=Q")
 
@@ -91,7 +91,7 @@ def read_listeners(block: Block) -> Iterator[Listener]:
         port, address = _ORIGIN.unpack_from(message)
         waiting, limit = _LISTENER_QUEUES.unpack_from(message)
         (inode,) = _INODE.unpack_from(message)
-        yield Listener(port, address, waiting, limit, inode, _cgroup_id_of(message))
+        yield Listener(port, address, waiting, limit, inode, cgroup_id_of(message))
 
 
 def read_origins(block: Block) -> Iterator[Origin]:
@@ -99,13 +99,13 @@ def read_origins(block: Block) -> Iterator[Origin]:
     for message in block.messages():
         port, address = _ORIGIN.unpack_from(message)
         (inode,) = _INODE.unpack_from(message)
-        yield Origin(port, address, inode, _cgroup_id_of(message))
+        yield Origin(port, address, inode, cgroup_id_of(message))
 
 
 def add_silences(block: Block, silences: Silences) -> None:
     """Add the sockets of a block, for which TCP_INFO was asked."""
     for message in block.messages():
-        place = _places_of(message).get(INFO, range(0))
+        place = places_of(message).get(INFO, range(0))
         if len(place) >= _LAST_ACK_RECEIVED + _WORD.size:
             (milliseconds,) = _WORD.unpack_from(message, place.start + _LAST_ACK_RECEIVED)
             silences.identities.append(identify(message[_ENDS.start : _ENDS.stop]))
@@ -125,7 +125,7 @@ class DiagRows:
         self._data = rename_unknown(block.data, _STATE, block.length, table.states)
         self.states = codes = self._data[_STATE :: block.length]
         self.listed = len(codes)
-        self.minisockets = count_minisockets(codes, self._data[_TIMER :: self._length]) - self._fast_open()
+        self.minisockets = count_minisockets(codes, self._data[TIMER :: self._length]) - self._fast_open()
 
     def unpack(self) -> Iterable[Row]:
         """Return all rows."""
@@ -216,16 +216,18 @@ def _at_least(number: int) -> bytes:
     return bytes(each >= number for each in range(256))
 
 
-def _places_of(message: bytes) -> Mapping[int, range]:
+def places_of(message: bytes) -> Mapping[int, range]:
+    """Return where in a message the payload of each attribute is, by type."""
     return place_attributes(message, MESSAGE_BYTES)
 
 
-def _cgroup_id_of(message: bytes) -> int:
-    place = _places_of(message).get(_CGROUP_ID, range(0))
+def cgroup_id_of(message: bytes) -> int:
+    """Return the cgroup that made the socket of a message, 0 where it is not known."""
+    place = places_of(message).get(CGROUP_ID, range(0))
     return int(_LONG.unpack_from(message, place.start)[0]) if len(place) == _LONG.size else 0
 
 
 def _place_drops(message: bytes) -> int:
     """Return where in a message the drops stand, 0 when it does not have them."""
-    payload = _places_of(message).get(SKMEMINFO, range(0))
+    payload = places_of(message).get(SKMEMINFO, range(0))
     return payload.start + _DROPS if len(payload) >= _DROPS + _WORD.size else 0

@@ -44,9 +44,9 @@ def ask_for(table: Table, wanted_states: int = ALL_STATES, *, attributes: int = 
     return Question(request, MESSAGE_BYTES)
 
 
-def ask_for_tcp(wanted_states: int) -> Question:
-    """Return how to ask for TCP's sockets of both families at once.
+def ask_for_tcp(wanted_states: int, *, attributes: int = 0) -> Question:
+    """Return how to ask for TCP's sockets of both families at once; see ``ask_for``.
 
     It is the request from before there was SOCK_DIAG_BY_FAMILY: the kernel walks its hash once, not twice.
     """
-    return Question(_TCPDIAG_REQUEST.pack(0, 0, wanted_states, 0), MESSAGE_BYTES, TCPDIAG_GETSOCK)
+    return Question(_TCPDIAG_REQUEST.pack(0, attributes, wanted_states, 0), MESSAGE_BYTES, TCPDIAG_GETSOCK)

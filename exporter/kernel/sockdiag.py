@@ -6,11 +6,13 @@
    that is listed twice is as rare as one that is missed, and not removed.
 """
 
+import math
 from array import array
 from collections.abc import Collection, Generator, Iterator
 from contextlib import closing
 
-from exporter.kernel import inet_diag, inet_requests
+from exporter.kernel import inet_diag, inet_requests, states
+from exporter.kernel.inet_details import Idle, read_idle
 from exporter.kernel.netlink import Block, Question, dump
 from exporter.kernel.rows import Listener, ListenerRows, Origin, Rows, Silences
 from exporter.kernel.tables import Table
@@ -75,6 +77,19 @@ def read_silences(table: Table, wanted_states: Collection[int], deadline: float)
     return silences
 
 
+def walk_idle(
+    tables: Collection[Table], at_least_seconds: float, deadline: float
+) -> Iterator[tuple[Table, Iterator[Idle]]]:
+    """Yield the established connections of TCP that have had no data for so long, block after block.
+
+    Raises SockDiagError, while iterating.
+    """
+    established = 1 << states.ESTABLISHED
+    milliseconds = math.ceil(at_least_seconds * 1000)
+    for table, block in _ask_tcp(tables, established, deadline, attributes=inet_requests.WANT_INFO):
+        yield table, read_idle(block, milliseconds)
+
+
 def _walk_tcp(tables: Collection[Table], deadline: float) -> Walk:
     listeners = read_listeners(tables, deadline)
     yield from ((table, ListenerRows(listeners[table.name])) for table in tables)
@@ -83,12 +98,14 @@ def _walk_tcp(tables: Collection[Table], deadline: float) -> Walk:
         yield table, inet_diag.DiagRows(table, block)
 
 
-def _ask_tcp(tables: Collection[Table], wanted_states: int, deadline: float) -> Iterator[tuple[Table, Block]]:
+def _ask_tcp(
+    tables: Collection[Table], wanted_states: int, deadline: float, *, attributes: int = 0
+) -> Iterator[tuple[Table, Block]]:
     """Ask once for the sockets of one or both of TCP's tables, and yield the blocks of each."""
     families = [(table, inet_requests.FAMILIES[table.family]) for table in tables]
-    question = inet_requests.ask_for_tcp(wanted_states)
+    question = inet_requests.ask_for_tcp(wanted_states, attributes=attributes)
     if len(families) == 1:
-        question = inet_requests.ask_for(families[0][0], wanted_states)
+        question = inet_requests.ask_for(families[0][0], wanted_states, attributes=attributes)
     for block in _ask(question, deadline):
         for table, family in families:
             if own := inet_diag.select_family(block, family):

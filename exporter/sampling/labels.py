@@ -75,6 +75,17 @@ class UnansweredKey(NamedTuple):
     waiting: str
 
 
+class IdleKey(NamedTuple):
+    """The labels of the idle connections of one service."""
+
+    protocol: str
+    family: str
+    direction: str
+    port: str
+    port_name: str
+    keepalive: str
+
+
 class ServiceLabels(NamedTuple):
     """The labels of a service."""
 

@@ -13,6 +13,7 @@ from exporter.config.settings import (
     MOVED,
     TRACKABLE_STATES,
     Ages,
+    Idle,
     Owners,
     Peaks,
     Ports,
@@ -86,6 +87,7 @@ def test_every_key_is_read() -> None:
         ages: {enabled: false, stuck_after: 5m}
         owners: {enabled: false, by: unit, limit: 9}
         unanswered: {enabled: false}
+        idle: {enabled: false, after: 10m, every: 5m}
         queues: {enabled: false}
         listeners: {enabled: false}
         ephemeral_ports: {enabled: false}
@@ -106,6 +108,7 @@ def test_every_key_is_read() -> None:
         ages=Ages(enabled=False, stuck_after_seconds=300.0),
         owners=Owners(enabled=False, by="unit", limit=9),
         unanswered=OFF,
+        idle=Idle(enabled=False, after_seconds=600.0, every_seconds=300.0),
         queues=OFF,
         listeners=OFF,
         ephemeral_ports=OFF,

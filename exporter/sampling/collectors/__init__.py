@@ -11,6 +11,7 @@ from exporter.sampling.collectors.accept_queues import AcceptQueues
 from exporter.sampling.collectors.ages import Ages
 from exporter.sampling.collectors.collector import Collector
 from exporter.sampling.collectors.ephemeral_ports import EphemeralPorts
+from exporter.sampling.collectors.idle import Idle
 from exporter.sampling.collectors.limits import Limits
 from exporter.sampling.collectors.owners import Owners
 from exporter.sampling.collectors.peaks import Peaks
@@ -29,6 +30,7 @@ COLLECTORS: Final[Mapping[str, type[Collector]]] = MappingProxyType(
             Ages,
             Owners,
             Unanswered,
+            Idle,
             EphemeralPorts,
             Limits,
             UdpDrops,

@@ -63,6 +63,17 @@ def meminfo(drops: int, words: int = 9) -> bytes:
     return pack("=HH8I", 4 + 4 * words, 7, *range(1, 9)) + pack("=I", drops) + bytes(4 * (words - 9))
 
 
+def memory(receive: int, forward: int, send: int, backlog: int) -> bytes:
+    """Make the attribute with the memory of a socket; limits and what was dropped are no memory."""
+    return pack("=HH4Ii4I", 4 + 4 * 9, 7, receive, 99, 99, 99, forward, send, 99, backlog, 99)
+
+
+def info(data_sent: int, data_received: int) -> bytes:
+    """Make the attribute with tcp_info, of which two times are known."""
+    payload = b"\xff" * 44 + pack("=III", data_sent, 7, data_received) + b"\xff" * 100
+    return pack("=HH", 4 + len(payload), 2) + payload
+
+
 def cgroup(cgroup_id: int) -> bytes:
     """Make the attribute with the id of a socket's cgroup."""
     return pack("=HHQ", 12, 21, cgroup_id)

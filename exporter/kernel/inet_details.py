@@ -1,0 +1,113 @@
+"""Read what is asked for apart from the tables: which of TCP's sockets are idle, and the memory they hold.
+
+Messages of one block have one length, and nearly always the same attributes at the same places. Then the
+numbers of all messages are unpacked in C. Where they differ, each message is a block of its own.
+
+Source: ``struct tcp_info`` in include/uapi/linux/tcp.h, ``tcp_get_info`` in net/ipv4/tcp.c;
+``SK_MEMINFO_*`` in include/uapi/linux/sock_diag.h, ``sk_get_meminfo`` in net/core/sock.c.
+"""
+
+from collections.abc import Iterator
+from itertools import compress
+from struct import Struct
+from typing import Final, NamedTuple
+
+from exporter.kernel.attributes import ATTRIBUTE_HEADER_BYTES
+from exporter.kernel.inet_diag import CGROUP_ID, INFO, SKMEMINFO, TIMER, cgroup_id_of, places_of
+from exporter.kernel.netlink import Block
+from exporter.kernel.rows import TIMER_KEEPALIVE
+
+_PORTS_AT: Final = 20
+_DATA_SENT: Final = 8 + 9 * 4  # tcpi_last_data_sent, in milliseconds; two words further tcpi_last_data_recv
+_INFO_BYTES: Final = _DATA_SENT + 3 * 4
+_MEMORY_BYTES: Final = 8 * 4  # SK_MEMINFO_RMEM_ALLOC to SK_MEMINFO_BACKLOG
+_CGROUP_BYTES: Final = 8
+
+Idle = tuple[int, int, bool]
+"""Local port, remote port, and whether keepalive probes will be sent."""
+
+
+class Memory(NamedTuple):
+    """The bytes of kernel memory that a socket holds, and the cgroup that made it, 0 where it is not known.
+
+    ``receive`` and ``send`` are the buffers of the queues, with all that belongs to them. ``forward`` is what
+    is reserved for them and not used. ``backlog`` are segments that came while a program used the socket.
+    """
+
+    local_port: int
+    remote_port: int
+    receive: int
+    send: int
+    forward: int
+    backlog: int
+    cgroup_id: int
+
+
+def read_idle(block: Block, at_least_milliseconds: int) -> Iterator[Idle]:
+    """Yield the sockets without data for so long, of those for which TCP_INFO was asked.
+
+    A socket that waits for its peer, with data or a probe of the window, is not idle. The kernel counts
+    milliseconds in 32 bits, so after 49 days a socket begins again.
+    """
+    for alike, place in _align(block, INFO, _INFO_BYTES):
+        times = _unpack(alike, (TIMER, "B"), (place + _DATA_SENT, "I4xI"))
+        are_idle = [
+            sent >= at_least_milliseconds <= received and timer in {0, TIMER_KEEPALIVE}
+            for timer, sent, received in times
+        ]
+        if any(are_idle):
+            timers = compress(alike.data[TIMER :: alike.length], are_idle)
+            for ports, timer in zip(compress(_ports_of(alike), are_idle), timers, strict=True):
+                yield (*ports, timer == TIMER_KEEPALIVE)
+
+
+def read_memory(block: Block) -> Iterator[Memory]:
+    """Yield the sockets that hold memory, of those for which SKMEMINFO was asked."""
+    for alike, place in _align(block, SKMEMINFO, _MEMORY_BYTES):
+        numbers = list(_unpack(alike, (place, "I12xiI4xI")))
+        holding = list(map(any, numbers))
+        if any(holding):
+            found = zip(_ports_of(alike), _cgroups_of(alike), numbers, strict=True)
+            for ports, cgroup_id, (receive, forward, send, backlog) in compress(found, holding):
+                yield Memory(*ports, receive, send, max(0, forward), backlog, cgroup_id)
+
+
+def _align(block: Block, kind: int, size: int) -> Iterator[tuple[Block, int]]:
+    """Yield messages with an attribute of that size or more, and where all of a block have its payload."""
+    place = places_of(block.data[: block.length]).get(kind, range(0))
+    if len(place) >= size and _is_in_all(block, place):
+        yield block, place.start
+        return
+    for message in block.messages():
+        place = places_of(message).get(kind, range(0))
+        if len(place) >= size:
+            yield Block(message, block.length), place.start
+
+
+def _is_in_all(block: Block, place: range) -> bool:
+    """Return whether every message has an attribute where the first has it: the same length and type."""
+    data, length = block
+    number = len(data) // length
+    header = range(place.start - ATTRIBUTE_HEADER_BYTES, place.start)
+    return all(data[i::length] == data[i : i + 1] * number for i in header)
+
+
+def _cgroups_of(block: Block) -> Iterator[int]:
+    """Yield the cgroup of every message."""
+    place = places_of(block.data[: block.length]).get(CGROUP_ID, range(0))
+    if len(place) == _CGROUP_BYTES and _is_in_all(block, place):
+        return (cgroup_id for (cgroup_id,) in _unpack(block, (place.start, "Q")))
+    return map(cgroup_id_of, block.messages())
+
+
+def _ports_of(block: Block) -> Iterator[tuple[int, int]]:
+    return ((local, remote) for local, remote in _unpack(block, (_PORTS_AT, "HH"), order=">"))
+
+
+def _unpack(block: Block, *fields: tuple[int, str], order: str = "=") -> Iterator[tuple[int, ...]]:
+    """Yield some fields of every message, which are given by their places and formats."""
+    layout, end = order, 0
+    for place, form in fields:
+        layout += f"{place - end}x{form}"
+        end = place + Struct(order + form).size
+    return Struct(f"{layout}{block.length - end}x").iter_unpack(block.data)
