@@ -21,7 +21,7 @@ from tests.support.live.connections import make_deaf
 STEP_SECONDS = 0.05
 LOOPBACK = "127.0.0.1"
 HTTP_ALT, POSTGRESQL, SMTP, IPP, HTTPS, MYSQL, SYSLOG = 8080, 5432, 25, 631, 443, 3306, 514
-LDAP, LDAPS = 389, 636
+LDAP, LDAPS, IMAP = 389, 636, 143
 SYSCTLS = {
     "ip_local_port_range": "20000 20999",
     "tcp_max_tw_buckets": "50",
@@ -142,6 +142,16 @@ def never_receive() -> Iterator[None]:
             yield
 
 
+def forget_connections() -> Iterator[None]:
+    """Open connections that nobody uses."""
+    kept: list[tuple[socket.socket, socket.socket]] = []
+    with socket.create_server(("", IMAP)) as listener:
+        while True:
+            client = socket.create_connection((f"127.0.0.{1 + len(kept) % 16}", IMAP))
+            kept.append((client, listener.accept()[0]))
+            yield
+
+
 def lose_the_peer() -> Iterator[None]:
     """Send to a peer that hears nothing any more, and connect to one that never did."""
     with ExitStack() as kept:
@@ -168,6 +178,7 @@ TROUBLES = (
     listen_no_more,
     hold_ports,
     never_receive,
+    forget_connections,
     lose_the_peer,
 )
 
