@@ -48,6 +48,7 @@ queues: {enabled: false}
 listeners: {enabled: false}
 ephemeral_ports: {enabled: false}
 limits: {enabled: false}
+memory: {enabled: false}
 udp_drops: {enabled: false}
 peaks: {enabled: false}
 """

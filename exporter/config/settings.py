@@ -30,6 +30,10 @@ UNIT: Final = "unit"
 PROCESS: Final = "process"
 OWNERS_BY: Final = (AUTO, UNIT, PROCESS)
 
+PRESSURE: Final = "pressure"
+ALWAYS: Final = "always"
+MEMORY_WHEN: Final = (PRESSURE, ALWAYS)
+
 TRACKABLE_STATES: Final = tuple(name for code, name in states.TCP.items() if code != states.LISTEN)
 
 MOVED: Final[Mapping[str, str]] = MappingProxyType(
@@ -104,6 +108,15 @@ class Idle:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """When the memory of sockets is asked for, and how often."""
+
+    enabled: bool = key(ENABLED, read_flag, default=True)
+    when: str = key("when", read_choice(MEMORY_WHEN), PRESSURE)
+    every_seconds: float = key("every", read_duration, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Peaks:
     """Of which states the highest counts are shown, and over how long."""
 
@@ -148,5 +161,6 @@ class Settings:
     listeners: Switch = section("listeners", Switch)
     ephemeral_ports: Switch = section("ephemeral_ports", Switch)
     limits: Switch = section("limits", Switch)
+    memory: Memory = section("memory", Memory)
     udp_drops: Switch = section("udp_drops", Switch)
     peaks: Peaks = section("peaks", Peaks)

@@ -10,7 +10,7 @@ Source: ``struct tcp_info`` in include/uapi/linux/tcp.h, ``tcp_get_info`` in net
 from collections.abc import Iterator
 from itertools import compress
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from exporter.kernel.attributes import ATTRIBUTE_HEADER_BYTES
 from exporter.kernel.inet_diag import CGROUP_ID, INFO, SKMEMINFO, TIMER, cgroup_id_of, places_of
@@ -27,20 +27,13 @@ Idle = tuple[int, int, bool]
 """Local port, remote port, and whether keepalive probes will be sent."""
 
 
-class Memory(NamedTuple):
-    """The bytes of kernel memory that a socket holds, and the cgroup that made it, 0 where it is not known.
+Memory = tuple[int, int, int, tuple[int, int, int, int]]
+"""Local port, remote port, the cgroup that made the socket, 0 where it is not known, and the bytes it holds.
 
-    ``receive`` and ``send`` are the buffers of the queues, with all that belongs to them. ``forward`` is what
-    is reserved for them and not used. ``backlog`` are segments that came while a program used the socket.
-    """
-
-    local_port: int
-    remote_port: int
-    receive: int
-    send: int
-    forward: int
-    backlog: int
-    cgroup_id: int
+These are, in the order of KINDS, the buffers of received data with all that belongs to them, what is reserved
+and not used, the buffers of data to be sent, and segments that came while a program used the socket.
+"""
+KINDS: Final = ("receive", "forward_allocated", "send", "backlog")
 
 
 def read_idle(block: Block, at_least_milliseconds: int) -> Iterator[Idle]:
@@ -69,7 +62,7 @@ def read_memory(block: Block) -> Iterator[Memory]:
         if any(holding):
             found = zip(_ports_of(alike), _cgroups_of(alike), numbers, strict=True)
             for ports, cgroup_id, (receive, forward, send, backlog) in compress(found, holding):
-                yield Memory(*ports, receive, send, max(0, forward), backlog, cgroup_id)
+                yield (*ports, cgroup_id, (receive, max(0, forward), send, backlog))
 
 
 def _align(block: Block, kind: int, size: int) -> Iterator[tuple[Block, int]]:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Generator, Iterator
 from contextlib import closing
 
 from exporter.kernel import inet_diag, inet_requests, states
-from exporter.kernel.inet_details import Idle, read_idle
+from exporter.kernel.inet_details import Idle, Memory, read_idle, read_memory
 from exporter.kernel.netlink import Block, Question, dump
 from exporter.kernel.rows import Listener, ListenerRows, Origin, Rows, Silences
 from exporter.kernel.tables import Table
@@ -88,6 +88,17 @@ def walk_idle(
     milliseconds = math.ceil(at_least_seconds * 1000)
     for table, block in _ask_tcp(tables, established, deadline, attributes=inet_requests.WANT_INFO):
         yield table, read_idle(block, milliseconds)
+
+
+def walk_memory(tables: Collection[Table], deadline: float) -> Iterator[tuple[Table, Iterator[Memory]]]:
+    """Yield the sockets of TCP that hold memory, block after block; listeners and minisockets hold none.
+
+    Raises SockDiagError, while iterating.
+    """
+    empty = 1 << states.LISTEN | 1 << states.TIME_WAIT | 1 << states.SYN_RECV
+    wanted = inet_requests.ALL_STATES & ~empty
+    for table, block in _ask_tcp(tables, wanted, deadline, attributes=inet_requests.WANT_SKMEMINFO):
+        yield table, read_memory(block)
 
 
 def _walk_tcp(tables: Collection[Table], deadline: float) -> Walk:

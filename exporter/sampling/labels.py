@@ -7,6 +7,9 @@ from typing import Final, NamedTuple
 OTHER: Final = "other"
 """The port, and its name, of every socket whose service port has no series of its own."""
 
+UNKNOWN_OWNER: Final = "unknown"
+"""The owner of every socket whose owner is not known."""
+
 _LONGEST_LABEL_VALUE: Final = 64
 
 Samples = Mapping[tuple[str, ...], float]
@@ -84,6 +87,27 @@ class IdleKey(NamedTuple):
     port: str
     port_name: str
     keepalive: str
+
+
+class MemoryKey(NamedTuple):
+    """The labels of the memory that the sockets of one service hold."""
+
+    protocol: str
+    family: str
+    direction: str
+    port: str
+    port_name: str
+    kind: str
+
+
+class OwnerMemoryKey(NamedTuple):
+    """The labels of the memory that the sockets of one service and owner hold, of both families."""
+
+    protocol: str
+    direction: str
+    port: str
+    port_name: str
+    owner: str
 
 
 class ServiceLabels(NamedTuple):

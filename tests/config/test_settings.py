@@ -14,6 +14,7 @@ from exporter.config.settings import (
     TRACKABLE_STATES,
     Ages,
     Idle,
+    Memory,
     Owners,
     Peaks,
     Ports,
@@ -92,6 +93,7 @@ def test_every_key_is_read() -> None:
         listeners: {enabled: false}
         ephemeral_ports: {enabled: false}
         limits: {enabled: false}
+        memory: {enabled: false, when: always, every: 30s}
         udp_drops: {enabled: false}
         peaks: {enabled: false, states: [listen], window: 5m}
     """
@@ -113,6 +115,7 @@ def test_every_key_is_read() -> None:
         listeners=OFF,
         ephemeral_ports=OFF,
         limits=OFF,
+        memory=Memory(enabled=False, when="always", every_seconds=30.0),
         udp_drops=OFF,
         peaks=Peaks(enabled=False, states=("listen",), window_seconds=300.0),
     )

@@ -2,11 +2,23 @@
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from tests.support import requirements
+from tests.support.daemon import COMMAND, ROOT
 from tests.support.live.namespace import Namespace, private_namespace, two_hosts
+
+UNPRIVILEGED = [
+    "setpriv",
+    "--reuid=65534",
+    "--regid=65534",
+    "--clear-groups",
+    "--bounding-set=-all",
+    "--inh-caps=-all",
+]
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +51,23 @@ def hosts(isolation: None) -> Iterator[tuple[Namespace, Namespace]]:
 def ss() -> None:
     """Make sure that ss is here."""
     requirements.require_command("ss", "iproute2")
+
+
+@pytest.fixture
+def unprivileged() -> list[str]:
+    """Return the beginning of a command line of nobody, who has no capability and may read the project."""
+    requirements.require_command("setpriv", "util-linux")
+    readable = subprocess.run([*UNPRIVILEGED, *COMMAND, "--version"], cwd=ROOT, check=False).returncode == 0
+    requirements.require(
+        "needs a project that anybody can read", "put it, and its Python, below /opt or /tmp", met=readable
+    )
+    return UNPRIVILEGED
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Make a folder that anybody can read, which pytest's are not."""
+    with TemporaryDirectory() as made:
+        path = Path(made)
+        path.chmod(0o755)
+        yield path

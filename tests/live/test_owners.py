@@ -6,12 +6,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.support import requirements
-from tests.support.daemon import COMMAND, ROOT, parse_page, run_once
+from tests.support.daemon import parse_page, run_once
 from tests.support.live.cgroup import enter, find_root, made_cgroup
 from tests.support.live.leaker import LOOPBACK, leaking
 from tests.support.live.namespace import Namespace, inside
@@ -19,14 +17,6 @@ from tests.support.live.scenarios import IPP
 
 pytestmark = pytest.mark.live
 
-UNPRIVILEGED = [
-    "setpriv",
-    "--reuid=65534",
-    "--regid=65534",
-    "--clear-groups",
-    "--bounding-set=-all",
-    "--inh-caps=-all",
-]
 WITHOUT_NETLINK = [sys.executable, "-m", "tests.support.without_netlink"]
 SERVICE = r"leaky\x2dshop.service"
 LEAKS = 3
@@ -37,26 +27,6 @@ print(flush=True)
 while True:
     listener.accept()[0].close()
 """
-
-
-@pytest.fixture
-def unprivileged() -> list[str]:
-    """Return the beginning of a command line of nobody, who has no capability and may read the project."""
-    requirements.require_command("setpriv", "util-linux")
-    readable = subprocess.run([*UNPRIVILEGED, *COMMAND, "--version"], cwd=ROOT, check=False).returncode == 0
-    requirements.require(
-        "needs a project that anybody can read", "put it, and its Python, below /opt or /tmp", met=readable
-    )
-    return UNPRIVILEGED
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Make a folder that anybody can read, which pytest's are not."""
-    with TemporaryDirectory() as made:
-        path = Path(made)
-        path.chmod(0o755)
-        yield path
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 
 from exporter.config.settings import Settings
 from exporter.sampling.sampler import Sampler
+from tests.support.daemon import parse_page, run_once
 from tests.support.live.namespace import CLIENT_ADDRESSES, Namespace, inside
 from tests.support.live.sampling import make_sampler, without_zeros
 from tests.support.patience import wait_until
@@ -100,8 +101,21 @@ def listed_by_ss(namespace: Namespace) -> Mapping[tuple[str, str], int]:
     return found
 
 
+def counted_by_nobody(namespace: Namespace, unprivileged: list[str]) -> dict[tuple[str, ...], float]:
+    """Return the same as a user without privileges has it."""
+    page = parse_page(run_once("--once", prefix=[*namespace.command(), *unprivileged]).stdout)
+    return {
+        (dict(labels)["state"], dict(labels)["waiting"]): number
+        for (name, labels), number in page.items()
+        if name == "netstat_unanswered_sockets" and number
+    }
+
+
 def test_peer_whose_link_goes_down(
-    hosts: tuple[Namespace, Namespace], connections: list[socket.socket], ss: None
+    hosts: tuple[Namespace, Namespace],
+    connections: list[socket.socket],
+    unprivileged: list[str],
+    ss: None,
 ) -> None:
     """6 wait for data, 3 for keepalives, 1 for a window, 1 for a handshake, and none when it is back."""
     del ss
@@ -116,6 +130,7 @@ def test_peer_whose_link_goes_down(
         with begin_to_wait(connections) as connecting:
             wait_until(lambda: listed_by_ss(here) == EXPECTED, 30)
             assert [counted(sampler) for sampler in samplers] == [EXPECTED, EXPECTED]
+            assert counted_by_nobody(here, unprivileged) == EXPECTED
             there.run("ip", "link", "set", "eth0", "up")
             wait_until(lambda: listed_by_ss(here) == {}, 30)
             assert [counted(sampler) for sampler in samplers] == [{}, {}]

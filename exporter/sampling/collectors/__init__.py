@@ -13,6 +13,7 @@ from exporter.sampling.collectors.collector import Collector
 from exporter.sampling.collectors.ephemeral_ports import EphemeralPorts
 from exporter.sampling.collectors.idle import Idle
 from exporter.sampling.collectors.limits import Limits
+from exporter.sampling.collectors.memory import Memory
 from exporter.sampling.collectors.owners import Owners
 from exporter.sampling.collectors.peaks import Peaks
 from exporter.sampling.collectors.queues import Queues
@@ -33,6 +34,7 @@ COLLECTORS: Final[Mapping[str, type[Collector]]] = MappingProxyType(
             Idle,
             EphemeralPorts,
             Limits,
+            Memory,
             UdpDrops,
             Peaks,
         )

@@ -1,9 +1,9 @@
 """Define a collector, and what it sees of a pass."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from exporter.config.settings import Settings
 from exporter.kernel.rows import Rows
@@ -16,6 +16,9 @@ from exporter.sampling.services.counting import TableCounter
 from exporter.sampling.services.counts import TableCount
 from exporter.sampling.services.ports import PortRules
 from exporter.sampling.services.series import Folded, Series
+
+COUNTER: Final = "counter"
+"""The name of the observer that counts the sockets of a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,19 @@ class Pass:
     def folded(self) -> Iterator[tuple[Table, Folded]]:
         """Yield the tables that could be read, with their counts by service."""
         return ((TABLES[name], folded) for name, folded in self.series.tables.items())
+
+    def find_services(self) -> Mapping[str, Callable[[int, int], int]]:
+        """Return what finds the service of a socket by its ports, for TCP's tables that could be read."""
+        counters = (
+            (name, reading.observed.observers[COUNTER])
+            for name, reading in self.readings.items()
+            if reading.observed
+        )
+        return {
+            name: counter.find_service
+            for name, counter in counters
+            if isinstance(counter, TableCounter) and TABLES[name].protocol == "tcp"
+        }
 
     def observers(self, name: str) -> Iterator[tuple[Table, Observer]]:
         """Yield the observers of a collector that saw a whole table; raises what one of them raised."""

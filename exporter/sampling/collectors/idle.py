@@ -5,23 +5,28 @@ minute. What was found is shown until it is asked for again.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
 
 from exporter.config.settings import Settings
-from exporter.kernel.netlink import Reason, SockDiagError
 from exporter.kernel.sockdiag import walk_idle
-from exporter.kernel.tables import TABLES, Table
-from exporter.sampling.collectors.collector import Collector, Pass, Plan
+from exporter.kernel.tables import TABLES
+from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import IdleKey, Metric, Samples
-from exporter.sampling.reading.walk import READ_ERRORS, Observer
-from exporter.sampling.services.cadence import Cadence
-from exporter.sampling.services.counting import TableCounter
+from exporter.sampling.services.cadence import RepeatedQuestion
 from exporter.sampling.services.expiring import ExpiringSet
 from exporter.sampling.services.series import SERIES_KEPT_SECONDS
 
-Found = Counter[tuple[str, int, bool]]
-"""Idle connections by table, service, and whether keepalive probes will be sent."""
+
+class Group(NamedTuple):
+    """What idle connections have in common."""
+
+    table: str
+    service: int
+    has_keepalive: bool
+
+
+Found = Counter[Group]
 
 
 class Idle(Collector):
@@ -38,85 +43,55 @@ class Idle(Collector):
     )
 
     def __init__(self) -> None:
-        self._cadence = Cadence()
+        self._question = RepeatedQuestion[Found]("idle connections")
         self._after_seconds: float | None = None
-        self._counters: dict[str, TableCounter] = {}
-        self._found: Found | None = None
-        self._error: Exception | None = None
-        self._seen = ExpiringSet[tuple[str, int, bool]](SERIES_KEPT_SECONDS)
+        self._seen = ExpiringSet[Group](SERIES_KEPT_SECONDS)
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
         """Return whether the settings enable it."""
         return settings.idle.enabled
 
-    def prepare(self, plan: Plan) -> None:
-        """Forget the counters of tables that are read no more."""
-        del plan
-        self._counters.clear()
-
-    def observe(self, table: Table, counter: TableCounter, plan: Plan) -> Observer | None:
-        """Keep the counter, which knows the services; no row of the table is needed."""
-        del plan
-        if table.protocol == "tcp":
-            self._counters[table.name] = counter
-        return None
-
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
-        """Return the last measurement by series; a series that was not 0 recently is shown at 0."""
-        wanted = seen.settings.idle
-        tables = [TABLES[name] for name in self._counters if name in seen.counts]
-        is_changed = self._after_seconds not in {None, wanted.after_seconds}
-        if tables and (self._cadence.is_due(seen.settings, seen.now) or is_changed):
-            self._after_seconds = wanted.after_seconds
-            self._measure(tables, seen)
-        if self._error is not None:
-            raise self._error
-        if self._found is None:
+        """Return the last answer by series; a series that was not 0 recently is shown at 0."""
+        found = self._ask(seen)
+        if found is None:
             return {"netstat_idle_sockets": {}}
         fold = seen.series.fold
         counts = Found()
-        for (name, service, has_keepalive), number in self._found.items():
-            counts[name, fold(service), has_keepalive] += number
+        for group, number in found.items():
+            counts[group._replace(service=fold(group.service))] += number
         self._seen.see(counts, seen.now)
-        self._seen.discard(each for each in self._seen if fold(each[1]) != each[1])
+        self._seen.discard(group for group in self._seen if fold(group.service) != group.service)
         return {
             "netstat_idle_sockets": {
-                _key_of(TABLES[name], service, has_keepalive, seen): counts[name, service, has_keepalive]
-                for name, service, has_keepalive in self._seen
-                if name in seen.counts
+                _key_of(group, seen): counts[group] for group in self._seen if group.table in seen.counts
             }
         }
 
-    def _measure(self, tables: list[Table], seen: Pass) -> None:
-        """Count the idle connections; there is nothing to show where netlink is not available.
+    def _ask(self, seen: Pass) -> Found | None:
+        wanted = seen.settings.idle
+        is_changed = self._after_seconds not in {None, wanted.after_seconds}
+        find_service = seen.find_services()
+        if not find_service:
+            return None
+        self._after_seconds = wanted.after_seconds
 
-        What goes wrong is raised at every pass until the next measurement.
-        """
-        self._found = self._error = None
-        started_cpu = seen.reader.cpu_seconds
-        try:
-            self._found = seen.reader.ask(
-                "idle connections",
-                lambda deadline: Found(self._walk(tables, seen.settings.idle.after_seconds, deadline)),
-                seen.settings.timeout_seconds,
+        def ask(deadline: float) -> Found:
+            return Found(
+                Group(table.name, find_service[table.name](local_port, remote_port), has_keepalive)
+                for table, sockets in walk_idle(
+                    [TABLES[name] for name in find_service], wanted.after_seconds, deadline
+                )
+                for local_port, remote_port, has_keepalive in sockets
             )
-        except READ_ERRORS as error:
-            if not isinstance(error, SockDiagError) or error.reason is not Reason.UNAVAILABLE:
-                self._error = error
-        finally:
-            cost_seconds = seen.reader.cpu_seconds - started_cpu
-            self._cadence.note(seen.settings, seen.settings.idle.every_seconds, seen.now, cost_seconds)
 
-    def _walk(
-        self, tables: list[Table], after_seconds: float, deadline: float
-    ) -> Iterator[tuple[str, int, bool]]:
-        find_service = {name: counter.find_service for name, counter in self._counters.items()}
-        for table, found in walk_idle(tables, after_seconds, deadline):
-            for local_port, remote_port, has_keepalive in found:
-                yield table.name, find_service[table.name](local_port, remote_port), has_keepalive
+        return self._question.answer(
+            seen.reader, seen.settings, wanted.every_seconds, seen.now, ask, at_once=is_changed
+        )
 
 
-def _key_of(table: Table, service: int, has_keepalive: bool, seen: Pass) -> IdleKey:  # noqa: FBT001
-    labels = seen.series.label(table.protocol, service)
-    return IdleKey(table.protocol, table.family, *labels, "yes" if has_keepalive else "no")
+def _key_of(group: Group, seen: Pass) -> IdleKey:
+    table = TABLES[group.table]
+    labels = seen.series.label(table.protocol, group.service)
+    return IdleKey(table.protocol, table.family, *labels, "yes" if group.has_keepalive else "no")

@@ -4,7 +4,6 @@ The kernel gives the cgroup of nearly every socket's creator, and needs no privi
 not, or the cgroup is the root, the process that holds the socket is searched for. This needs privileges.
 """
 
-import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
@@ -16,18 +15,14 @@ from exporter.kernel.cgroups import walk_cgroups
 from exporter.kernel.processes import Holder, walk_holders
 from exporter.kernel.tables import TABLES
 from exporter.sampling.collectors.collector import Collector, Pass
-from exporter.sampling.labels import OTHER, Metric, OwnerKey, Samples, SocketKey, label_value
+from exporter.sampling.labels import OTHER, UNKNOWN_OWNER, Metric, OwnerKey, Samples, SocketKey, label_value
 from exporter.sampling.owner_names import name_owner
-from exporter.sampling.reading.lookup import IncrementalLookup
+from exporter.sampling.reading.lookup import IncrementalLookup, lookup_seconds
 from exporter.sampling.services.cohorts import EVERY_CGROUP
 from exporter.sampling.services.expiring import ExpiringSet
 from exporter.sampling.services.ranking import choose_largest
 from exporter.sampling.services.series import SERIES_KEPT_SECONDS
 
-UNKNOWN_OWNER: Final = "unknown"
-
-_SHARE_OF_BUDGET: Final = 0.25  # for each of the two lookups
-_LONGEST_LOOKUP_SECONDS: Final = 1.0
 _MAX_INODES: Final = 100_000
 
 
@@ -93,7 +88,7 @@ class Owners(Collector):
         """Return the known names of the cgroups of all tracked sockets."""
         groups = chain.from_iterable(tracked.groups for tracked in seen.tracked.values())
         ids = {group.cohort.cgroup_id for group in groups} - {0}
-        paths = self._cgroups.find(ids, walk_cgroups, seen.reader, seen.now, _lookup_seconds(seen.settings))
+        paths = self._cgroups.find(ids, walk_cgroups, seen.reader, seen.now, lookup_seconds(seen.settings))
         return {cgroup_id: name_owner(path) for cgroup_id, path in paths.items()}
 
     def _find_holders(self, seen: Pass) -> Mapping[int, Holder]:
@@ -101,7 +96,7 @@ class Owners(Collector):
         unnamed = chain.from_iterable(tracked.unnamed for tracked in seen.tracked.values())
         inodes = (each.inode for each in unnamed if each.inode and not self._names.get(each.cgroup_id))
         wanted = set(islice(inodes, _MAX_INODES))
-        return self._holders.find(wanted, walk_holders, seen.reader, seen.now, _lookup_seconds(seen.settings))
+        return self._holders.find(wanted, walk_holders, seen.reader, seen.now, lookup_seconds(seen.settings))
 
     def _count(self, seen: Pass, holders: Mapping[int, Holder]) -> Iterator[tuple[SocketKey, str, int]]:
         """Yield series, owner and number of sockets; an owner may come more than once."""
@@ -154,10 +149,3 @@ def _name_holder(holder: Holder | None) -> str:
 
 def _key_of(series: SocketKey, owner: str) -> OwnerKey:
     return OwnerKey(series.protocol, series.state, series.direction, series.port, series.port_name, owner)
-
-
-def _lookup_seconds(settings: Settings) -> float:
-    if math.isinf(settings.cpu_budget):  # no later pass continues the lookup
-        return settings.timeout_seconds
-    share = settings.interval_seconds * settings.cpu_budget * _SHARE_OF_BUDGET
-    return min(share, _LONGEST_LOOKUP_SECONDS)

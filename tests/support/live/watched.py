@@ -25,6 +25,7 @@ CONFIG = {
     "ports": {"names": NAMES},
     "ages": {"stuck_after": "1s"},
     "idle": {"after": "1s", "every": "1s"},
+    "memory": {"when": "always", "every": "1s"},
     "peaks": {"window": "10s"},
 }
 
