@@ -18,8 +18,8 @@ from tests.support.patience import wait_until
 
 pytestmark = pytest.mark.live
 
-AFTER_SECONDS = 0.3
-SETTINGS = Settings(cpu_budget=inf, idle=Idle(after_seconds=AFTER_SECONDS, every_seconds=0.1))
+AFTER_SECONDS = 1.0
+SETTINGS = Settings(cpu_budget=inf, idle=Idle(after_seconds=3600, every_seconds=0.1))
 REDIS = 6379
 KEEPING, SILENT = 3, 2
 SINCE = re.compile(r"lastsnd:(\d+)|lastrcv:(\d+)")
@@ -97,6 +97,11 @@ def test_idle_connections(namespace: Namespace, ss: None) -> None:
             return idle_by_ss(namespace, AFTER_SECONDS * 1000) == expected
 
         wait_until(is_idle, pause_seconds=0.1)
-        assert idle(sampler) == expected
-        sampler.change_settings(replace(SETTINGS, idle=Idle(after_seconds=3600)), NAMES)
-        assert idle(sampler) == {}
+        sampler.change_settings(replace(SETTINGS, idle=Idle(after_seconds=AFTER_SECONDS)), NAMES)
+
+        def is_counted() -> bool:  # on a busy machine a second is soon over
+            for pairs in both:
+                pairs.use()
+            return idle(sampler) == expected
+
+        wait_until(is_counted, pause_seconds=0.2)
