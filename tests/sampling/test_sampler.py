@@ -30,7 +30,19 @@ from tests.support.sampling.odd_procfs import CountingProcfs
 from tests.support.sampling.settings import NAMES, SETTINGS
 
 TEN_YEARS_SECONDS = 10 * 365 * 86400
-SWITCHES = ("queues", "listeners", "ages", "owners", "ephemeral_ports", "limits", "udp_drops", "peaks")
+SWITCHES = (
+    "queues",
+    "listeners",
+    "ages",
+    "owners",
+    "unanswered",
+    "idle",
+    "ephemeral_ports",
+    "limits",
+    "memory",
+    "udp_drops",
+    "peaks",
+)
 
 
 def test_snapshot(sampler: Sampler, tree: ProcfsTree) -> None:
