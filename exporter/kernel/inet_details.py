@@ -7,7 +7,7 @@ Source: ``struct tcp_info`` in include/uapi/linux/tcp.h, ``tcp_get_info`` in net
 ``SK_MEMINFO_*`` in include/uapi/linux/sock_diag.h, ``sk_get_meminfo`` in net/core/sock.c.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import compress
 from struct import Struct
 from typing import Final
@@ -17,7 +17,7 @@ from exporter.kernel.inet_diag import CGROUP_ID, INFO, SKMEMINFO, TIMER, cgroup_
 from exporter.kernel.netlink import Block
 from exporter.kernel.rows import TIMER_KEEPALIVE
 
-_PORTS_AT: Final = 20
+_PORTS: Final = Struct(">20xHH")
 _DATA_SENT: Final = 8 + 9 * 4  # tcpi_last_data_sent, in milliseconds; two words further tcpi_last_data_recv
 _INFO_BYTES: Final = _DATA_SENT + 3 * 4
 _MEMORY_BYTES: Final = 8 * 4  # SK_MEMINFO_RMEM_ALLOC to SK_MEMINFO_BACKLOG
@@ -27,11 +27,12 @@ Idle = tuple[int, int, bool]
 """Local port, remote port, and whether keepalive probes will be sent."""
 
 
-Memory = tuple[int, int, int, tuple[int, int, int, int]]
-"""Local port, remote port, the cgroup that made the socket, 0 where it is not known, and the bytes it holds.
+Memory = tuple[tuple[int, int], int, Sequence[int]]
+"""Local and remote port, the cgroup that made the socket, 0 where it is not known, and the bytes it holds.
 
 These are, in the order of KINDS, the buffers of received data with all that belongs to them, what is reserved
-and not used, the buffers of data to be sent, and segments that came while a program used the socket.
+and not used, the buffers of data to be sent, and segments that came while a program used the socket. What is
+reserved may be below 0 for a moment.
 """
 KINDS: Final = ("receive", "forward_allocated", "send", "backlog")
 
@@ -61,8 +62,7 @@ def read_memory(block: Block) -> Iterator[Memory]:
         holding = list(map(any, numbers))
         if any(holding):
             found = zip(_ports_of(alike), _cgroups_of(alike), numbers, strict=True)
-            for ports, cgroup_id, (receive, forward, send, backlog) in compress(found, holding):
-                yield (*ports, cgroup_id, (receive, max(0, forward), send, backlog))
+            yield from compress(found, holding)
 
 
 def _align(block: Block, kind: int, size: int) -> Iterator[tuple[Block, int]]:
@@ -94,13 +94,14 @@ def _cgroups_of(block: Block) -> Iterator[int]:
 
 
 def _ports_of(block: Block) -> Iterator[tuple[int, int]]:
-    return ((local, remote) for local, remote in _unpack(block, (_PORTS_AT, "HH"), order=">"))
+    behind = block.length - _PORTS.size
+    return Struct(f"{_PORTS.format}{behind}x").iter_unpack(block.data)
 
 
-def _unpack(block: Block, *fields: tuple[int, str], order: str = "=") -> Iterator[tuple[int, ...]]:
+def _unpack(block: Block, *fields: tuple[int, str]) -> Iterator[tuple[int, ...]]:
     """Yield some fields of every message, which are given by their places and formats."""
-    layout, end = order, 0
+    layout, end = "=", 0
     for place, form in fields:
         layout += f"{place - end}x{form}"
-        end = place + Struct(order + form).size
+        end = place + Struct(f"={form}").size
     return Struct(f"{layout}{block.length - end}x").iter_unpack(block.data)

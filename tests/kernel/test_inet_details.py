@@ -57,7 +57,7 @@ def test_memory(sockets: list[tuple[bytes, int, int, int, int, bool]]) -> None:
         messages.append(inet((i, 80), states.ESTABLISHED, attributes=attributes))
         if receive or forward or send or backlog:
             cgroup_id = i + 7 if has_cgroup else 0
-            expected.append((i, 80, cgroup_id, (receive, max(0, forward), send, backlog)))
+            expected.append(((i, 80), cgroup_id, (receive, forward, send, backlog)))
     assert expected == held(*messages)
 
 
@@ -68,7 +68,7 @@ def test_attribute_at_another_place_in_messages_of_one_length() -> None:
     assert [(0, 80, False), (1, 80, False)] == idle(*messages)
     first = inet((1, 80), 1, attributes=cgroup(9) + MARK + memory(1, 0, 0, 0))
     second = inet((2, 80), 1, attributes=MARK + cgroup(8) + memory(1, 0, 0, 0))
-    assert [9, 8] == [cgroup_id for _, _, cgroup_id, _ in held(first, second)]
+    assert [9, 8] == [cgroup_id for _, cgroup_id, _ in held(first, second)]
 
 
 def test_sockets_without_the_attribute() -> None:

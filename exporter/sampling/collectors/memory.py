@@ -8,7 +8,6 @@ The last answer is shown until the next one, or until there is enough memory aga
 import resource
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from operator import add
 from typing import ClassVar, Final
 
 from exporter.config.settings import ALWAYS, Settings
@@ -119,10 +118,15 @@ def add_up(find_service: Mapping[str, Callable[[int, int], int]], deadline: floa
     """Return the memory of all sockets by who holds it; raises SockDiagError."""
     found: dict[Holder, list[int]] = {}
     for table, sockets in walk_memory([TABLES[name] for name in find_service], deadline):
-        for local_port, remote_port, cgroup_id, held in sockets:
-            service = find_service[table.name](local_port, remote_port)
-            total = found.setdefault((table.name, service, cgroup_id), [0] * len(KINDS))
-            total[:] = map(add, total, held)
+        find = find_service[table.name]
+        for ports, cgroup_id, held in sockets:
+            holder = table.name, find(*ports), cgroup_id
+            total = found.get(holder)
+            if total is None:
+                found[holder] = list(held)
+            else:
+                for kind, number in enumerate(held):
+                    total[kind] += number
     return found
 
 
@@ -132,7 +136,7 @@ def _count_kinds(found: Found, seen: Pass) -> Samples:
         table = TABLES[name]
         labels = seen.series.label(table.protocol, service)
         for kind, number in zip(KINDS, held, strict=True):
-            if number:
+            if number > 0:
                 kinds[MemoryKey(table.protocol, table.family, *labels, kind)] += number
     return kinds
 

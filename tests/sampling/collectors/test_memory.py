@@ -79,7 +79,7 @@ def by_owner(snapshot: Snapshot) -> dict[tuple[str, ...], float]:
 
 def test_memory_by_kind(host: Host, sockets: Sockets) -> None:
     """A kind that is 0 has no series. Nobody is asked in the first pass, nor more than once a minute."""
-    sockets.held = [(40001, 9200, 0, (1, 2, 4000, 0)), (40002, 9200, 0, (10, 20, 40000, 0))]
+    sockets.held = [((40001, 9200), 0, (1, 2, 4000, 0)), ((40002, 9200), 0, (10, 20, 40000, 0))]
     assert by_kind(host.see()) == {}
     expected = {(*ELASTIC, "receive"): 11, (*ELASTIC, "forward_allocated"): 22, (*ELASTIC, "send"): 44000}
     found = host.see()
@@ -92,7 +92,7 @@ def test_memory_by_kind(host: Host, sockets: Sockets) -> None:
 
 
 def test_nothing_is_asked_or_shown_while_there_is_enough(host: Host, sockets: Sockets) -> None:
-    sockets.held = [(40001, 9200, 0, (1, 0, 0, 0))]
+    sockets.held = [((40001, 9200), 0, (1, 0, 0, 0))]
     use_pages(host, EXACTLY_HALF)
     for _ in range(3):
         assert by_kind(host.see()) == {}
@@ -139,7 +139,7 @@ def test_many_owners_are_counted_together(
     monkeypatch.setattr(
         memory_module, "walk_cgroups", lambda _, wanted: iter([(i, paths[i]) for i in sorted(wanted)])
     )
-    sockets.held = [(40001, 9200, number, (1000 - number, 0, 0, 0)) for number in paths]
+    sockets.held = [((40001, 9200), number, (1000 - number, 0, 0, 0)) for number in paths]
     host.see()
     found = by_owner(host.see())
     assert len(found) == MOST_OWNERS + 1
@@ -156,7 +156,7 @@ def test_failure_is_seen_until_the_next_answer(host: Host, sockets: Sockets) -> 
         failed = host.see()
         assert "netstat_socket_memory_bytes" not in failed.samples
         assert "late" in collector_of(failed, "memory").error
-    sockets.held = [(40001, 9200, 0, (1, 0, 0, 0))]
+    sockets.held = [((40001, 9200), 0, (1, 0, 0, 0))]
     assert by_kind(host.see(60)) == {(*ELASTIC, "receive"): 1}
 
 
