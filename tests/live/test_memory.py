@@ -19,12 +19,13 @@ from tests.support.daemon import parse_page, run_once
 from tests.support.live.cgroup import enter, made_cgroup
 from tests.support.live.namespace import Namespace, inside
 from tests.support.live.sampling import make_sampler
+from tests.support.patience import wait_until
 
 pytestmark = pytest.mark.live
 
 REDIS, MEMCACHED = 6379, 11211
 LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
-SETTINGS = Settings(cpu_budget=inf, memory=Memory(when=ALWAYS))
+SETTINGS = Settings(cpu_budget=inf, memory=Memory(when=ALWAYS, every_seconds=0.1))
 SKMEM = re.compile(r"skmem:\(r(\d+),rb\d+,t\d+,tb\d+,f(\d+),w(\d+),o\d+,bl(\d+)")
 KINDS = ("receive", "forward_allocated", "send", "backlog")
 
@@ -81,7 +82,8 @@ def test_memory_of_services(namespace: Namespace, ss: None) -> None:
         fill(stack, socket.AF_INET, REDIS)
         fill(stack, socket.AF_INET6, MEMCACHED)
         sampler = make_sampler(SETTINGS)
-        assert held(sampler.take_snapshot()) == held_by_ss(namespace)
+        # The kernel goes on sending for a while.
+        wait_until(lambda: held(sampler.take_snapshot()) == held_by_ss(namespace), pause_seconds=0.2)
         for family, port in (("ipv4", REDIS), ("ipv6", MEMCACHED)):
             assert held_by_ss(namespace)[family, "inbound", str(port), "receive"] > 100_000
 
