@@ -124,7 +124,14 @@ def test_peer_whose_link_goes_down(
     with inside(here.path):
         samplers = [make_sampler(Settings(source=source)) for source in ("procfs", "netlink")]
         probe(connections)
-        wait_until(lambda: "persist" in here.run("ss", "-tno"))
+        settled: list[bool] = []
+
+        def is_settled() -> bool:  # the peer's window opens and closes for a while
+            text = here.run("ss", "-tno")
+            settled.append("(persist," in text and "(on," not in text)
+            return settled[-4:] == [True] * 4
+
+        wait_until(is_settled, pause_seconds=0.2)
         assert [counted(sampler) for sampler in samplers] == [{}, {}]
         there.run("ip", "link", "set", "eth0", "down")
         with begin_to_wait(connections) as connecting:
