@@ -30,6 +30,8 @@ SHIPPED_NETLINK: Final = "as shipped, netlink"
 SHIPPED_UNTRACKED: Final = "as shipped, none tracked"
 COUNTS: Final = "counts only, netlink"
 COUNTS_PROCFS: Final = "counts only, procfs"
+UNANSWERED: Final = "counts and unanswered, netlink"
+QUESTIONS: Final = "counts, idle and memory at every pass, netlink"
 
 WITH: Final = "with it"
 WITHOUT: Final = "without it"
@@ -47,14 +49,24 @@ _COUNTS_ONLY: Final = """
 ages: {enabled: false}
 owners: {enabled: false}
 open_files: {enabled: false}
+unanswered: {enabled: false}
+idle: {enabled: false}
 queues: {enabled: false}
 accept_queues: {enabled: false}
 listeners: {enabled: false}
 ephemeral_ports: {enabled: false}
 limits: {enabled: false}
 tcp_counters: {enabled: false}
+memory: {enabled: false}
 udp_drops: {enabled: false}
 peaks: {enabled: false}
+"""
+_UNANSWERED: Final = _COUNTS_ONLY.replace("unanswered: {enabled: false}\n", "")
+_COUNTS_AND_IDLE: Final = _COUNTS_ONLY.replace("idle: {enabled: false}", "")
+_QUESTIONS: Final = f"""{_COUNTS_AND_IDLE.replace("memory: {enabled: false}", "")}
+cpu_budget: 1
+idle: {{every: 100ms}}
+memory: {{when: always, every: 100ms}}
 """
 
 
@@ -81,6 +93,8 @@ def tcp_contenders() -> Iterator[Contender]:
     yield our_pass(SHIPPED_PROCFS, PROCFS, "tcp")
     yield our_pass(COUNTS, NETLINK, "tcp", _COUNTS_ONLY)
     yield our_pass(COUNTS_PROCFS, PROCFS, "tcp", _COUNTS_ONLY)
+    yield our_pass(UNANSWERED, NETLINK, "tcp", _UNANSWERED)
+    yield our_pass(QUESTIONS, NETLINK, "tcp", _QUESTIONS)
     yield Contender(SS, NETLINK, "ss", lambda: running_command("ss", "-tan"))
     yield Contender(NETSTAT, PROCFS, "netstat", lambda: running_command("netstat", "-tan"))
     yield _worker(PSUTIL, PROCFS, "psutil", "tcp")

@@ -10,10 +10,12 @@ from benchmarks.contenders import (
     COUNTS,
     COUNTS_PROCFS,
     NODE_EXPORTER,
+    QUESTIONS,
     SHIPPED,
     SHIPPED_PROCFS,
     SHIPPED_UNTRACKED,
     SS,
+    UNANSWERED,
     WITH,
     WITHOUT,
 )
@@ -76,6 +78,12 @@ def targets(stages: Sequence[Stage]) -> Iterator[Target]:
         )
     yield Target("as shipped, most remote ports over fewest", 1.2, "x", _ratio_of_ports(stages))
     yield from _collector_targets(stages)
+    large = find_stage(stages, TCP, LARGE)
+    for text, name, limit_ms in (
+        ("sockets without an answer", UNANSWERED, 1),
+        ("idle connections and memory, once a minute", QUESTIONS, 60),
+    ):
+        yield Target(f"{text}, {LARGE:,} {TCP}", limit_ms, "ms", _more_than_counts(large, name))
     yield from _idle_targets(stages)
     yield from _daemon_targets(growing(stages))
 
@@ -88,6 +96,12 @@ def bytes_per_tracked(stages: Sequence[Stage]) -> float | None:
         return None
     grown = [stage.costs[SHIPPED].peak_mb - stage.costs[SHIPPED_UNTRACKED].peak_mb for stage in (few, many)]
     return (grown[1] - grown[0]) * 1e6 / ((many.size - few.size) * USUAL_SHARE)
+
+
+def _more_than_counts(stage: Stage | None, name: str) -> float | None:
+    """Return how much more a pass costs than one that only counts."""
+    ours, counts = (stage.median_ms(name), stage.median_ms(COUNTS)) if stage else (None, None)
+    return None if ours is None or counts is None else max(0.0, ours - counts)
 
 
 def _ratio_of_ports(stages: Sequence[Stage]) -> float | None:

@@ -35,6 +35,8 @@ EVERYONE = {
     "as shipped, procfs",
     "counts only, netlink",
     "counts only, procfs",
+    "counts and unanswered, netlink",
+    "counts, idle and memory at every pass, netlink",
     "ss -tan",
     "netstat -tan",
     "psutil net_connections",

@@ -42,6 +42,7 @@ FIRING = [
     alert("NetstatTimeWaitOverflow"),
     alert("NetstatSnapshotStale"),
     alert("NetstatOpenFilesRunningOut", owner="api.service"),
+    alert("NetstatPeersVanished", **DATABASE, direction="outbound"),
 ]
 SILENCED = [
     alert(LEAK, **API),
@@ -52,6 +53,7 @@ SILENCED = [
     alert(HANDSHAKES, protocol="tcp", port="443"),
     alert("NetstatTimeWaitTableFilling"),
     alert("NetstatOpenFilesFillingUp", owner="api.service"),
+    alert("NetstatConnectsUnanswered", **DATABASE, direction="outbound"),
     alert("NetstatCollectorFailing", collector="owners"),
 ]
 HEARD = [

@@ -30,6 +30,10 @@ UNIT: Final = "unit"
 PROCESS: Final = "process"
 OWNERS_BY: Final = (AUTO, UNIT, PROCESS)
 
+PRESSURE: Final = "pressure"
+ALWAYS: Final = "always"
+MEMORY_WHEN: Final = (PRESSURE, ALWAYS)
+
 TRACKABLE_STATES: Final = tuple(name for code, name in states.TCP.items() if code != states.LISTEN)
 
 MOVED: Final[Mapping[str, str]] = MappingProxyType(
@@ -95,6 +99,24 @@ class Owners:
 
 
 @dataclass(frozen=True, slots=True)
+class Idle:
+    """For how long a connection must have had no data to be idle, and how often that is asked."""
+
+    enabled: bool = key(ENABLED, read_flag, default=True)
+    after_seconds: float = key("after", read_duration, 3600.0)
+    every_seconds: float = key("every", read_duration, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """When the memory of sockets is asked for, and how often."""
+
+    enabled: bool = key(ENABLED, read_flag, default=True)
+    when: str = key("when", read_choice(MEMORY_WHEN), PRESSURE)
+    every_seconds: float = key("every", read_duration, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Peaks:
     """Of which states the highest counts are shown, and over how long."""
 
@@ -134,11 +156,14 @@ class Settings:
     ages: Ages = section("ages", Ages)
     owners: Owners = section("owners", Owners)
     open_files: Switch = section("open_files", Switch)
+    unanswered: Switch = section("unanswered", Switch)
+    idle: Idle = section("idle", Idle)
     queues: Switch = section("queues", Switch)
     accept_queues: Switch = section("accept_queues", Switch)
     listeners: Switch = section("listeners", Switch)
     ephemeral_ports: Switch = section("ephemeral_ports", Switch)
     limits: Switch = section("limits", Switch)
     tcp_counters: Switch = section("tcp_counters", Switch)
+    memory: Memory = section("memory", Memory)
     udp_drops: Switch = section("udp_drops", Switch)
     peaks: Peaks = section("peaks", Peaks)

@@ -28,6 +28,7 @@ from exporter.kernel import states
 from exporter.kernel.attributes import place_alike, place_attributes
 from exporter.kernel.netlink import HEADER_BYTES, Block
 from exporter.kernel.rows import (
+    COUNTING_TIMERS,
     Dropping,
     Listener,
     Origin,
@@ -35,6 +36,7 @@ from exporter.kernel.rows import (
     Row,
     Silences,
     Tracked,
+    Trying,
     count_minisockets,
     identify,
     rename_unknown,
@@ -44,7 +46,8 @@ from exporter.kernel.tables import Table
 MESSAGE_BYTES: Final = HEADER_BYTES + 72
 _FAMILY: Final = 16
 _STATE: Final = 17
-_TIMER: Final = 18
+TIMER: Final = 18
+_RETRANSMITS: Final = 19  # of what the timer is for
 _ROW: Final = ">17xB2xHH48xQ"  # both queues at once: 0 if both are empty
 _ROW_BYTES: Final = 80
 _PORTS: Final = Struct(">20xHH")
@@ -52,6 +55,7 @@ _COOKIE: Final = Struct("=60xQ")  # on a big-endian machine its halves are swapp
 _DESTINATION: Final = range(24, 56)
 _ENDS: Final = range(20, 56)  # both ports and both addresses
 _ENDS_PORTS: Final = Struct(">HH32x")
+_TRYING: Final = Struct(">17xBBxHH")  # state, timer, ports
 _EXPIRES: Final = Struct("=68xI")
 _QUEUES: Final = Struct("=II")
 _LISTENER: Final = "=60xQ4xII4xI"  # cookie, connections waiting, their limit, inode
@@ -64,7 +68,7 @@ INFO: Final = 2
 _LAST_ACK_RECEIVED: Final = 8 + 12 * 4  # tcpi_last_ack_recv, in milliseconds, in struct tcp_info
 SKMEMINFO: Final = 7
 _DROPS: Final = 4 * 8  # SK_MEMINFO_DROPS, in the payload of SKMEMINFO
-_CGROUP_ID: Final = 21
+CGROUP_ID: Final = 21
 _WORD: Final = Struct("=I")
 _LONG: Final = Struct("=Q")
 
@@ -123,7 +127,7 @@ class DiagRows:
         self._data = rename_unknown(block.data, _STATE, block.length, table.states)
         self.states = codes = self._data[_STATE :: block.length]
         self.listed = len(codes)
-        self.minisockets = count_minisockets(codes, self._data[_TIMER :: self._length]) - self._fast_open()
+        self.minisockets = count_minisockets(codes, self._data[TIMER :: self._length]) - self._fast_open()
 
     def unpack(self) -> Iterable[Row]:
         """Return all rows."""
@@ -176,6 +180,16 @@ class DiagRows:
                 local_port, remote_port = _PORTS.unpack_from(message)
                 yield Dropping(local_port, remote_port, inode, cookie, drops)
 
+    def trying(self, tries: int) -> Iterator[Trying]:
+        """Return the TCP sockets that have sent the same so often or more often, without an answer."""
+        data, length = self._data, self._length
+        reached = data[_RETRANSMITS::length].translate(_at_least(tries))
+        if 1 in reached:
+            for start in compress(range(0, len(data), length), reached):
+                state, timer, local_port, remote_port = _TRYING.unpack_from(data, start)
+                if timer in COUNTING_TIMERS:
+                    yield local_port, remote_port, state, timer
+
     def _messages_with_drops(self) -> Iterator[bytes]:
         """Yield the messages that may have drops: all of them where they differ in their attributes."""
         data, length = self._data, self._length
@@ -197,6 +211,11 @@ class DiagRows:
 @lru_cache(maxsize=16)
 def _row_of(length: int) -> Struct:
     return Struct(f"{_ROW}{length - _ROW_BYTES}x")
+
+
+@lru_cache(maxsize=16)
+def _at_least(number: int) -> bytes:
+    return bytes(each >= number for each in range(256))
 
 
 def _places_of(message: bytes) -> Mapping[int, range]:
@@ -230,7 +249,7 @@ def _cgroup_id_of(message: bytes) -> int:
 
 def _place_cgroup_id(places: Mapping[int, range]) -> int:
     """Return where in a message the id of the cgroup stands, 0 when it does not have it."""
-    payload = places.get(_CGROUP_ID, range(0))
+    payload = places.get(CGROUP_ID, range(0))
     return payload.start if len(payload) == _LONG.size else 0
 
 

@@ -45,7 +45,7 @@ def ask_for(table: Table, wanted_states: int = ALL_STATES, *, attributes: int = 
 
 
 def ask_for_tcp(wanted_states: int, *, attributes: int = 0) -> Question:
-    """Return how to ask for TCP's sockets of both families at once.
+    """Return how to ask for TCP's sockets of both families at once; see ``ask_for``.
 
     It is the request from before there was SOCK_DIAG_BY_FAMILY: the kernel walks its hash once, not twice.
     """

@@ -15,8 +15,13 @@ ANY_ADDRESS: Final = bytes(ADDRESS_BYTES)
 MAPPED_PREFIX: Final = bytes.fromhex("00000000 00000000 0000ffff")
 """What an address of IPv4 begins with in a table of IPv6."""
 _IDENTITY: Final = (1 << 56) - 1
+TIMER_RETRANSMIT: Final = 1
+TIMER_KEEPALIVE: Final = 2
 TIMER_TIME_WAIT: Final = 3
 """The timer of every time-wait minisocket."""
+TIMER_WINDOW_PROBE: Final = 4
+COUNTING_TIMERS: Final = frozenset({TIMER_RETRANSMIT, TIMER_KEEPALIVE, TIMER_WINDOW_PROBE})
+"""The timers with which the kernel counts how often it has sent the same."""
 
 # Translate a column of bytes to 1 where it has the value, 0 elsewhere.
 _IS_FIN_WAIT2: Final = bytes(code == states.FIN_WAIT2 for code in range(256))
@@ -100,6 +105,14 @@ class Silences(NamedTuple):
     milliseconds: MutableSequence[int]
 
 
+Trying = tuple[int, int, int, int]
+"""Local port, remote port, state and timer of a TCP socket that has sent the same again and again.
+
+The timer is one of COUNTING_TIMERS and says what it sends: a retransmit (a SYN in SYN_SENT, a SYN-ACK in
+SYN_RECV), a keepalive probe, or a probe of a closed window.
+"""
+
+
 class Rows(Protocol):
     """Some consecutive rows of one table.
 
@@ -145,6 +158,9 @@ class InetRows(Rows, Protocol):
 
     def dropping(self) -> Iterator[Dropping]:
         """Return the datagram sockets that have dropped."""
+
+    def trying(self, tries: int) -> Iterator[Trying]:
+        """Return the TCP sockets that have sent the same so often or more often, without an answer."""
 
 
 class StateRows:

@@ -6,11 +6,13 @@
    that is listed twice is as rare as one that is missed, and not removed.
 """
 
+import math
 from array import array
 from collections.abc import Collection, Generator, Iterator
 from contextlib import closing
 
-from exporter.kernel import inet_diag, inet_requests
+from exporter.kernel import inet_diag, inet_requests, states
+from exporter.kernel.inet_details import Idle, Memory, read_idle, read_memory
 from exporter.kernel.netlink import Block, Question, dump
 from exporter.kernel.rows import Listener, ListenerRows, Origin, Rows, Silences
 from exporter.kernel.tables import Table
@@ -46,7 +48,7 @@ def read_listeners(tables: Collection[Table], deadline: float) -> dict[str, tupl
     """
     listeners: dict[str, tuple[Listener, ...]] = {table.name: () for table in tables}
     wanted = inet_requests.ONLY_LISTEN
-    for table, block in _ask_tcp(tables, wanted, deadline, inet_requests.WANT_SKMEMINFO):
+    for table, block in _ask_tcp(tables, wanted, deadline, attributes=inet_requests.WANT_SKMEMINFO):
         listeners[table.name] += tuple(inet_diag.read_listeners(block))
     return listeners
 
@@ -76,6 +78,30 @@ def read_silences(table: Table, wanted_states: Collection[int], deadline: float)
     return silences
 
 
+def walk_idle(
+    tables: Collection[Table], at_least_seconds: float, deadline: float
+) -> Iterator[tuple[Table, Iterator[Idle]]]:
+    """Yield the established connections of TCP that have had no data for so long, block after block.
+
+    Raises SockDiagError, while iterating.
+    """
+    established = 1 << states.ESTABLISHED
+    milliseconds = math.ceil(at_least_seconds * 1000)
+    for table, block in _ask_tcp(tables, established, deadline, attributes=inet_requests.WANT_INFO):
+        yield table, read_idle(block, milliseconds)
+
+
+def walk_memory(tables: Collection[Table], deadline: float) -> Iterator[tuple[Table, Iterator[Memory]]]:
+    """Yield the sockets of TCP that hold memory, block after block; listeners and minisockets hold none.
+
+    Raises SockDiagError, while iterating.
+    """
+    empty = 1 << states.LISTEN | 1 << states.TIME_WAIT | 1 << states.SYN_RECV
+    wanted = inet_requests.ALL_STATES & ~empty
+    for table, block in _ask_tcp(tables, wanted, deadline, attributes=inet_requests.WANT_SKMEMINFO):
+        yield table, read_memory(block)
+
+
 def _walk_tcp(tables: Collection[Table], deadline: float) -> Walk:
     listeners = read_listeners(tables, deadline)
     yield from ((table, ListenerRows(listeners[table.name])) for table in tables)
@@ -85,7 +111,7 @@ def _walk_tcp(tables: Collection[Table], deadline: float) -> Walk:
 
 
 def _ask_tcp(
-    tables: Collection[Table], wanted_states: int, deadline: float, attributes: int = 0
+    tables: Collection[Table], wanted_states: int, deadline: float, *, attributes: int = 0
 ) -> Iterator[tuple[Table, Block]]:
     """Ask once for the sockets of one or both of TCP's tables, and yield the blocks of each."""
     families = [(table, inet_requests.FAMILIES[table.family]) for table in tables]

@@ -11,12 +11,15 @@ from typing import Final
 from exporter.kernel import states
 from exporter.kernel.rows import (
     ADDRESS_BYTES,
+    COUNTING_TIMERS,
+    TIMER_RETRANSMIT,
     Dropping,
     Listener,
     Origin,
     Queues,
     Row,
     Tracked,
+    Trying,
     count_minisockets,
     find_places,
     identify,
@@ -25,9 +28,18 @@ from exporter.kernel.rows import (
 _QUEUE_BITS: Final = 32
 _WORD_BYTES: Final = 4
 _MILLISECONDS_PER_TICK: Final = 10  # USER_HZ is 100 wherever Linux runs
-_INODE_WORD: Final = 4  # behind tr: when, retrnsmt, uid, timeout, inode
+# Behind tr: when, retrnsmt, uid, timeout, inode. Probes are counted in timeout, retransmits in retrnsmt, see
+# get_tcp4_sock. Netlink has the number that belongs to the timer.
+_RETRANSMITS_WORD: Final = 1
+_PROBES_WORD: Final = 3
+_INODE_WORD: Final = 4
+# How a 0 in them is printed, unless the uid is very long. It is faster to compare than to find words.
+_NO_RETRANSMITS: Final = slice(9, 19), b" 00000000 "
+_NO_PROBES: Final = slice(24, 34), b"        0 "
+_COUNTS_TRIES: Final = bytes(timer in COUNTING_TIMERS for timer in range(256))
 _NOT_LISTEN: Final = bytes(code != states.LISTEN for code in range(256))
 _HEX: Final = re.compile(rb":([0-9A-Fa-f]{1,16})")
+_HEX_WORD: Final = re.compile(rb"[0-9A-Fa-f]{1,8}")
 _DECIMAL: Final = re.compile(rb"[0-9]{1,20}")
 
 _DROPPING: Final = re.compile(
@@ -129,6 +141,17 @@ class TextRows:
         for local, remote, inode, drops in _DROPPING.findall(self._block):
             yield Dropping(int(local, 16), int(remote, 16), int(inode), 0, int(drops))
 
+    def trying(self, tries: int) -> Iterator[Trying]:
+        """Return the TCP sockets that have sent the same so often or more often, without an answer."""
+        layout, data = self._layout, self._data
+        timers = data[layout.timer_at :: layout.size]
+        for place in compress(range(len(timers)), timers.translate(_COUNTS_TRIES)):
+            timer, rest = timers[place], self._get_rest(place)
+            column, zero = _NO_RETRANSMITS if timer == TIMER_RETRANSMIT else _NO_PROBES
+            if rest[column] != zero and read_tries(rest, timer) >= tries:
+                local_port, remote_port = layout.ports.unpack_from(data, place * layout.size)
+                yield local_port, remote_port, self.states[place], timer
+
     def _set_listeners_apart(self) -> None:
         size = self._layout.size
         codes = self._data[self._layout.state_at :: size]
@@ -160,6 +183,17 @@ def read_inode(rest: bytes) -> int:
     words = rest.split(None, _INODE_WORD + 1)
     has_one = len(words) > _INODE_WORD and _DECIMAL.fullmatch(words[_INODE_WORD])
     return int(words[_INODE_WORD]) if has_one else 0
+
+
+def read_tries(rest: bytes, timer: int) -> int:
+    """Return how often the same was sent, from what follows ``tr`` in a row, 0 where it is not there."""
+    words = rest.split(None, _PROBES_WORD + 1)
+    place = _RETRANSMITS_WORD if timer == TIMER_RETRANSMIT else _PROBES_WORD
+    if len(words) <= place:
+        return 0
+    if timer == TIMER_RETRANSMIT:
+        return int(words[place], 16) if _HEX_WORD.fullmatch(words[place]) else 0
+    return int(words[place]) if _DECIMAL.fullmatch(words[place]) else 0
 
 
 @lru_cache(1024)

@@ -7,6 +7,9 @@ from typing import Final, NamedTuple
 OTHER: Final = "other"
 """The port, and its name, of every socket whose service port has no series of its own."""
 
+UNKNOWN_OWNER: Final = "unknown"
+"""The owner of every socket whose owner is not known."""
+
 _LONGEST_LABEL_VALUE: Final = 64
 
 Samples = Mapping[tuple[str, ...], float]
@@ -68,6 +71,50 @@ class OwnerKey(NamedTuple):
 
     protocol: str
     state: str
+    direction: str
+    port: str
+    port_name: str
+    owner: str
+
+
+class UnansweredKey(NamedTuple):
+    """The labels of the sockets of one service that wait for the same from their peers."""
+
+    protocol: str
+    family: str
+    direction: str
+    port: str
+    port_name: str
+    state: str
+    waiting: str
+
+
+class IdleKey(NamedTuple):
+    """The labels of the idle connections of one service."""
+
+    protocol: str
+    family: str
+    direction: str
+    port: str
+    port_name: str
+    keepalive: str
+
+
+class MemoryKey(NamedTuple):
+    """The labels of the memory that the sockets of one service hold."""
+
+    protocol: str
+    family: str
+    direction: str
+    port: str
+    port_name: str
+    kind: str
+
+
+class OwnerMemoryKey(NamedTuple):
+    """The labels of the memory that the sockets of one service and owner hold, of both families."""
+
+    protocol: str
     direction: str
     port: str
     port_name: str

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from exporter.config.settings import Settings
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.collectors import COLLECTORS
-from exporter.sampling.collectors.collector import Collector, IsolatedObserver, Pass, Plan
+from exporter.sampling.collectors.collector import COUNTER, Collector, IsolatedObserver, Pass, Plan
 from exporter.sampling.labels import Samples
 from exporter.sampling.passes import Outcome, PassRun
 from exporter.sampling.reading.reader import KernelReader
@@ -91,7 +91,7 @@ class NamespaceSampler:
         def make_observers(table: Table) -> Mapping[str, Observer]:
             listened = self._memory.listened(table.name, plan.now)
             counter = self._counters.begin(table, listened, expected)
-            observers: dict[str, Observer] = {"counter": counter}
+            observers: dict[str, Observer] = {COUNTER: counter}
             if isinstance(counter, TableCounter):
                 if table.protocol == "tcp" and is_tracking:
                     walk = self._tracked.begin(table.name, counter, named, plan.now)

@@ -34,7 +34,10 @@ NEED_MORE_PASSES: Final = frozenset(
 )
 """The metrics that cannot be measured in one pass."""
 
-OTHER_READS: Final = 19
+QUESTIONS: Final = 2
+"""How many questions take as long as a table: for idle connections, and for the memory of sockets."""
+
+OTHER_READS: Final = 21
 """How many reads beside the tables may hang in one pass: those of a procfs that is not there any more."""
 
 
@@ -74,8 +77,8 @@ class Sampler:
     @property
     def longest_pass_seconds(self) -> float:
         """The longest time of a pass: every table times out over both sources, and every other read."""
-        tables = 2 * len(self._settings.tables) * (self._settings.timeout_seconds + HANG_GRACE_SECONDS)
-        return tables + OTHER_READS * FILE_SECONDS
+        tables = 2 * len(self._settings.tables) + QUESTIONS
+        return tables * (self._settings.timeout_seconds + HANG_GRACE_SECONDS) + OTHER_READS * FILE_SECONDS
 
     def charge(self, cpu_seconds: float) -> None:
         """Count CPU time that snapshots cost elsewhere into the budget; for one thread to call."""

@@ -13,6 +13,8 @@ from exporter.config.settings import (
     MOVED,
     TRACKABLE_STATES,
     Ages,
+    Idle,
+    Memory,
     Owners,
     Peaks,
     Ports,
@@ -86,12 +88,15 @@ def test_every_key_is_read() -> None:
         ages: {enabled: false, stuck_after: 5m}
         owners: {enabled: false, by: unit, limit: 9}
         open_files: {enabled: false}
+        unanswered: {enabled: false}
+        idle: {enabled: false, after: 10m, every: 5m}
         queues: {enabled: false}
         accept_queues: {enabled: false}
         listeners: {enabled: false}
         ephemeral_ports: {enabled: false}
         limits: {enabled: false}
         tcp_counters: {enabled: false}
+        memory: {enabled: false, when: always, every: 30s}
         udp_drops: {enabled: false}
         peaks: {enabled: false, states: [listen], window: 5m}
     """
@@ -108,12 +113,15 @@ def test_every_key_is_read() -> None:
         ages=Ages(enabled=False, stuck_after_seconds=300.0),
         owners=Owners(enabled=False, by="unit", limit=9),
         open_files=OFF,
+        unanswered=OFF,
+        idle=Idle(enabled=False, after_seconds=600.0, every_seconds=300.0),
         queues=OFF,
         accept_queues=OFF,
         listeners=OFF,
         ephemeral_ports=OFF,
         limits=OFF,
         tcp_counters=OFF,
+        memory=Memory(enabled=False, when="always", every_seconds=30.0),
         udp_drops=OFF,
         peaks=Peaks(enabled=False, states=("listen",), window_seconds=300.0),
     )

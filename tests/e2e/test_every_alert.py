@@ -23,8 +23,13 @@ from tests.support.prometheus import running_prometheus
 pytestmark = [pytest.mark.live, pytest.mark.long]
 
 DIVISOR = 240
-CONFIG = "interval: 100ms\ncpu_budget: 1\nages: {stuck_after: 250ms}\n"
-PATIENCE_SECONDS = 120  # 40 are enough, unless scrapes are missed
+CONFIG = """
+interval: 100ms
+cpu_budget: 1
+ages: {stuck_after: 250ms}
+idle: {after: 500ms, every: 250ms}
+"""
+PATIENCE_SECONDS = 120  # 60 are enough, unless scrapes are missed
 PAUSE_SECONDS = 0.5
 
 WARNING, CRITICAL = "warning", "critical"
@@ -51,6 +56,9 @@ FIRED_BY_SOCKETS = {
     ("NetstatListenerGone", WARNING): {"port": "3306"},
     ("NetstatNewListener", WARNING): {"protocol": "tcp"},
     ("NetstatUdpDrops", WARNING): {"port": "514"},
+    ("NetstatPeersVanished", WARNING): {"port": "389", "direction": "outbound"},
+    ("NetstatConnectsUnanswered", WARNING): {"port": "636", "direction": "outbound"},
+    ("NetstatIdleConnectionsGrowing", WARNING): {"port": "143", "direction": "inbound"},
 }
 FIRED_BY_SICK_EXPORTER = {
     ("NetstatTableFailing", WARNING): {"table": "udp6"},

@@ -70,6 +70,7 @@ SOCKETS = st.lists(
         own=st.integers(0, 2**32 - 1),
         expires=st.just(0),
         drops=st.just(0),
+        tries=st.integers(0, 255),
     ),
     unique_by=lambda row: (row.own, row.local, row.peer, row.remote),
     min_size=1,
@@ -87,7 +88,7 @@ def in_network_order(address: int, table: str) -> bytes:
 @pytest.mark.parametrize("table", ["tcp", "tcp6", "udp", "udp6"])
 @given(sockets=SOCKETS, drops=st.lists(st.sampled_from([0, 0, 0, 1, 2**32 - 1]), min_size=8, max_size=8))
 def test_any_sockets_are_the_same_both_ways(table: str, sockets: list[Printed], drops: list[int]) -> None:
-    """Printed as text and sent as messages, they have the same rows, addresses, inodes and drops."""
+    """Printed as text and sent as messages, they have the same rows, addresses, inodes, drops and tries."""
     lines, messages = [], []
     for row, dropped in zip(sockets, drops, strict=False):
         printed = row._replace(drops=dropped if row.inode else 0)
@@ -99,6 +100,7 @@ def test_any_sockets_are_the_same_both_ways(table: str, sockets: list[Printed], 
                 (row.receive, row.send),
                 meminfo(dropped) if table.startswith("udp") and row.inode else SHUTDOWN,
                 timer=row.timer,
+                tries=row.tries,
                 inode=row.inode,
                 addresses=in_network_order(row.own, table) + in_network_order(row.peer, table),
             )

@@ -8,9 +8,17 @@ from hypothesis import strategies as st
 
 from exporter.kernel import states
 from exporter.kernel.procnet import parse_table
-from exporter.kernel.rows import Dropping, Listener, Origin, Queues, Tracked
+from exporter.kernel.rows import (
+    TIMER_KEEPALIVE,
+    TIMER_RETRANSMIT,
+    Dropping,
+    Listener,
+    Origin,
+    Queues,
+    Tracked,
+)
 from exporter.kernel.tables import TABLES
-from exporter.kernel.textrows import TextRows, order_address, read_inode
+from exporter.kernel.textrows import TextRows, order_address, read_inode, read_tries
 from tests.support.kernel.parsed import INTERNET, ask_inet, check_rows, parse
 from tests.support.procfs_tree import Printed, print_row, print_table, read_captured
 
@@ -66,6 +74,35 @@ def test_timer() -> None:
     assert 59990 == rows_of(row).expires_milliseconds(0)
     cut = print_row("tcp", WAITING).replace(b" 00:00000000 ", b" 03 ")
     assert 0 == rows_of(cut).expires_milliseconds(0)
+
+
+@pytest.mark.parametrize(
+    ("timer", "tries", "trying"),
+    [(1, 2, False), (1, 3, True), (1, 255, True), (2, 3, True), (4, 9, True), (4, 2, False)],
+)
+def test_tries_are_those_of_the_timer(timer: int, tries: int, *, trying: bool) -> None:
+    """Retransmits are counted in one column, probes in another; a uid of many digits moves what follows."""
+    row = print_row("tcp", WAITING._replace(timer=timer, tries=tries))
+    expected = [(80, 40000, states.CLOSE_WAIT, timer)] if trying else []
+    for uid in (b"    0", b"4294967295"):
+        assert expected == list(rows_of(row.replace(b"     0 ", b" %b " % uid, 1)).trying(3))
+
+
+def test_column_of_another_timer_is_no_try() -> None:
+    """A socket that was probed, and now sends data again, has not tried that yet."""
+    row = print_row("tcp", WAITING._replace(timer=2, tries=9)).replace(b" 02:", b" 01:")
+    assert [] == list(rows_of(row).trying(3))
+
+
+@pytest.mark.parametrize("rest", [b"", b":0", b":0 x y z", b":0 00000009", b":0 0 0 " + MANY_DIGITS])
+def test_row_that_is_cut_has_no_tries(rest: bytes) -> None:
+    assert 0 == read_tries(rest, TIMER_KEEPALIVE)
+
+
+def test_malformed_retransmits_are_no_tries() -> None:
+    assert [0, 0, 9] == [
+        read_tries(b":0 %b 0" % word, TIMER_RETRANSMIT) for word in (b"zz", MANY_DIGITS, b"9")
+    ]
 
 
 @pytest.mark.parametrize("odd", [False, True])

@@ -239,7 +239,8 @@ def test_hanging_table_costs_one_thread(tree: ProcfsTree, logs: Logs) -> None:
 @pytest.mark.parametrize(
     ("name", "collectors"),
     [
-        ("sockstat", {"limits"}),
+        ("sockstat", {"limits", "memory"}),
+        ("net/ipv4/tcp_mem", {"limits", "memory"}),
         ("netstat", {"limits"}),
         ("net/ipv4/ip_local_port_range", set()),
         ("net/ipv4/tcp_tw_reuse", {"ephemeral_ports"}),

@@ -37,9 +37,12 @@ SWITCHES = (
     "ages",
     "owners",
     "open_files",
+    "unanswered",
+    "idle",
     "ephemeral_ports",
     "limits",
     "tcp_counters",
+    "memory",
     "udp_drops",
     "peaks",
 )

@@ -25,7 +25,8 @@ _INTERNET_HEADER = (
 class Printed(NamedTuple):
     """What a row of an internet table says; ``own`` and ``peer`` are its addresses, as numbers.
 
-    ``expires`` is in hundredths of a second; ``drops`` is printed for datagram sockets only.
+    ``expires`` is in hundredths of a second; ``drops`` is printed for datagram sockets only. ``tries`` is how
+    often was sent what the timer is for.
     """
 
     local: int
@@ -39,6 +40,7 @@ class Printed(NamedTuple):
     own: int = 0
     expires: int = 0
     drops: int = 0
+    tries: int = 0
 
 
 def print_row(table: str, row: Printed, sl: int = 0) -> bytes:
@@ -47,7 +49,7 @@ def print_row(table: str, row: Printed, sl: int = 0) -> bytes:
     text = (
         f"{sl:4d}: {row.own:0{digits}X}:{row.local:04X} {row.peer:0{digits}X}:{row.remote:04X}"
         f" {row.state:02X} {row.send:08X}:{row.receive:08X} {row.timer:02X}:{row.expires:08X}"
-        f" {0:08X} {0:5d} {0:8d}"
+        f" {row.tries if row.timer == 1 else 0:08X} {0:5d} {0 if row.timer == 1 else row.tries:8d}"
         f" {row.inode} 1 {0:016x}"
     )
     if row.inode:

@@ -11,8 +11,10 @@ from exporter.sampling.collectors.accept_queues import AcceptQueues
 from exporter.sampling.collectors.ages import Ages
 from exporter.sampling.collectors.collector import Collector
 from exporter.sampling.collectors.ephemeral_ports import EphemeralPorts
+from exporter.sampling.collectors.idle import Idle
 from exporter.sampling.collectors.limits import Limits
 from exporter.sampling.collectors.listeners import Listeners
+from exporter.sampling.collectors.memory import Memory
 from exporter.sampling.collectors.open_files import OpenFiles
 from exporter.sampling.collectors.owners import Owners
 from exporter.sampling.collectors.peaks import Peaks
@@ -20,6 +22,7 @@ from exporter.sampling.collectors.queues import Queues
 from exporter.sampling.collectors.sockets import Sockets
 from exporter.sampling.collectors.tcp_counters import TcpCounters
 from exporter.sampling.collectors.udp_drops import UdpDrops
+from exporter.sampling.collectors.unanswered import Unanswered
 
 COLLECTORS: Final[Mapping[str, type[Collector]]] = MappingProxyType(
     {
@@ -32,9 +35,12 @@ COLLECTORS: Final[Mapping[str, type[Collector]]] = MappingProxyType(
             Ages,
             Owners,
             OpenFiles,
+            Unanswered,
+            Idle,
             EphemeralPorts,
             Limits,
             TcpCounters,
+            Memory,
             UdpDrops,
             Peaks,
         )

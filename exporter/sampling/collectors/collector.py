@@ -1,10 +1,10 @@
 """Define a collector, and what it sees of a pass."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from exporter.config.settings import PROCFS, Settings
 from exporter.kernel.rows import Listener, Rows
@@ -17,6 +17,9 @@ from exporter.sampling.services.counting import TableCounter
 from exporter.sampling.services.counts import TableCount
 from exporter.sampling.services.ports import PortRules
 from exporter.sampling.services.series import Folded, Series
+
+COUNTER: Final = "counter"
+"""The name of the observer that counts the sockets of a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,19 @@ class Pass:
                         found = self.reader.read_listeners(TABLES[name])
                 self.asked_listeners[name] = found
             yield TABLES[name], self.asked_listeners.get(name, ())
+
+    def find_services(self) -> Mapping[str, Callable[[int, int], int]]:
+        """Return what finds the service of a socket by its ports, for TCP's tables that could be read."""
+        counters = (
+            (name, reading.observed.observers[COUNTER])
+            for name, reading in self.readings.items()
+            if reading.observed
+        )
+        return {
+            name: counter.find_service
+            for name, counter in counters
+            if isinstance(counter, TableCounter) and TABLES[name].protocol == "tcp"
+        }
 
     def observers(self, name: str) -> Iterator[tuple[Table, Observer]]:
         """Yield the observers of a collector that saw a whole table; raises what one of them raised."""

@@ -14,9 +14,9 @@ from exporter.kernel.processes import Holder
 from exporter.kernel.rows import ANY_ADDRESS, MAPPED_PREFIX, Dropping, Listener
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.collectors.collector import Collector, Pass
-from exporter.sampling.labels import OTHER, ListenerInfoKey, ListenerKey, Metric, Samples
+from exporter.sampling.labels import OTHER, UNKNOWN_OWNER, ListenerInfoKey, ListenerKey, Metric, Samples
 from exporter.sampling.services.drops import DropCounters
-from exporter.sampling.services.owner_lookup import UNKNOWN_OWNER, OwnerLookup, name_holder
+from exporter.sampling.services.owner_lookup import OwnerLookup, name_holder
 from exporter.sampling.services.ranking import choose_largest
 
 _ANY: Final = frozenset({ANY_ADDRESS, MAPPED_PREFIX.ljust(len(ANY_ADDRESS), b"\0")})

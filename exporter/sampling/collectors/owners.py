@@ -14,10 +14,10 @@ from exporter.config.settings import PROCESS, UNIT, Settings
 from exporter.kernel.processes import Holder
 from exporter.kernel.tables import TABLES
 from exporter.sampling.collectors.collector import Collector, Pass
-from exporter.sampling.labels import OTHER, Metric, OwnerKey, Samples, SocketKey
+from exporter.sampling.labels import OTHER, UNKNOWN_OWNER, Metric, OwnerKey, Samples, SocketKey
 from exporter.sampling.services.cohorts import EVERY_CGROUP
 from exporter.sampling.services.expiring import ExpiringSet
-from exporter.sampling.services.owner_lookup import UNKNOWN_OWNER, OwnerLookup, name_holder
+from exporter.sampling.services.owner_lookup import OwnerLookup, name_holder
 from exporter.sampling.services.ranking import choose_largest
 from exporter.sampling.services.series import SERIES_KEPT_SECONDS
 

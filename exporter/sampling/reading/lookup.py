@@ -1,10 +1,12 @@
 """Look up numbers that only a walk over everything finds, a part of the walk in every pass."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from time import monotonic
 from typing import Final, Generic, TypeVar
 
+from exporter.config.settings import Settings
 from exporter.kernel.procfs import Procfs
 from exporter.sampling.reading.reader import FILE_SECONDS, KernelReader
 
@@ -13,6 +15,18 @@ Begin = Callable[[Procfs, AbstractSet[int]], Iterator[tuple[int, Found] | None]]
 """Begins a walk for the wanted numbers, which may change on the way; yields None where the walk may pause."""
 
 RETRY_SECONDS: Final = 60
+
+
+_SHARE_OF_BUDGET: Final = 0.25  # for each lookup
+_LONGEST_SECONDS: Final = 1.0
+
+
+def lookup_seconds(settings: Settings) -> float:
+    """Return how long a lookup may take in one pass."""
+    if math.isinf(settings.cpu_budget):  # no later pass continues the lookup
+        return settings.timeout_seconds
+    share = settings.interval_seconds * settings.cpu_budget * _SHARE_OF_BUDGET
+    return min(share, _LONGEST_SECONDS)
 
 
 class IncrementalLookup(Generic[Found]):

@@ -59,25 +59,29 @@ class KernelReader:
 
         Raises HangError, SockDiagError.
         """
-        return self._ask(
+        return self.ask(
             f"listeners of {table.name}", lambda deadline: read_listeners([table], deadline)[table.name]
         )
 
     def read_bound(self, tables: Collection[Table]) -> Sequence[tuple[Table, Origin]]:
         """Return TCP's sockets that are only bound, by netlink; raises HangError, SockDiagError."""
-        return self._ask("bound sockets", lambda deadline: read_bound(tables, deadline))
+        return self.ask("bound sockets", lambda deadline: read_bound(tables, deadline))
 
     def read_silences(self, table: Table, wanted_states: Collection[int]) -> Silences:
         """Return how long ago the last segment came from the other end of TCP's sockets in some states.
 
         Raises HangError, SockDiagError.
         """
-        return self._ask(
+        return self.ask(
             f"silences of {table.name}", lambda deadline: read_silences(table, wanted_states, deadline)
         )
 
-    def _ask(self, what: str, ask: Callable[[float], T]) -> T:
-        """Return the answer to a question about TCP's sockets over netlink."""
+    def ask(self, what: str, ask: Callable[[float], T], timeout_seconds: float = FILE_SECONDS) -> T:
+        """Return the answer to a question about TCP's sockets over netlink.
+
+        ``what`` identifies it while it hangs. ``ask`` gets the deadline on the monotonic clock, and is called
+        again after a transient error. Raises HangError and SockDiagError.
+        """
         now = time.monotonic()
         choice = self._choice_of("tcp")
         if not choice.may_use(NETLINK, now):
@@ -85,8 +89,8 @@ class KernelReader:
         try:
             return self._guard.read(
                 what,
-                lambda: retry_once(lambda: ask(now + FILE_SECONDS)),
-                FILE_SECONDS + HANG_GRACE_SECONDS,
+                lambda: retry_once(lambda: ask(now + timeout_seconds)),
+                timeout_seconds + HANG_GRACE_SECONDS,
             )
         except SockDiagError as error:
             if error.reason is Reason.UNAVAILABLE:  # a busy or late answer says nothing about the tables

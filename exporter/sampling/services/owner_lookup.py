@@ -1,6 +1,5 @@
 """Find the owners of sockets by their cgroups, and by the processes that hold them: some in every pass."""
 
-import math
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import islice
@@ -9,15 +8,11 @@ from typing import Final
 from exporter.config.settings import Settings
 from exporter.kernel.cgroups import walk_cgroups
 from exporter.kernel.processes import Holder, walk_holders
-from exporter.sampling.labels import label_value
+from exporter.sampling.labels import UNKNOWN_OWNER, label_value
 from exporter.sampling.owner_names import name_owner
-from exporter.sampling.reading.lookup import IncrementalLookup
+from exporter.sampling.reading.lookup import IncrementalLookup, lookup_seconds
 from exporter.sampling.reading.reader import KernelReader
 
-UNKNOWN_OWNER: Final = "unknown"
-
-_SHARE_OF_BUDGET: Final = 0.25  # for each of the two lookups
-_LONGEST_LOOKUP_SECONDS: Final = 1.0
 _MAX_INODES: Final = 100_000
 
 
@@ -32,7 +27,7 @@ class OwnerLookup:
         self, ids: AbstractSet[int], reader: KernelReader, settings: Settings, now: float
     ) -> dict[int, str | None]:
         """Return the known names of cgroups by their ids, None for the root's."""
-        paths = self._cgroups.find(ids, walk_cgroups, reader, now, _lookup_seconds(settings))
+        paths = self._cgroups.find(ids, walk_cgroups, reader, now, lookup_seconds(settings))
         return {cgroup_id: name_owner(path) for cgroup_id, path in paths.items()}
 
     def find_holders(
@@ -40,7 +35,7 @@ class OwnerLookup:
     ) -> Mapping[int, Holder]:
         """Return the known holders of sockets by their inodes."""
         wanted = set(islice(inodes, _MAX_INODES))
-        return self._holders.find(wanted, walk_holders, reader, now, _lookup_seconds(settings))
+        return self._holders.find(wanted, walk_holders, reader, now, lookup_seconds(settings))
 
 
 def name_holder(holder: Holder | None) -> str:
@@ -48,10 +43,3 @@ def name_holder(holder: Holder | None) -> str:
     if holder is None:
         return UNKNOWN_OWNER
     return name_owner(holder.cgroup) or label_value(holder.program) or UNKNOWN_OWNER
-
-
-def _lookup_seconds(settings: Settings) -> float:
-    if math.isinf(settings.cpu_budget):  # no later pass continues the lookup
-        return settings.timeout_seconds
-    share = settings.interval_seconds * settings.cpu_budget * _SHARE_OF_BUDGET
-    return min(share, _LONGEST_LOOKUP_SECONDS)

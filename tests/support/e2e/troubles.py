@@ -24,6 +24,7 @@ LOOPBACK = "127.0.0.1"
 HTTP_ALT, POSTGRESQL, SMTP, IPP, HTTPS, MYSQL, SYSLOG = 8080, 5432, 25, 631, 443, 3306, 514
 HTTPS_ALT = 8443
 NEW_PORT = 4444
+LDAP, LDAPS, IMAP = 389, 636, 143
 SYSCTLS = {
     "ip_local_port_range": "20000 20999",
     "tcp_max_tw_buckets": "50",
@@ -36,6 +37,7 @@ GONE_STEPS = 100
 SYN_BACKLOG = 64
 HALF_OPEN = 48
 BOUND_PORTS = 950
+VANISHED = 8
 
 
 @contextmanager
@@ -166,6 +168,33 @@ def never_receive() -> Iterator[None]:
             yield
 
 
+def forget_connections() -> Iterator[None]:
+    """Open connections that nobody uses."""
+    kept: list[tuple[socket.socket, socket.socket]] = []
+    with socket.create_server(("", IMAP)) as listener:
+        while True:
+            client = socket.create_connection((f"127.0.0.{1 + len(kept) % 16}", IMAP))
+            kept.append((client, listener.accept()[0]))
+            yield
+
+
+def lose_the_peer() -> Iterator[None]:
+    """Send to a peer that hears nothing any more, and connect to one that never did."""
+    with ExitStack() as kept:
+        listener = kept.enter_context(socket.create_server((LOOPBACK, LDAP)))
+        for _ in range(VANISHED):
+            client = kept.enter_context(socket.create_connection((LOOPBACK, LDAP)))
+            make_deaf(kept.enter_context(listener.accept()[0]))
+            client.send(b"?")
+        make_deaf(kept.enter_context(never := socket.create_server((LOOPBACK, LDAPS))))
+        for _ in range(VANISHED):
+            client = kept.enter_context(socket.socket())
+            client.setblocking(False)  # noqa: FBT003
+            client.connect_ex(never.getsockname())
+        while True:
+            yield
+
+
 TROUBLES = (
     leak_more_and_more,
     use_up_files,
@@ -177,6 +206,8 @@ TROUBLES = (
     listen_anew,
     hold_ports,
     never_receive,
+    forget_connections,
+    lose_the_peer,
 )
 
 

@@ -29,6 +29,7 @@ def inet(  # noqa: PLR0913 - the fields of a message
     attributes: bytes = b"",
     *,
     timer: int = 0,
+    tries: int = 0,
     inode: int = 0,
     cookie: int = 0,
     expires: int = 0,
@@ -37,7 +38,7 @@ def inet(  # noqa: PLR0913 - the fields of a message
     family: int = AF_INET,
 ) -> bytes:
     """Make a message of inet_diag; the queues are as in it, those received first."""
-    start = pack("=BBBB", family, state, timer, 0) + pack("!HH", *ports) + addresses
+    start = pack("=BBBB", family, state, timer, tries) + pack("!HH", *ports) + addresses
     halves = cookie & 0xFFFFFFFF, cookie >> 32
     return message(start + pack("=8I", 0, *halves, expires, *queues, 0, inode) + attributes, flags=flags)
 
@@ -60,6 +61,17 @@ def whole(*attributes: bytes, state: int = states.CLOSE_WAIT, family: int = AF_I
 def meminfo(drops: int, words: int = 9) -> bytes:
     """Make the attribute with the memory of a socket, as later kernels may lengthen it."""
     return pack("=HH8I", 4 + 4 * words, 7, *range(1, 9)) + pack("=I", drops) + bytes(4 * (words - 9))
+
+
+def memory(receive: int, forward: int, send: int, backlog: int) -> bytes:
+    """Make the attribute with the memory of a socket; limits and what was dropped are no memory."""
+    return pack("=HH4Ii4I", 4 + 4 * 9, 7, receive, 99, 99, 99, forward, send, 99, backlog, 99)
+
+
+def info(data_sent: int, data_received: int) -> bytes:
+    """Make the attribute with tcp_info, of which two times are known."""
+    payload = b"\xff" * 44 + pack("=III", data_sent, 7, data_received) + b"\xff" * 100
+    return pack("=HH", 4 + len(payload), 2) + payload
 
 
 def cgroup(cgroup_id: int) -> bytes:

@@ -9,7 +9,7 @@ from exporter.kernel.inet_diag import DiagRows, read_listeners
 from exporter.kernel.inet_requests import ask_for
 from exporter.kernel.netlink import Block, MessageSplitter, Question
 from exporter.kernel.procnet import parse_table
-from exporter.kernel.rows import Dropping, InetRows, Listener, ListenerRows, Queues, Rows
+from exporter.kernel.rows import Dropping, InetRows, Listener, ListenerRows, Queues, Rows, Trying
 from exporter.kernel.tables import TABLES
 from exporter.kernel.textrows import TextRows
 from exporter.kernel.unix_diag import ask_for_unix, parse_unix
@@ -22,6 +22,8 @@ INTERNET = [name for name in TABLES if name != "unix"]
 WITH_STATES_OF_UDP = [name for name in INTERNET if not name.startswith("tcp")]
 IN_SOCKDIAG = [name for name in TABLES if not name.startswith("raw")]
 """The tables that sock_diag has in every kernel; raw sockets need a module that is seldom there."""
+TRIES = 3
+"""How many tries make a socket one that is trying."""
 
 NaiveRow = tuple[int, int, int, Queues]
 """State, local port, remote port, queues."""
@@ -50,6 +52,7 @@ class Parsed(NamedTuple):
     minisockets: int
     sockets: list[Socket] = []  # noqa: RUF012 - a tuple's default
     dropping: list[Dropping] = []  # noqa: RUF012
+    trying: list[Trying] = []  # noqa: RUF012
 
 
 def parse(table: str, *blocks: bytes) -> Parsed:
@@ -68,6 +71,7 @@ def ask_all(batches: Iterable[Rows]) -> Parsed:
     listeners: list[Listener] = []
     sockets: list[Socket] = []
     dropping: list[Dropping] = []
+    trying: list[Trying] = []
     totals = Counter[str]()
     for batch in batches:
         found = check_rows(batch)
@@ -76,6 +80,7 @@ def ask_all(batches: Iterable[Rows]) -> Parsed:
             assert found == [socket[:4] for socket in asked]
             sockets += asked
             dropping += batch.dropping()
+            trying += batch.trying(TRIES)
         rows += found
         listeners += batch.listeners
         totals.update(listed=batch.listed, malformed=batch.malformed)
@@ -90,6 +95,7 @@ def ask_all(batches: Iterable[Rows]) -> Parsed:
         totals["minisockets"],
         sorted(sockets),
         sorted(dropping),
+        sorted(trying),
     )
 
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from tests.support.live.connections import make_deaf
 from tests.support.live.namespace import CLIENT_ADDRESSES, ROOT, SERVER_ADDRESSES, Namespace, inside
 
-HTTPS, CHECKOUT, ADMIN, STATSD, POSTGRES, REDIS = 443, 8443, 9000, 8125, 5432, 6379
+HTTPS, CHECKOUT, ADMIN, STATSD, POSTGRES, REDIS, LDAP = 443, 8443, 9000, 8125, 5432, 6379, 389
 NAMES = {CHECKOUT: "checkout", ADMIN: "admin", STATSD: "statsd"}
 SERVER, CLIENT = SERVER_ADDRESSES[0], CLIENT_ADDRESSES[0]
 TICK_SECONDS = 0.25
@@ -61,6 +61,7 @@ class Incident:
         with inside(elsewhere):
             self.postgres = socket.create_server((CLIENT, POSTGRES))
             self.redis = socket.create_server((CLIENT, REDIS))
+            self.ldap = socket.create_server((CLIENT, LDAP))
             self.metrics = socket.socket(type=socket.SOCK_DGRAM)
         self.browsing = deque(self.visit(self.https) for _ in range(60))
         self.pool = [self.query(self.postgres) for _ in range(40)]
@@ -69,6 +70,8 @@ class Incident:
         for end in self.pool[:2]:
             make_deaf(end.server)
             end.client.send(bytes(20_000))
+        make_deaf(self.ldap)
+        self.unanswered = [knock_at(self.ldap) for _ in range(3)]
 
     def begin(self) -> None:
         """Have a little of everything at once."""
@@ -113,12 +116,17 @@ class Incident:
     def knock(self) -> None:
         """Connect to what never accepts, and give up after a while."""
         with inside(self.elsewhere):
-            client = socket.socket()
-        client.settimeout(0)
-        client.connect_ex((SERVER, ADMIN))
-        self.refused.append(client)
+            self.refused.append(knock_at(self.admin))
         if len(self.refused) > 20:
             self.refused.popleft().close()
+
+
+def knock_at(listener: socket.socket) -> socket.socket:
+    """Begin to connect to what does not answer."""
+    client = socket.socket()
+    client.settimeout(0)
+    client.connect_ex(listener.getsockname())
+    return client
 
 
 @contextmanager

@@ -24,6 +24,8 @@ CONFIG = {
     "cpu_budget": 1,
     "ports": {"names": NAMES},
     "ages": {"stuck_after": "1s"},
+    "idle": {"after": "1s", "every": "1s"},
+    "memory": {"when": "always", "every": "1s"},
     "peaks": {"window": "10s"},
 }
 

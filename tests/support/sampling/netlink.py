@@ -44,12 +44,14 @@ class Diag(NamedTuple):
     receive: int = 0
     send: int = 0
     drops: int | None = None
+    tries: int = 0
 
     def message(self, family: str) -> bytes:
         """Return it as the kernel sends it."""
         attributes = meminfo(self.drops) if self.drops is not None else b""
         attributes += struct.pack("=HHQ", 12, _CGROUP_ID, self.cgroup_id) if self.cgroup_id else b""
-        payload = struct.pack("=BBBB", AF_INET if family == "ipv4" else AF_INET6, self.state, self.timer, 0)
+        number = AF_INET if family == "ipv4" else AF_INET6
+        payload = struct.pack("=BBBB", number, self.state, self.timer, self.tries)
         payload += struct.pack("!HH", self.local, self.remote) + self.own + self.peer
         payload += struct.pack(
             "=IQIIIII", 0, self.cookie, self.expires, self.receive, self.send, 0, self.inode
