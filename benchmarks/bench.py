@@ -14,6 +14,7 @@ from itertools import chain
 import pytest
 
 from benchmarks.contenders import tcp_contenders
+from benchmarks.namespaces import measure_namespaces
 from benchmarks.report import write_report
 from benchmarks.results import SHARES, USUAL_SHARE, Stage
 from benchmarks.stages import (
@@ -43,10 +44,11 @@ def main() -> int:
         return _refuse(str(no_cgroups))
     stages: list[Stage] = []
     report = ""
+    namespaces = [*measure_namespaces(options.namespaces, options.rounds)]
     for stage in measure_all(options):
         stages.append(stage)
         # At once, so that what is measured is not lost.
-        report = write_report(stages, options.headline, options.output)
+        report = write_report(stages, options.headline, options.output, namespaces)
     print(report)
     return 0
 
@@ -75,6 +77,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--ports", type=int, default=30_000, help="number of remote ports")
     parser.add_argument("--listeners", type=int, default=1000, help="number of listeners")
     parser.add_argument("--processes", type=int, default=500, help="number of processes")
+    parser.add_argument("--namespaces", type=int, default=500, help="most other network namespaces")
     parser.add_argument("--rounds", type=int, default=15, help="samples of each contender in each stage")
     parser.add_argument("--time-limit", type=float, default=8, help="seconds a contender has in each stage")
     parser.add_argument(

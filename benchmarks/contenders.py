@@ -44,6 +44,8 @@ NETSTAT: Final = "netstat -tan"
 PSUTIL: Final = "psutil net_connections"
 PEERS: Final = (SS, NETSTAT, PSUTIL, NODE_EXPORTER, COLLECTD)
 
+ALONE: Final = "namespaces: {enabled: false}\n"
+"""Other network namespaces are measured by themselves."""
 TRACK_NOTHING_THERE: Final = "tracked: {states: [closing]}\n"
 _COUNTS_ONLY: Final = """
 ages: {enabled: false}
@@ -142,7 +144,7 @@ def our_pass(name: str, source: str, tables: str = "", settings: str = "") -> Co
     @contextmanager
     def running_passes() -> Iterator[Probe]:
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
-            config.write(f"source: {source}\ntimeout: 1h\n{wanted}{settings}")
+            config.write(f"source: {source}\ntimeout: 1h\n{ALONE}{wanted}{settings}")
             config.flush()
             with running_worker("pass", tables, config.name) as probe:
                 yield probe

@@ -14,6 +14,7 @@ from benchmarks.chart import draw_chart
 from benchmarks.contenders import BARE, BARE_DUMPS
 from benchmarks.headline import headline_lines
 from benchmarks.measure import percentile
+from benchmarks.namespaces import HEADINGS, NamespaceCost, write_rows
 from benchmarks.results import IDLE, LISTENERS, OPEN_FILES, PORTS, TCP, UDP, Stage, growing
 from benchmarks.tables import Row, write_number, write_table
 from benchmarks.targets import targets
@@ -36,6 +37,11 @@ the most memory the process has had; of those that go on running, in this stage 
 over one connection; while the sockets become more, it takes each pass 100 ms after the last, and tracks none
 of them.
 """
+_NAMESPACES: Final = """\
+CPU milliseconds of a pass over the host, which is nearly idle, and so many other network namespaces, at
+the default settings. Passes follow each other at once. "All tables read" is what the kernel alone needs for
+the four tables of each of them. "kB each" is how much the process has grown for each.
+"""
 _NOTES_HEADING: Final = "\n## Notes\n"
 _HEADINGS: Final = {
     IDLE: "Idle host, all default tables: {size:,} TCP sockets",
@@ -47,18 +53,20 @@ _HEADINGS: Final = {
 }
 
 
-def write_report(stages: Sequence[Stage], headline: int, path: str | None) -> str:
+def write_report(
+    stages: Sequence[Stage], headline: int, path: str | None, namespaces: Sequence[NamespaceCost] = ()
+) -> str:
     """Return the report, which begins with ``headline`` sockets.
 
     Where a path is given, write it there, before its notes, and the chart beside it.
     """
     if path is None:
-        return "\n".join(_lines(stages, headline, ""))
+        return "\n".join(_lines(stages, headline, "", namespaces))
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     chart = os.path.splitext(path)[0] + ".svg"
     with open(chart, "w", encoding="utf-8") as file:
         file.write(draw_chart(growing(stages)))
-    report = "\n".join(_lines(stages, headline, os.path.basename(chart)))
+    report = "\n".join(_lines(stages, headline, os.path.basename(chart), namespaces))
     notes = _read_notes(path)
     with open(path, "w", encoding="utf-8") as file:
         file.write(report + "\n" + notes)
@@ -74,7 +82,9 @@ def _read_notes(path: str) -> str:
     return heading + notes
 
 
-def _lines(stages: Sequence[Stage], headline: int, chart: str) -> Iterator[str]:
+def _lines(
+    stages: Sequence[Stage], headline: int, chart: str, namespaces: Sequence[NamespaceCost]
+) -> Iterator[str]:
     yield "# Benchmarks"
     yield _INTRODUCTION
     yield from write_table(("where", "what"), describe_surroundings().items())
@@ -93,6 +103,9 @@ def _lines(stages: Sequence[Stage], headline: int, chart: str) -> Iterator[str]:
     )
     if chart:
         yield f"\n## CPU by sockets\n\n![CPU milliseconds by TCP sockets]({chart})"
+    if namespaces:
+        yield f"\n## Other network namespaces\n\n{_NAMESPACES}"
+        yield from write_table(HEADINGS, write_rows(namespaces))
     for stage in sorted(
         stages, key=lambda stage: (list(_HEADINGS).index(stage.kind), stage.size, stage.share)
     ):

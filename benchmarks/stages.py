@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Final, NamedTuple
 
 from benchmarks.contenders import (
+    ALONE,
     SHIPPED,
     SHIPPED_PROCFS,
     TRACK_NOTHING_THERE,
@@ -42,7 +43,7 @@ from tests.support.patience import wait_until
 
 IDLE_SOCKETS: Final = 300
 FEW_PORTS: Final = 30
-_BUSY_DAEMON: Final = f"interval: 100ms\ncpu_budget: 1\n{TRACK_NOTHING_THERE}"
+_BUSY_DAEMON: Final = f"interval: 100ms\ncpu_budget: 1\n{ALONE}{TRACK_NOTHING_THERE}"
 
 Probes = dict[Contender, Probe | str]
 """Who takes part; of those that cannot, or no more, the reason."""

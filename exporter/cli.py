@@ -49,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if flags.once:
             # No later pass compensates for this one, or continues its lookup of owners.
             settings = dataclasses.replace(load_settings(flags), cpu_budget=math.inf)
-            return print_once(Sampler(Procfs(flags.path_procfs), settings, load_names(flags, settings)))
+            names = load_names(flags, settings)
+            return print_once(Sampler(Procfs(flags.path_procfs), settings, names, flags.path_pod_logs))
         return run_daemon(flags)
     except (ConfigError, WebConfigError) as error:
         return _refuse(*error.problems)
@@ -94,7 +95,7 @@ def run_daemon(flags: Flags) -> int:
     if flags.web_systemd_socket:
         listeners, addresses = take_listeners(), []
     web = load_web_config(flags.web_config_file) if flags.web_config_file else None
-    sampler = Sampler(procfs, settings, load_names(flags, settings))
+    sampler = Sampler(procfs, settings, load_names(flags, settings), flags.path_pod_logs)
 
     def reload() -> Settings:
         changed = load_settings(flags)

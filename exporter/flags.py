@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from exporter import __version__
+from exporter.kernel.pods import DEFAULT_POD_LOGS
 from exporter.logs import FORMATS, LEVELS
 
 DEFAULT_ADDRESS: Final = ":9068"
@@ -24,6 +25,7 @@ class Flags(argparse.Namespace):
     web_enable_lifecycle: bool
     path_procfs: str
     path_services: str
+    path_pod_logs: str
     log_level: str
     log_format: str
     once: bool
@@ -111,6 +113,11 @@ _FLAGS: Final[dict[str, dict[str, object]]] = {
         "metavar": "FILE",
         "default": "/etc/services",
         "help": "file with the names of ports (default: %(default)s)",
+    },
+    "--path.pod-logs": {
+        "metavar": "DIRECTORY",
+        "default": DEFAULT_POD_LOGS,
+        "help": "the kubelet's directory of logs, which has the names of pods (default: %(default)s)",
     },
     "--log.level": {
         "choices": LEVELS,

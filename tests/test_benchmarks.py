@@ -55,7 +55,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for peer, package in PEERS.items():
         requirements.require_command(peer, package)
     path = tmp_path_factory.mktemp("report") / "benchmarks.md"
-    sizes = ("--headline", "400", "--tcp", "200", "--udp", "200", "--ports", "60")
+    sizes = ("--headline", "400", "--tcp", "200", "--udp", "200", "--ports", "60", "--namespaces", "10")
     quickly = ("--rounds", "1", "--asking-time", "0")
     command = (sys.executable, "-m", "benchmarks.bench", *sizes, *quickly, "--require-all", "--output", path)
     subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
@@ -72,6 +72,17 @@ def test_every_contender_is_measured(report: Path) -> None:
         assert float(peak_mb) > 0
         assert samples == "1"
     assert "1.00 x" == rows["bare dump of one family"][4] == rows["bare read"][4]
+
+
+def test_other_namespaces_are_measured(report: Path) -> None:
+    """Each size has a row; a single one has been read in the first pass, and costs memory."""
+    rows = {row[0]: row for row in table(report, "## Other network namespaces")[1:]}
+    assert list(rows) == ["0 of 5 sockets", "1 of 5 sockets", "10 of 5 sockets"]
+    for _, first, passes, idle, changing, naive, kilobytes in rows.values():
+        assert int(passes) >= 1
+        assert all(float(number) > 0 for number in (first, idle, changing))
+        assert float(naive) >= 0
+        assert not kilobytes or float(kilobytes) >= 0
 
 
 def test_headline_puts_all_beside_the_pass_as_shipped(report: Path) -> None:

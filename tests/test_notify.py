@@ -21,7 +21,13 @@ from tests.support.service_manager import Manager, listening_manager
 WATCHDOG_SECONDS = 30
 INTERVAL_SECONDS = 0.1
 TIMEOUT_SECONDS = 3
-CONFIG = f"interval: 100ms\ncpu_budget: 1\ntimeout: {TIMEOUT_SECONDS}s\ntables: [tcp, udp]\n"
+CONFIG = f"""
+interval: 100ms
+cpu_budget: 1
+timeout: {TIMEOUT_SECONDS}s
+tables: [tcp, udp]
+namespaces: {{enabled: false}}
+"""
 LONGEST_PASS_SECONDS = Sampler(
     Procfs(), parse(CONFIG.encode(), "config.yaml"), name_ports({}, b"")
 ).longest_pass_seconds

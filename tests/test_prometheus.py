@@ -13,6 +13,7 @@ LEAKED = 7
 CONFIG = """
 interval: 100ms
 cpu_budget: 1
+namespaces: {{enabled: false}}
 ports: {{names: {{{port}: leaky}}}}
 """
 

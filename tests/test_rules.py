@@ -129,13 +129,13 @@ def test_alert_says_what_to_do_where(alert: Rule) -> None:
 @pytest.mark.parametrize("alert", ALERTS, ids=name_of)
 def test_alert_asks_only_its_own_target(alert: Rule) -> None:
     """Its queries have every label that tells targets apart; %q of a missing label matches its absence."""
-    own = ["job", "instance", "cluster", "region"]
+    own = ["job", "instance", "cluster", "region", "netns"]
     for query, arguments in re.findall(
         r"printf `([^`]*)`\s+(.*?)\s*\|", alert["annotations"]["description"], re.DOTALL
     ):
         placed = re.findall(r"(\w+)(?:=|!=)%q", query)
         given = [argument.removeprefix("$labels.") for argument in arguments.split()]
-        assert own == placed[:4]
+        assert own == placed[:5]
         assert [name.replace("port_name", "port") for name in placed] == given
         assert find_strangers(query.replace("%q", '""'), CONTRACT) == set()
 

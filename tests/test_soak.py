@@ -24,6 +24,7 @@ pytestmark = pytest.mark.long
 CONFIG = """
 interval: 100ms
 cpu_budget: 1
+namespaces: {{enabled: false}}
 tables: [tcp, tcp6, udp, udp6, raw, raw6, unix]
 ports: {{names: {{{port}: churned}}}}
 """

@@ -55,6 +55,7 @@ def test_the_service_sees_the_sockets_of_the_host() -> None:
     settings = read_unit("netstat-exporter.service")["Service"]
     assert "AF_NETLINK" in settings["RestrictAddressFamilies"].split()
     assert not {"PrivateNetwork", "NetworkNamespacePath", "ProcSubset"} & set(settings)
+    assert settings["ProtectProc"] == "default"  # or those of containers are hidden
 
 
 def test_what_it_takes_of_the_host_is_bounded_and_it_is_always_started_again() -> None:

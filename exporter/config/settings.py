@@ -16,6 +16,7 @@ from exporter.config.values import (
     read_flag,
     read_list,
     read_number,
+    read_pattern,
     read_share,
 )
 from exporter.kernel import states
@@ -133,6 +134,18 @@ class Peaks:
 
 
 @dataclass(frozen=True, slots=True)
+class Namespaces:
+    """Which other network namespaces are read, how many at most, and how old a reading may be."""
+
+    enabled: bool = key(ENABLED, read_flag, default=True)
+    limit: int = key("limit", read_number(1, 10_000), 500)
+    ports_limit: int = key("ports_limit", read_number(1, 1000), 50)
+    max_age_seconds: float = key("max_age", read_duration, 300.0)
+    include: tuple[str, ...] = key("include", read_list(read_pattern), ())
+    exclude: tuple[str, ...] = key("exclude", read_list(read_pattern), ())
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What to read, from which source, how often, and at what cost.
 
@@ -167,3 +180,4 @@ class Settings:
     memory: Memory = section("memory", Memory)
     udp_drops: Switch = section("udp_drops", Switch)
     peaks: Peaks = section("peaks", Peaks)
+    namespaces: Namespaces = section("namespaces", Namespaces)

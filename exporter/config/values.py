@@ -20,6 +20,7 @@ _DURATION: Final = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,9}")
 _SHARE: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,20})?([eE][-+]?[0-9]{1,2})?")
 _LONGEST_SHOWN: Final = 60
+_LONGEST_PATTERN: Final = 253
 
 
 class Problem(NamedTuple):
@@ -135,6 +136,15 @@ def read_choice(allowed: Collection[str], moved: Mapping[str, str] = _NOTHING) -
         return reader.matched(node, key, words, match)
 
     return read
+
+
+def read_pattern(reader: Reader, node: Node, key: str) -> str | None:
+    """Return a pattern for names, of printable characters."""
+
+    def match(text: str) -> str | None:
+        return text if 0 < len(text) <= _LONGEST_PATTERN and text.isprintable() else None
+
+    return reader.matched(node, key, f"a pattern of 1 to {_LONGEST_PATTERN} printable characters", match)
 
 
 def read_flag(reader: Reader, node: Node, key: str) -> bool | None:

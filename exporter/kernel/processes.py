@@ -7,7 +7,7 @@ on that, so would we.
 
 How many files it has open, and how many it may, anybody may know.
 
-Source: proc_pid_fd(5), proc_pid_cgroup(5), proc_pid_comm(5), proc_pid_limits(5).
+Source: proc_pid_fd(5), proc_pid_cgroup(5), proc_pid_comm(5), proc_pid_limits(5), proc_pid_stat(5).
 """
 
 import math
@@ -19,6 +19,8 @@ from exporter.kernel.cgroups import parse_membership
 from exporter.kernel.procfs import Procfs, ProcfsError
 
 _OPEN_FILES: Final = re.compile(rb"^Max open files +([0-9]+|unlimited) ", re.MULTILINE)
+_PARENT: Final = 1  # fields of stat, counted from the one behind the program
+_START: Final = 19
 
 
 class Holder(NamedTuple):
@@ -26,6 +28,26 @@ class Holder(NamedTuple):
 
     program: bytes
     cgroup: bytes
+
+
+def read_start(procfs: Procfs, pid: int) -> int:
+    """Return when a process started, in clock ticks since boot; 0 where it is gone or hidden from us."""
+    fields = _read_stat(procfs, pid)
+    return int(fields[_START]) if len(fields) > _START else 0
+
+
+def read_parent(procfs: Procfs, pid: int) -> int:
+    """Return the number of a process's parent; 0 where it has none, is gone or hidden from us."""
+    fields = _read_stat(procfs, pid)
+    return int(fields[_PARENT]) if len(fields) > _PARENT else 0
+
+
+def _read_stat(procfs: Procfs, pid: int) -> list[bytes]:
+    """Return the fields of a process's stat behind the name of its program, which may be anything."""
+    try:
+        return (procfs.read_process(str(pid), "stat") or b"").rpartition(b")")[2].split()
+    except ProcfsError:
+        return []
 
 
 def walk_holders(procfs: Procfs, wanted: Collection[int]) -> Iterator[tuple[int, Holder] | None]:

@@ -56,9 +56,9 @@ class Procfs:
 
     def has_table(self, table: str) -> bool:
         """Tell whether there is such a socket table; raises ProcfsError where there are none at all."""
-        if _exists(os.path.join(self.net_directory, table)):
+        if _exists(*self._locate(table)):
             return True
-        if not os.path.isdir(self.net_directory):
+        if not self._is_there():
             raise ProcfsError(f"{self.net_directory}: gone")
         return False
 
@@ -73,9 +73,9 @@ class Procfs:
         """
         path = os.path.join(self.net_directory, table)
         try:
-            descriptor = _open_file(path)
+            descriptor = _open_file(*self._locate(table))
         except FileNotFoundError:
-            if os.path.isdir(self.net_directory):
+            if self._is_there():
                 return None
             raise ProcfsError(f"{self.net_directory}: gone") from None
         except OSError as error:
@@ -86,7 +86,7 @@ class Procfs:
 
     def read_net(self, name: str) -> bytes | None:
         """Return the whole of a small file beside the tables, such as sockstat; None where there is none."""
-        return self._read(os.path.join(self.net_directory, name))
+        return self._read(*self._locate(name))
 
     def read_sysctl(self, name: str) -> bytes | None:
         """Return a kernel parameter, such as ``net/ipv4/ip_local_port_range``; None where there is none.
@@ -150,24 +150,65 @@ class Procfs:
         namespaces = self.network_namespaces()
         return namespaces is not None and namespaces[0] == namespaces[1]
 
-    @staticmethod
-    def _read(path: str) -> bytes | None:
+    def scan_processes(self) -> Iterator[tuple[int, int]]:
+        """Yield the number of each process, and the inode number of its directory.
+
+        A number that was given to another process has another inode. Raises ProcfsError.
+        """
         try:
-            descriptor = _open_file(path)
+            with os.scandir(self.root) as entries:
+                for entry in entries:
+                    if entry.name.isdecimal():
+                        yield int(entry.name), entry.inode()
+        except OSError as error:
+            raise _explain(self.root, error) from error
+
+    def find_namespace(self, pid: int) -> int | None:
+        """Return the network namespace of a process: the inode number of its tables.
+
+        None where the process is gone, or a zombie, which has no tables. Raises ProcfsError where the process
+        is hidden from us.
+        """
+        path = os.path.join(self.root, str(pid), "net", "tcp")
+        try:
+            return os.stat(path).st_ino
+        except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
+            return None
+        except OSError as error:
+            raise _explain(path, error) from error
+
+    def hides_processes(self) -> bool:
+        """Return whether the processes of other users are hidden from us (``hidepid``)."""
+        try:
+            return os.path.islink(os.path.join(self.root, "self")) and self.find_namespace(1) is None
+        except ProcfsError:
+            return True
+
+    def _locate(self, name: str) -> tuple[str, int | None]:
+        """Return the path of a file beside the tables, and the directory that it is below, if it is open."""
+        return os.path.join(self.net_directory, name), None
+
+    def _is_there(self) -> bool:
+        return os.path.isdir(self.net_directory)
+
+    @staticmethod
+    def _read(path: str, directory: int | None = None) -> bytes | None:
+        try:
+            descriptor = _open_file(path, directory)
             try:
                 return b"".join(iter(partial(os.read, descriptor, _READ_BYTES), b""))
             finally:
                 os.close(descriptor)
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             return None
         except OSError as error:
             raise _explain(path, error) from error
 
 
-def _exists(path: str) -> bool:
+def _exists(path: str, directory: int | None = None) -> bool:
     """Return whether a file exists; raises ProcfsError if that cannot be decided, as for a hidden one."""
     try:
-        os.stat(path)
+        os.stat(path, dir_fd=directory)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
@@ -182,8 +223,8 @@ def _read_socket_link(path: str) -> re.Match[str] | None:
         return None
 
 
-def _open_file(path: str) -> int:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+def _open_file(path: str, directory: int | None = None) -> int:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file")

@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 _UUID: Final = rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_POD: Final = rb"pod(?P<name>[0-9a-f]{8})[-_0-9a-f]{24,28}"
+_POD: Final = rb"pod(?P<uid>(?P<name>[0-9a-f]{8})[-_0-9a-f]{24,28})"
 _ID: Final = rb"(?P<name>[0-9a-f]{64})"
 _NAME: Final = rb"(?P<name>[^/]+)"
 _ENGINE: Final = rb"(?:(?P<engine>[a-z][a-z-]*?)-)??(?:conmon-|payload-)?"
@@ -58,6 +58,19 @@ def find_container(path: bytes) -> bytes | None:
 
     ``path`` has neither a slash at its ends nor empty parts.
     """
+    found = _match(path)
+    return None if found is None else _join(found[0], **_without_uid(found[1]))
+
+
+def find_pod(path: bytes) -> str | None:
+    """Return the uid of the pod that a path begins with, as Kubernetes writes it; None if there is none."""
+    found = _match(path)
+    uid = found and found[1].get("uid")
+    return uid.decode().replace("_", "-") if uid else None
+
+
+def _match(path: bytes) -> tuple[bytes, dict[str, bytes]] | None:
+    """Return what a path begins with, and the parts of its name."""
     slices = _SLICES.match(path)
     rest = path[slices.end() :] if slices else path
     in_slices, after_slices = _COMPILED
@@ -66,8 +79,12 @@ def find_container(path: bytes) -> bytes | None:
     for text, layouts in ((path, in_slices), (rest, after_slices)):
         for owner, pattern in layouts:
             if found := pattern.match(text):
-                return _join(owner, **found.groupdict())
+                return owner, found.groupdict()
     return None
+
+
+def _without_uid(parts: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: part for name, part in parts.items() if name != "uid"}
 
 
 def _join(owner: bytes, name: bytes | None = None, engine: bytes | None = None) -> bytes:

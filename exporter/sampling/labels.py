@@ -129,7 +129,15 @@ class ServiceLabels(NamedTuple):
     port_name: str
 
 
-def label_value(name: bytes) -> str:
-    """Return untrusted bytes as a label value: valid, printable, at most 64 characters."""
-    text = name[: 4 * _LONGEST_LABEL_VALUE].decode(errors="replace")[:_LONGEST_LABEL_VALUE]
+class NamespaceLabels(NamedTuple):
+    """The labels of another network namespace, behind those of a metric; the host's own has none of them."""
+
+    netns: str
+    namespace: str
+    pod: str
+
+
+def label_value(name: bytes, longest: int = _LONGEST_LABEL_VALUE) -> str:
+    """Return untrusted bytes as a label value: valid, printable, at most ``longest`` characters."""
+    text = name[: 4 * longest].decode(errors="replace")[:longest]
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,17 +1,22 @@
-"""Sample one network namespace, pass after pass: read its tables, count, fold, track, collect."""
+"""Sample one network namespace, pass after pass: read its tables, count, fold, track, collect.
 
-from collections.abc import Mapping, Sequence
+The host's own namespace and all others are sampled in the same way. In others only the
+collectors run that make sense there, and their series are sparse, because there may be hundreds of them.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final, NamedTuple
 
-from exporter.config.settings import Settings
+from exporter.config.settings import PROCFS, Settings
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.collectors import COLLECTORS
 from exporter.sampling.collectors.collector import COUNTER, Collector, IsolatedObserver, Pass, Plan
 from exporter.sampling.labels import Samples
 from exporter.sampling.passes import Outcome, PassRun
 from exporter.sampling.reading.reader import KernelReader
-from exporter.sampling.reading.walk import READ_ERRORS, Observer, Reading
+from exporter.sampling.reading.walk import READ_ERRORS, Observed, Observer, Reading, Totals
 from exporter.sampling.services.cohorts import EVERY_CGROUP, Tracked, number_states
 from exporter.sampling.services.counting import Counters, TableCounter
 from exporter.sampling.services.ports import PortRules
@@ -30,37 +35,73 @@ class Sampled(NamedTuple):
 
 
 class NamespaceSampler:
-    """Knows what lasts from pass to pass: series, tracked sockets, collectors."""
+    """Knows what lasts from pass to pass: series, tracked sockets, collectors.
 
-    def __init__(self, reader: KernelReader, counters: Counters) -> None:
+    ``is_host`` is True for the host's own namespace. The counters may be those of other namespaces, too.
+    """
+
+    def __init__(self, reader: KernelReader, *, is_host: bool) -> None:
         self._reader = reader
-        self._counters = counters
-        self._memory = SeriesMemory()
+        self._is_host = is_host
+        self._memory = SeriesMemory(is_sparse=not is_host)
         self._tracked = TrackedSockets()
         self._collectors: dict[str, Collector] = {}
+        self._aging: Pass | None = None
 
-    def sample(self, settings: Settings, rules: PortRules, now: float) -> Sampled:
-        """Read and count every table once; ``now`` is on the monotonic clock."""
+    @property
+    def tracked_sockets(self) -> int:
+        """The number of sockets that are remembered one by one."""
+        return len(self._tracked)
+
+    def sample(  # noqa: PLR0913 - a pass, and two things about other namespaces
+        self,
+        settings: Settings,
+        rules: PortRules,
+        counters: Counters,
+        now: float,
+        *,
+        owner: str | None = None,
+        empty: Collection[str] = (),
+    ) -> Sampled:
+        """Read and count every table once; ``now`` is on the monotonic clock.
+
+        Tables that are known to be ``empty`` are not read.
+        """
         run = PassRun(self._enable(settings))
-        self._counters.change_rules(rules)
+        counters.change_rules(rules)
         plan = Plan(settings, rules, now, self._reader)
         run.prepare(plan)
-        readings = self._walk(plan, run)
-        samples = run.collect(self._describe_pass(plan, readings))
+        readings = self._walk(plan, run, counters, empty)
+        seen = self._describe_pass(plan, readings, counters, owner)
+        samples = run.collect(seen)
+        may_age = not self._is_host and len(self._tracked) > 0
+        self._aging = replace(seen, readings={}, counts={}) if may_age else None
         return Sampled(readings, samples, run.outcomes)
+
+    def age(self, now: float) -> Mapping[str, Samples]:
+        """Return the samples that have changed by ``now``, although nothing happened since the last pass."""
+        if self._aging is None:
+            return {}
+        samples: dict[str, Samples] = {}
+        for collector in self._collectors.values():
+            if collector.changes_with_time:
+                samples |= collector.collect(replace(self._aging, now=now))
+        return samples
 
     def _enable(self, settings: Settings) -> Mapping[str, Collector]:
         """Make the collectors that are enabled, and drop the others."""
         self._collectors = {
             name: self._collectors.get(name) or made()
             for name, made in COLLECTORS.items()
-            if made.is_enabled(settings)
+            if made.is_enabled(settings) and (self._is_host or made.in_every_namespace)
         }
         return self._collectors
 
-    def _describe_pass(self, plan: Plan, readings: Mapping[str, Reading]) -> Pass:
+    def _describe_pass(
+        self, plan: Plan, readings: Mapping[str, Reading], counters: Counters, owner: str | None
+    ) -> Pass:
         """Return what the walks of a pass found."""
-        counts = {name: self._counters.finish(name) for name, reading in readings.items() if reading.observed}
+        counts = {name: counters.finish(name) for name, reading in readings.items() if reading.observed}
         leaking = number_states(plan.settings.tracked.states)
         return Pass(
             plan.settings,
@@ -71,15 +112,18 @@ class NamespaceSampler:
             counts,
             self._memory.fold(counts, plan.rules, leaking, plan.now),
             self._commit(readings),
+            owner=owner,
         )
 
-    def _walk(self, plan: Plan, run: PassRun) -> Mapping[str, Reading]:
+    def _walk(
+        self, plan: Plan, run: PassRun, counters: Counters, empty: Collection[str]
+    ) -> Mapping[str, Reading]:
         settings = plan.settings
         expected = self._memory.expected()
         collectors = self._collectors.values()
         is_tracking = any(collector.needs_tracked for collector in collectors)
-        found = (collector.named_cgroups(settings) for collector in collectors)
-        named = next((each for each in found if each is not EVERY_CGROUP), EVERY_CGROUP)
+        needed = (collector.named_cgroups(settings) for collector in collectors)
+        named = next((each for each in needed if each is not EVERY_CGROUP), EVERY_CGROUP)
         self._tracked.change(
             number_states(settings.tracked.states) if is_tracking else frozenset(),
             settings.tracked.limit,
@@ -90,7 +134,7 @@ class NamespaceSampler:
 
         def make_observers(table: Table) -> Mapping[str, Observer]:
             listened = self._memory.listened(table.name, plan.now)
-            counter = self._counters.begin(table, listened, expected)
+            counter = counters.begin(table, listened, expected)
             observers: dict[str, Observer] = {COUNTER: counter}
             if isinstance(counter, TableCounter):
                 if table.protocol == "tcp" and is_tracking:
@@ -100,9 +144,14 @@ class NamespaceSampler:
             return observers
 
         want_drops = any(collector.needs_drops for collector in collectors)
-        return self._reader.walk(
-            settings.tables, make_observers, settings.timeout_seconds, want_drops=want_drops
-        )
+        filled = [name for name in settings.tables if name not in empty]
+        found = self._reader.walk(filled, make_observers, settings.timeout_seconds, want_drops=want_drops)
+        return {
+            name: found[name]
+            if name in found
+            else Reading(PROCFS, Observed(Totals(), make_observers(TABLES[name])))
+            for name in settings.tables
+        }
 
     def _seed_ages(self, settings: Settings, now: float) -> None:
         """Ask once how old the tracked sockets of the first pass are, so that it was not delayed."""

@@ -19,7 +19,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from exporter.sampling.container_names import find_container, unescape
+from exporter.sampling.container_names import find_container, find_pod, unescape
 from exporter.sampling.labels import label_value
 
 _NAMES_KEPT: Final = 4096  # the same paths are named in every pass
@@ -27,6 +27,7 @@ _UUID: Final = rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _USER_MANAGER: Final = re.compile(rb"user@([0-9]+)\.service")
 _SESSION: Final = re.compile(rb"session-\w+\.scope|c?[0-9]{1,9}")  # logind's, elogind's
 _OPENRC: Final = re.compile(rb"(?:openrc\.|rc/)([^/]+)")
+_NEIGHBOUR: Final = re.compile(rb"(?:(?:guaranteed|burstable|besteffort)/)?pod[0-9a-f]{8}[-_0-9a-f]{24,28}/")
 _WSL: Final = re.compile(rb"wsl-user/[^/]+/systemd/")  # where its init puts that of a distribution
 
 _CHANGES: Final = tuple(
@@ -63,14 +64,33 @@ ENGINE_SERVICES: Final = frozenset(
 @lru_cache(maxsize=_NAMES_KEPT)
 def name_owner(path: bytes) -> str | None:
     """Return the name of what owns a cgroup, None for the root, which is everybody's."""
-    path = b"/".join(part for part in path.split(b"/") if part not in {b"", b".."})
-    path = path[found.end() :] if (found := _WSL.match(path)) else path
+    path = _normalize(path)
     if not path:
         return None
     first, below = _skip_slices(path)[1:]
     if user := _USER_MANAGER.fullmatch(first):
         return label_value(b"user-" + user[1] + (b"/" + _find_name(below) if below else b""))
     return label_value(_find_name(path))
+
+
+def find_pod_uid(path: bytes) -> str | None:
+    """Return the uid of the pod that a cgroup belongs to; None where it belongs to none."""
+    path = _normalize(path)
+    _, first, below = _skip_slices(path)
+    return find_pod(path) or (find_pod(below) if first in ENGINE_SERVICES else None)
+
+
+def _normalize(path: bytes) -> bytes:
+    """Return a path below the root of the tree, without what goes up to it from our own cgroup namespace.
+
+    In a pod of its own the exporter sees the other pods of a node as its neighbours: what lies above them is
+    not in the path.
+    """
+    is_above = path.startswith(b"/..")
+    path = b"/".join(part for part in path.split(b"/") if part not in {b"", b".."})
+    if is_above and _NEIGHBOUR.match(path):
+        path = b"kubepods/" + path
+    return path[found.end() :] if (found := _WSL.match(path)) else path
 
 
 def _find_name(path: bytes) -> bytes:

@@ -3,17 +3,21 @@
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from threading import Event
 from types import MappingProxyType
 from typing import Final
 
 from exporter.config.settings import Settings
+from exporter.kernel.pods import DEFAULT_POD_LOGS
 from exporter.kernel.procfs import Procfs
-from exporter.sampling import health
+from exporter.sampling import health, namespace_results
 from exporter.sampling.collectors import COLLECTORS
 from exporter.sampling.health import Health
 from exporter.sampling.labels import Metric
+from exporter.sampling.namespace_results import Found
 from exporter.sampling.namespace_sampler import NamespaceSampler
+from exporter.sampling.namespaces import Namespaces
 from exporter.sampling.pace import Pace
 from exporter.sampling.reading.guard import HangError
 from exporter.sampling.reading.reader import FILE_SECONDS, KernelReader
@@ -26,6 +30,7 @@ from exporter.sampling.snapshot import Snapshot
 METRICS: Final[tuple[Metric, ...]] = (
     *(metric for collector in COLLECTORS.values() for metric in collector.metrics),
     *health.METRICS,
+    *namespace_results.METRICS,
 )
 """Every metric of a snapshot, in the order of the page."""
 
@@ -40,18 +45,27 @@ QUESTIONS: Final = 2
 OTHER_READS: Final = 21
 """How many reads beside the tables may hang in one pass: those of a procfs that is not there any more."""
 
+_LEAST_SHARE: Final = 0.25
+"""The share of the CPU budget that other network namespaces have even where this one uses all of it."""
+
 
 class Sampler:
     """Counts the sockets of the network namespace that a procfs shows; ``snapshot`` is the newest."""
 
-    def __init__(self, procfs: Procfs, settings: Settings, names: PortNames) -> None:
+    def __init__(
+        self, procfs: Procfs, settings: Settings, names: PortNames, pod_logs: str = DEFAULT_POD_LOGS
+    ) -> None:
         self.snapshot: Snapshot | None = None
         self._settings, self._names = settings, names
         self._reader = KernelReader(procfs, settings.source)
         self._rules = PortRules(
             names, frozenset(settings.ports.always), settings.ports.limit, DEFAULT_EPHEMERAL
         )
-        self._host = NamespaceSampler(self._reader, Counters(self._rules))
+        self._counters = Counters(self._rules)
+        self._host = NamespaceSampler(self._reader, is_host=True)
+        self._make_others = partial(Namespaces, self._reader, procfs.root, pod_logs)
+        self._others: Namespaces | None = None
+        self._host_seconds = 0.0
         self._health = Health()
         self._pace = Pace(settings)
         self._changed = Event()
@@ -78,7 +92,11 @@ class Sampler:
     def longest_pass_seconds(self) -> float:
         """The longest time of a pass: every table times out over both sources, and every other read."""
         tables = 2 * len(self._settings.tables) + QUESTIONS
-        return tables * (self._settings.timeout_seconds + HANG_GRACE_SECONDS) + OTHER_READS * FILE_SECONDS
+        others = 0.0
+        if self._settings.namespaces.enabled:
+            others = Namespaces.longest_pass_seconds(self._settings.interval_seconds)
+        tables_seconds = tables * (self._settings.timeout_seconds + HANG_GRACE_SECONDS)
+        return tables_seconds + OTHER_READS * FILE_SECONDS + others
 
     def charge(self, cpu_seconds: float) -> None:
         """Count CPU time that snapshots cost elsewhere into the budget; for one thread to call."""
@@ -103,15 +121,22 @@ class Sampler:
         started, started_cpu, read_cpu = time.monotonic(), time.thread_time(), self._reader.cpu_seconds
         settings = self._settings
         self._reader.change_source(settings.source)
-        readings, samples, outcomes = self._host.sample(settings, self._read_rules(), started)
-        collectors = tuple(map(self._health.describe_collector, outcomes))
+        rules = self._read_rules()
+        readings, samples, outcomes = self._host.sample(settings, rules, self._counters, started)
+        others = self._sample_others(settings, rules, started)
+        collectors = tuple(map(self._health.describe_collector, (*outcomes, *others.outcomes)))
         tables = tuple(self._health.describe_table(name, reading) for name, reading in readings.items())
         self._health.count_pass(tables, collectors)
         samples |= self._health.measure(tables, collectors, readings)
+        samples |= others.samples
+        for name, total in others.totals.items():
+            samples[name] = {(): samples.get(name, {}).get((), 0) + total}
         cpu_seconds = time.thread_time() - started_cpu + self._reader.cpu_seconds - read_cpu
         charged_seconds = self._charged_seconds
         spent_seconds = cpu_seconds + charged_seconds - self._settled_seconds
         self._settled_seconds = charged_seconds
+        self._host_seconds = spent_seconds - others.cpu_seconds
+        spent_seconds = self._host_seconds + others.charged_seconds
         sources = {name: reading.source for name, reading in readings.items()}
         snapshot = Snapshot(
             number=self._health.passes,
@@ -123,10 +148,21 @@ class Sampler:
             duration_seconds=time.monotonic() - started,
             cpu_seconds=cpu_seconds,
             interval_seconds=self._pace.update(settings, spent_seconds, sources),
+            namespaces=others.namespaces,
         )
         samples |= health.measure_pass(snapshot)  # before another thread sees the snapshot
         self.snapshot = snapshot
         return snapshot
+
+    def _sample_others(self, settings: Settings, rules: PortRules, now: float) -> Found:
+        """Sample the other network namespaces with what this host's own leaves of the CPU budget."""
+        if not settings.namespaces.enabled:
+            self._others = None
+            return Found()
+        self._others = self._others or self._make_others()
+        budget_seconds = settings.interval_seconds * settings.cpu_budget
+        allowed_seconds = max(budget_seconds - self._host_seconds, _LEAST_SHARE * budget_seconds)
+        return self._others.sample(settings, rules, self._counters, now, allowed_seconds)
 
     def _read_rules(self) -> PortRules:
         """Return the rules for ports, from the settings and the kernel."""

@@ -6,7 +6,7 @@ Absence is a value: a table that could not be read has no sockets here, and a st
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exporter.sampling.labels import Samples
+from exporter.sampling.labels import NamespaceLabels, Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,20 @@ class CollectorStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class NamespaceSamples:
+    """The samples of a network namespace beside the host's own; ``labels`` are its ``NamespaceLabels``."""
+
+    labels: NamespaceLabels
+    samples: Mapping[str, Samples]
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The samples of one pass, its results and its cost.
 
     ``taken_at_seconds`` is Unix time, ``taken_at_monotonic`` is on the monotonic clock. ``samples`` are by
-    the name of their metric. ``number`` is that of the pass.
+    the name of their metric; ``namespaces`` has those of other network namespaces, in the order of their
+    labels. ``number`` is that of the pass.
     """
 
     number: int
@@ -46,3 +55,4 @@ class Snapshot:
     duration_seconds: float
     cpu_seconds: float
     interval_seconds: float
+    namespaces: tuple[NamespaceSamples, ...] = ()

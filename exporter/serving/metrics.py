@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,9 +13,15 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
 from exporter import __version__
-from exporter.sampling.labels import Metric, Samples
+from exporter.sampling.labels import Metric, NamespaceLabels, Samples
 from exporter.sampling.sampler import METRICS
 from exporter.sampling.snapshot import Snapshot
+
+NO_NAMESPACE: Final = NamespaceLabels("", "", "")
+"""The host's own network namespace, where pods are seen: with ``honor_labels`` in the scrape configuration,
+labels that are there and empty keep Prometheus from adding those of the exporter's own pod to the host's."""
+
+_EXPORTER: Final = "netstat_exporter_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,14 @@ class SnapshotCollector(Collector):
     def collect(self) -> Iterator[Family]:
         """Yield every metric of a snapshot, its series sorted."""
         if snapshot := self._snapshot():
-            yield from (_fill(metric, snapshot.samples.get(metric.name, {})) for metric in METRICS)
+            others = _group(snapshot)
+            has_pods = any(each.labels.pod for each in snapshot.namespaces)
+            for metric in METRICS:
+                own = NO_NAMESPACE if has_pods and not metric.name.startswith(_EXPORTER) else None
+                family = _fill(metric, snapshot.samples.get(metric.name, {}), own)
+                for labels, samples in others.get(metric.name, ()):
+                    family.samples += _fill(metric, samples, labels).samples
+                yield family
 
 
 class OwnCollector(Collector):
@@ -130,12 +143,23 @@ class OwnCollector(Collector):
         yield from (_fill(metric, metric.samples(status)) for metric in OWN_METRICS)
 
 
-def _fill(metric: Metric, samples: Samples) -> Family:
+def _group(snapshot: Snapshot) -> Mapping[str, Sequence[tuple[NamespaceLabels, Samples]]]:
+    """Return the samples of other network namespaces by the name of their metric."""
+    grouped: dict[str, list[tuple[NamespaceLabels, Samples]]] = {}
+    for each in snapshot.namespaces:
+        for name, samples in each.samples.items():
+            grouped.setdefault(name, []).append((each.labels, samples))
+    return grouped
+
+
+def _fill(metric: Metric, samples: Samples, namespace: NamespaceLabels | None = None) -> Family:
+    """Return a family of the samples of one network namespace; without its labels for the host's own."""
+    names, more = (metric.labels, ()) if namespace is None else (metric.labels + namespace._fields, namespace)
     family: CounterMetricFamily | GaugeMetricFamily
     if metric.name.endswith("_total"):
-        family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
+        family = CounterMetricFamily(metric.name, metric.help, labels=names)
     else:
-        family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+        family = GaugeMetricFamily(metric.name, metric.help, labels=names)
     for labels, value in sorted(samples.items()):
-        family.add_metric(labels, value)
+        family.add_metric((*labels, *more), value)
     return family

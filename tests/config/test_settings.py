@@ -15,6 +15,7 @@ from exporter.config.settings import (
     Ages,
     Idle,
     Memory,
+    Namespaces,
     Owners,
     Peaks,
     Ports,
@@ -99,6 +100,7 @@ def test_every_key_is_read() -> None:
         memory: {enabled: false, when: always, every: 30s}
         udp_drops: {enabled: false}
         peaks: {enabled: false, states: [listen], window: 5m}
+        namespaces: {enabled: false, limit: 8, ports_limit: 6, max_age: 1m, include: [a/*], exclude: ["*"]}
     """
     names = {8443: "api-gateway", 30000: "nodeport", 30001: "admin", 30002: "nodeport", 443: "quoted: name"}
     expected = Settings(
@@ -124,6 +126,9 @@ def test_every_key_is_read() -> None:
         memory=Memory(enabled=False, when="always", every_seconds=30.0),
         udp_drops=OFF,
         peaks=Peaks(enabled=False, states=("listen",), window_seconds=300.0),
+        namespaces=Namespaces(
+            enabled=False, limit=8, ports_limit=6, max_age_seconds=60.0, include=("a/*",), exclude=("*",)
+        ),
     )
     assert expected == parse(content, "c")
     same = {

@@ -28,6 +28,7 @@ interval: 100ms
 cpu_budget: 1
 ages: {stuck_after: 250ms}
 idle: {after: 500ms, every: 250ms}
+namespaces: {enabled: false}
 """
 PATIENCE_SECONDS = 120  # 60 are enough, unless scrapes are missed
 PAUSE_SECONDS = 0.5
@@ -67,6 +68,7 @@ FIRED_BY_SICK_EXPORTER = {
     ("NetstatCountsInexact", WARNING): {"protocol": "tcp"},
     ("NetstatConfigReloadFailed", WARNING): {},
     ("NetstatSocketsUntracked", WARNING): {},
+    ("NetstatNamespacesUnread", WARNING): {},
 }
 FIRED_BY_ABSENT_EXPORTER = {("NetstatExporterDown", WARNING): {"job": "netstat"}}
 

@@ -28,6 +28,8 @@ while True:
     listener.accept()[0].close()
 """
 
+ALONE = "namespaces: {enabled: false}\n"  # those of other tests are none of its business
+
 
 @pytest.fixture
 def leaky_service(namespace: Namespace) -> Iterator[None]:
@@ -76,7 +78,7 @@ def owners(
     The budget is that of a daemon, whose searches take many passes; the one pass of --once does not keep it.
     """
     config = folder / "config.yaml"
-    config.write_text(f"tracked: {{states: [{state}]}}\nowners: {{by: {way}}}\ncpu_budget: 0.00001\n")
+    config.write_text(f"tracked: {{states: [{state}]}}\nowners: {{by: {way}}}\ncpu_budget: 0.00001\n{ALONE}")
     run = run_once("--once", f"--config.file={config}", prefix=[*namespace.command(), *prefix])
     assert run.returncode == 0, run.stderr
     page = parse_page(run.stdout)

@@ -63,7 +63,7 @@ def test_snapshot(sampler: Sampler, tree: ProcfsTree) -> None:
     assert rows == [("tcp", 2), ("tcp6", 0), ("udp", 1)]
     assert before <= snapshot.taken_at_seconds <= time.time()
     assert passes_of(snapshot) == {"success": 1, "partial": 0, "failure": 0}
-    assert [each.collector for each in snapshot.collectors] == list(COLLECTORS)
+    assert [each.collector for each in snapshot.collectors] == [*COLLECTORS, "namespaces"]
     assert snapshot.number == 1
 
 
@@ -100,7 +100,8 @@ def test_a_collector_that_is_switched_off_has_neither_metrics_nor_status(host: H
 
 
 def test_with_all_switched_off_sockets_are_counted(host: Host) -> None:
-    off = {name: replace(getattr(SETTINGS, name), enabled=False) for name in SWITCHES}
+    switches = (*SWITCHES, "namespaces")
+    off = {name: replace(getattr(SETTINGS, name), enabled=False) for name in switches}
     host.change(replace(SETTINGS, **off))
     snapshot = host.see()
     assert [status.collector for status in snapshot.collectors] == ["sockets"]

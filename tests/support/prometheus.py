@@ -62,7 +62,7 @@ def running_prometheus(
     alertmanagers = [f"127.0.0.1:{alertmanager_port}"] if alertmanager_port else []
     config = {
         "global": dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), interval),
-        "scrape_configs": [{"job_name": "netstat", "static_configs": hosts}],
+        "scrape_configs": [{"job_name": "netstat", "honor_labels": True, "static_configs": hosts}],
         "rule_files": [str(path) for path in rules],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": alertmanagers}]}]},
     }

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import promql_parser
 import yaml
 
+from exporter.sampling.labels import NamespaceLabels
 from exporter.sampling.sampler import METRICS
 from exporter.serving.metrics import OWN_METRICS
 from prometheus.generate import SOURCES
@@ -21,11 +22,13 @@ _OF_PROMETHEUS: Final = {
     "process_open_fds": (),
     "process_resident_memory_bytes": (),
 }
-TARGET_LABELS: Final = {"job", "instance", "cluster", "region", "node", "pod", "exported_owner"}
+TARGET_LABELS: Final = {"job", "instance", "cluster", "region", "node", "namespace", "pod", "exported_owner"}
 """Labels that Prometheus attaches; a target may have more."""
 
 CONTRACT: Final[dict[str, tuple[str, ...]]] = _OF_PROMETHEUS | {
-    metric.name: metric.labels for metric in (*METRICS, *OWN_METRICS)
+    metric.name: metric.labels
+    + (() if metric.name.startswith("netstat_exporter_") else NamespaceLabels._fields)
+    for metric in (*METRICS, *OWN_METRICS)
 }
 
 RECORDED: Final[dict[str, str]] = {
@@ -38,7 +41,7 @@ RECORDED: Final[dict[str, str]] = {
 """The expression of every recorded series."""
 
 KNOWN: Final = CONTRACT | dict.fromkeys(
-    RECORDED, ("protocol", "state", "direction", "port", "port_name", "owner")
+    RECORDED, ("protocol", "state", "direction", "port", "port_name", "owner", *NamespaceLabels._fields)
 )
 """What dashboards, alerts and documents may name, with labels."""
 

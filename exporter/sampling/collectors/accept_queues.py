@@ -34,6 +34,7 @@ class AcceptQueues(Collector):
             ListenerKey._fields,
         ),
     )
+    in_every_namespace = True
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
@@ -52,6 +53,8 @@ class AcceptQueues(Collector):
         }
         for table, folded in seen.folded():
             for port, queue in folded.accept_queues.items():
+                if seen.owner is not None and not queue.waiting:  # there would be thousands
+                    continue
                 _, *labels = seen.series.label(table.protocol, port)
                 key = ListenerKey(table.protocol, table.family, *labels)
                 length[key] = queue.waiting

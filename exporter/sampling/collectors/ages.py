@@ -33,6 +33,8 @@ class Ages(Collector):
             "Sockets in tracked states whose age is not known because there are more than tracked.limit.",
         ),
     )
+    in_every_namespace = True
+    changes_with_time = True
     needs_tracked = True
     spans_passes = True
 

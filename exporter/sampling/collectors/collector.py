@@ -60,7 +60,10 @@ class IsolatedObserver:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """A pass over the tables; of those that could be read there are counts, and sockets in tracked states."""
+    """A pass over the tables; of those that could be read there are counts, and sockets in tracked states.
+
+    ``owner`` is that of everything in another network namespace, and None in the host's own.
+    """
 
     settings: Settings
     rules: PortRules
@@ -71,6 +74,7 @@ class Pass:
     series: Series
     tracked_or_error: Mapping[str, Tracked] | Exception
     asked_listeners: dict[str, Sequence[Listener]] = field(default_factory=dict)
+    owner: str | None = None
 
     @property
     def tracked(self) -> Mapping[str, Tracked]:
@@ -124,7 +128,9 @@ class Collector(ABC):
 
     It is made when it is enabled, and dropped when it is disabled. ``needs_tracked`` asks for the sockets in
     tracked states, ``needs_drops`` for the drops of datagram sockets. ``spans_passes`` means that a single
-    pass cannot measure any of its metrics.
+    pass cannot measure any of its metrics. ``in_every_namespace`` makes another one for each other network
+    namespace; those do not share anything. ``changes_with_time`` means that what it collects of a namespace
+    changes although nothing happens there.
     """
 
     name: ClassVar[str]
@@ -132,6 +138,8 @@ class Collector(ABC):
     needs_tracked: ClassVar[bool] = False
     needs_drops: ClassVar[bool] = False
     spans_passes: ClassVar[bool] = False
+    in_every_namespace: ClassVar[bool] = False
+    changes_with_time: ClassVar[bool] = False
 
     @staticmethod
     @abstractmethod

@@ -72,7 +72,8 @@ class EphemeralPorts(Collector):
     metrics: ClassVar = (
         Metric(
             "netstat_ephemeral_ports",
-            "Ports that the kernel chooses from (net.ipv4.ip_local_port_range less ip_local_reserved_ports).",
+            "Ports that the kernel chooses from (net.ipv4.ip_local_port_range less ip_local_reserved_ports). "
+            "Of other network namespaces it is the kernel's default, as their sysctls cannot be read.",
         ),
         Metric(
             "netstat_ephemeral_ports_busiest_destination",
@@ -87,6 +88,7 @@ class EphemeralPorts(Collector):
             ("protocol",),
         ),
     )
+    in_every_namespace = True
 
     def __init__(self) -> None:
         self._scan: Scan | None = None
@@ -153,10 +155,15 @@ class EphemeralPorts(Collector):
                 _, *labels = seen.series.label("tcp", port + OUTBOUND)
                 key = ListenerKey("tcp", family, *labels)
                 busiest[key] = max(busiest.get(key, 0), min(taken, last.crowded[port]) + blocked)
+        bound: dict[tuple[str, ...], float] = {(name,): n for name, n in self._scan.bound.items()}
+        is_shown = seen.rules.is_known
+        if seen.owner is not None:  # only what matters, as there may be hundreds of them
+            bound = {key: taken for key, taken in bound.items() if taken >= CROWDED_SHARE * ephemeral}
+            is_shown = bool(busiest or bound)
         return {
-            "netstat_ephemeral_ports": {(): ephemeral} if seen.rules.is_known else {},
+            "netstat_ephemeral_ports": {(): ephemeral} if is_shown else {},
             "netstat_ephemeral_ports_busiest_destination": busiest,
-            "netstat_ephemeral_ports_bound": {(name,): n for name, n in self._scan.bound.items()},
+            "netstat_ephemeral_ports_bound": bound,
         }
 
     def _find_held_ports(self, seen: Pass, tables: Sequence[Table]) -> Sequence[TakenPorts]:

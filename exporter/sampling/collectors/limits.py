@@ -5,13 +5,22 @@ What the kernel does not show is absent. For example, only the first network nam
 
 import resource
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from exporter.config.settings import Settings
 from exporter.kernel.counters import Numbers, parse_numbers, parse_pairs
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import Metric, Samples
+
+_OF_A_NAMESPACE: Final = (
+    "netstat_time_wait_buckets",
+    "netstat_time_wait_overflows_total",
+    "netstat_memory_aborts_total",
+    "netstat_listen_overflows_total",
+    "netstat_listen_drops_total",
+)
+"""What the kernel counts in each network namespace, and shows of others; the rest is the whole host's."""
 
 
 class Limits(Collector):
@@ -79,6 +88,7 @@ class Limits(Collector):
             "(TCPReqQFullDrop).",
         ),
     )
+    in_every_namespace = True
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
@@ -89,6 +99,8 @@ class Limits(Collector):
         """Return the numbers that the kernel shows."""
         sockstat = seen.reader.sockstat.unwrap().get("TCP", {})
         numbers = seen.reader.read(self.name, lambda procfs: read_limits(procfs, sockstat))
+        if seen.owner is not None:  # without zeros, of which there would be thousands
+            numbers = {name: numbers[name] for name in _OF_A_NAMESPACE if numbers.get(name)}
         return {name: {(): number} for name, number in numbers.items()}
 
 

@@ -38,7 +38,7 @@ class Owners(Collector):
             "Sockets in tracked states whose owner is not known.",
         ),
     )
-
+    in_every_namespace = True
     needs_tracked = True
 
     def __init__(self) -> None:
@@ -61,8 +61,9 @@ class Owners(Collector):
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
         """Return sockets by series and owner; recent series stay, at 0."""
         by = seen.settings.owners.by
-        self._names = self._name_cgroups(seen) if by != PROCESS else {}
-        holders = self._find_holders(seen) if by != UNIT else {}
+        is_known = seen.owner is not None
+        self._names = self._name_cgroups(seen) if by != PROCESS and not is_known else {}
+        holders = self._find_holders(seen) if by != UNIT and not is_known else {}
         sockets = Counter[OwnerKey]()
         for series, owner, number in self._count(seen, holders):
             sockets[_key_of(series, owner)] += number
@@ -93,11 +94,11 @@ class Owners(Collector):
 
     def _count(self, seen: Pass, holders: Mapping[int, Holder]) -> Iterator[tuple[SocketKey, str, int]]:
         """Yield series, owner and number of sockets; an owner may come more than once."""
-        everything = seen.settings.owners.by == UNIT
+        everything = seen.settings.owners.by == UNIT or seen.owner is not None
         for name, tracked in seen.tracked.items():
             key_of = partial(seen.series.key, TABLES[name])
             for (service, state, cohort), number in tracked.groups.items():
-                owner = self._names.get(cohort.cgroup_id)
+                owner = seen.owner or self._names.get(cohort.cgroup_id)
                 if owner or everything:
                     yield key_of(service, state), owner or UNKNOWN_OWNER, number
             held = Counter(

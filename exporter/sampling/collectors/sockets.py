@@ -29,6 +29,7 @@ class Sockets(Collector):
             "Sockets that are counted with port other because there are more ports than ports.limit.",
         ),
     )
+    in_every_namespace = True
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -51,6 +51,39 @@ class _Worker:
     def _run(self) -> None:
         while (job := self.jobs.get()) is not None:
             job.run()
+
+
+class Reads(Protocol):
+    """Runs what reads the kernel; ``cpu_seconds`` is the CPU time of all finished reads."""
+
+    @property
+    def cpu_seconds(self) -> float:
+        """The CPU time of all finished reads."""
+
+    def read(self, name: str, work: Callable[[], T], timeout_seconds: float) -> T:
+        """Return the result of work; raises HangError, and what the work raises."""
+
+    def is_hanging(self, name: str) -> bool:
+        """Return whether the read of this name still hangs."""
+
+
+class Guarded:
+    """Reads in the thread that asks: within a read that is guarded as a whole."""
+
+    @property
+    def cpu_seconds(self) -> float:
+        """The CPU time of this thread."""
+        return time.thread_time()
+
+    def read(self, name: str, work: Callable[[], T], timeout_seconds: float) -> T:
+        """Return the result of work."""
+        del name, timeout_seconds
+        return work()
+
+    def is_hanging(self, name: str) -> bool:
+        """Return False: what hangs, hangs with the thread that asks."""
+        del name
+        return False
 
 
 class Guard:

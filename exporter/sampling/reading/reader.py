@@ -10,7 +10,7 @@ from exporter.kernel.procfs import Procfs
 from exporter.kernel.rows import Listener, Origin, Silences
 from exporter.kernel.sockdiag import read_bound, read_listeners, read_silences
 from exporter.kernel.tables import TABLES, Table
-from exporter.sampling.reading.guard import Guard
+from exporter.sampling.reading.guard import Guard, Reads
 from exporter.sampling.reading.sockstat import Sockstat
 from exporter.sampling.reading.sources import SourceChoice
 from exporter.sampling.reading.walk import HANG_GRACE_SECONDS, MakeObservers, Reading, Walk
@@ -25,11 +25,13 @@ class KernelReader:
     """Reads the network namespace that a procfs shows.
 
     ``sockstat`` has the kernel's own counters, which every walk reads.
+
+    ``reads`` runs the reads where they are already guarded as a whole.
     """
 
-    def __init__(self, procfs: Procfs, source: str) -> None:
+    def __init__(self, procfs: Procfs, source: str, reads: Reads | None = None) -> None:
         self._procfs = procfs
-        self._guard = Guard()
+        self._guard = reads or Guard()
         self.sockstat = Sockstat(procfs, self._guard)
         self._reachable = procfs.shows_own_namespace()
         self._source = source
@@ -53,6 +55,10 @@ class KernelReader:
         Raises HangError, and what the work raises.
         """
         return self._guard.read(name, lambda: work(self._procfs), timeout_seconds)
+
+    def is_hanging(self, name: str) -> bool:
+        """Return whether the read of this name still hangs."""
+        return self._guard.is_hanging(name)
 
     def read_listeners(self, table: Table) -> Sequence[Listener]:
         """Return TCP's listeners over netlink: only netlink has the limits of their queues.

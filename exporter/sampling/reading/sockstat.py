@@ -7,7 +7,7 @@ from typing import Final
 
 from exporter.kernel.counters import Numbers, parse_sockstat
 from exporter.kernel.procfs import Procfs, ProcfsError
-from exporter.sampling.reading.guard import Guard, HangError
+from exporter.sampling.reading.guard import HangError, Reads
 
 HANG_SECONDS: Final = 1.0
 RECENT_SECONDS: Final = 0.05
@@ -19,7 +19,7 @@ class Sockstat:
     It is empty if they could not be read.
     """
 
-    def __init__(self, procfs: Procfs, guard: Guard) -> None:
+    def __init__(self, procfs: Procfs, guard: Reads) -> None:
         self.newest: Mapping[str, Numbers] = {}
         self._procfs, self._guard = procfs, guard
         self._error: HangError | None = None

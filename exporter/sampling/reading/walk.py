@@ -19,7 +19,7 @@ from exporter.kernel.procnet import ProcnetError, parse_table
 from exporter.kernel.rows import Rows
 from exporter.kernel.sockdiag import walk_tables
 from exporter.kernel.tables import Table
-from exporter.sampling.reading.guard import Guard, HangError
+from exporter.sampling.reading.guard import HangError, Reads
 from exporter.sampling.reading.sockstat import Sockstat
 from exporter.sampling.reading.sources import SourceChoice, other_source
 
@@ -93,7 +93,7 @@ class Walk:
     def __init__(  # noqa: PLR0913, PLR0917 - what a walk needs of its reader
         self,
         procfs: Procfs,
-        guard: Guard,
+        guard: Reads,
         sockstat: Sockstat,
         present: set[str],
         make_observers: MakeObservers,

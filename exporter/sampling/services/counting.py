@@ -213,9 +213,9 @@ class Counters:
 
     def change_rules(self, rules: PortRules) -> None:
         """Count by other rules from the next walk on."""
-        if rules is not self._rules:
-            self._rules = rules
+        if rules.directions != self._rules.directions:
             self._counters.clear()
+        self._rules = rules
 
     def begin(
         self, table: Table, listened: Iterable[int], expected: Collection[int]

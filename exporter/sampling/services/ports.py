@@ -5,7 +5,7 @@ it is computed for every row: the port, plus ``OUTBOUND`` if this host opened th
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -70,6 +70,15 @@ class PortRules:
     def ephemeral_ports(self) -> int:
         """How many ports the kernel may choose from."""
         return self.is_ephemeral.count(1)
+
+    @property
+    def directions(self) -> tuple[object, ...]:
+        """What the direction and the service port of a socket depend on."""
+        return self.names, self.always, self.ephemeral, self.reserved
+
+    def of_namespace(self, limit: int) -> "PortRules":
+        """Return the rules of another network namespace: its sysctls cannot be read, defaults are used."""
+        return replace(self, limit=limit, ephemeral=DEFAULT_EPHEMERAL, reserved=(), is_known=True)
 
     def named(self, protocol: str) -> Iterable[int]:
         """Return the ports that have a name, or are in ``ports.always``."""

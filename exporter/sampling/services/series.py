@@ -28,6 +28,7 @@ from exporter.sampling.services.ports import (
 from exporter.sampling.services.ranking import Weights
 
 SERIES_KEPT_SECONDS: Final = 3600
+SPARSE_KEPT_SECONDS: Final = 900
 UNKNOWN_STATE: Final = "unknown"
 
 _INBOUND_STATES: Final = (
@@ -93,20 +94,22 @@ class Series:
 
 
 class SeriesMemory:
-    """Remembers which ports listened recently, and which series there were."""
+    """Remembers which ports listened recently, and which series there were.
 
-    def __init__(self) -> None:
-        self._listeners = {
-            name: ListenerMemory(is_datagram=table.protocol != "tcp") for name, table in TABLES.items()
-        }
-        self._seen = {name: ExpiringSet[tuple[int, int]](SERIES_KEPT_SECONDS) for name in TABLES}
+    Where it ``is_sparse``, no series is shown before it was not zero, and for a shorter time after.
+    """
+
+    def __init__(self, *, is_sparse: bool = False) -> None:
+        self._is_sparse = is_sparse
+        self._listeners: dict[str, ListenerMemory] = {}
+        self._seen: dict[str, ExpiringSet[tuple[int, int]]] = {}
         self._own: frozenset[int] = frozenset()
         self._rules: PortRules | None = None
         self._keys: dict[tuple[str, int, int], SocketKey] = {}
 
     def listened(self, table: str, now: float) -> Collection[int]:
         """Return the ports of a table that listened recently; ``now`` is on the monotonic clock."""
-        return self._listeners[table].listened(now)
+        return self._listeners_of(table).listened(now)
 
     def expected(self) -> frozenset[int]:
         """Return the services to expect: those that had series in the last pass."""
@@ -121,9 +124,10 @@ class SeriesMemory:
         """
         weights = Weights(rules, leaking, self._own)
         for name, count in counts.items():
-            self._listeners[name].see(count.listening, count.sockets_of, rules, self._own, now)
-            weights.add(TABLES[name], count, self._listeners[name])
-            weights.add_seen(service for service, _ in self._seen[name])
+            listeners = self._listeners_of(name)
+            listeners.see(count.listening, count.sockets_of, rules, self._own, now)
+            weights.add(TABLES[name], count, listeners)
+            weights.add_seen(service for service, _ in self._seen_of(name))
         chosen = weights.choose()
         own = chosen | rules.always
         if own != self._own or rules is not self._rules:
@@ -140,15 +144,18 @@ class SeriesMemory:
 
     def _fold_table(self, table: Table, count: TableCount, rules: PortRules, now: float) -> Folded:
         tallies = _fold_tallies(count, self._own)
-        seen = self._seen[table.name]
+        seen = self._seen_of(table.name)
         seen.see(((service, state) for service, tally in tallies.items() for state in _states(tally)), now)
         kept = {OTHER_PORT, *self._own}
         seen.discard(each for each in seen if each[0] % PORTS not in kept)  # or they add up for an hour
-        shown = {service: set(basic) for service, basic in self._basic_states(table, rules)}
+        shown: dict[int, set[int]] = {}
+        if not self._is_sparse:
+            shown.update((service, set(basic)) for service, basic in self._basic_states(table, rules))
         for service, state in seen:
             if fold(service, self._own) == service:
                 basic = _OUTBOUND_STATES if table.protocol == "tcp" else _DATAGRAM_OUTBOUND_STATES
-                shown.setdefault(service, set(basic if service > OUTBOUND else ())).add(state)
+                has_basic = service > OUTBOUND and not self._is_sparse
+                shown.setdefault(service, set(basic if has_basic else ())).add(state)
         queues: dict[int, AcceptQueue] = {}
         for port, queue in count.accept_queues.items():
             queues.setdefault(fold(port, self._own), AcceptQueue()).join(queue)
@@ -164,9 +171,20 @@ class SeriesMemory:
         for port in (OTHER_PORT, *rules.always):
             yield port, inbound
             yield port + OUTBOUND, _OUTBOUND_STATES if is_tcp else _DATAGRAM_OUTBOUND_STATES
-        for port in self._listeners[table.name].lasting():
+        for port in self._listeners_of(table.name).lasting():
             if port in self._own:
                 yield port, inbound
+
+    def _listeners_of(self, table: str) -> ListenerMemory:
+        if table not in self._listeners:
+            self._listeners[table] = ListenerMemory(is_datagram=TABLES[table].protocol != "tcp")
+        return self._listeners[table]
+
+    def _seen_of(self, table: str) -> ExpiringSet[tuple[int, int]]:
+        if table not in self._seen:
+            kept_seconds = SPARSE_KEPT_SECONDS if self._is_sparse else SERIES_KEPT_SECONDS
+            self._seen[table] = ExpiringSet(kept_seconds)
+        return self._seen[table]
 
 
 def states_of(folded: Folded, service: int) -> Iterator[int]:

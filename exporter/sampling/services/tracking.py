@@ -119,6 +119,9 @@ class TrackedSockets:
         self._tables: dict[str, TrackedTable] = {}
         self._walks: dict[str, TrackedWalk] = {}
 
+    def __len__(self) -> int:
+        return sum(map(len, self._tables.values()))
+
     def change(self, states_followed: frozenset[int], limit: int, tables: Collection[str]) -> None:
         """Track sockets in other states, or other tables, from the next walk on."""
         self._states, self._limit = states_followed, limit
@@ -146,5 +149,5 @@ class TrackedSockets:
         return self._tables[table].commit(self._walks.pop(table))
 
     def _is_below_limit(self) -> bool:
-        followed = sum(map(len, self._tables.values())) + sum(walk.new for walk in self._walks.values())
+        followed = len(self) + sum(walk.new for walk in self._walks.values())
         return followed < self._limit

@@ -13,7 +13,7 @@ from tests.support.e2e.frozen import frozen
 from tests.support.live.namespace import Namespace, private_namespace
 from tests.support.patience import wait_until
 
-CONFIG = "interval: 100ms\ncpu_budget: 1\ntracked: {limit: 1}\n"
+CONFIG = "interval: 100ms\ncpu_budget: 1\ntracked: {limit: 1}\nnamespaces: {limit: 1}\n"
 NOTHING: frozenset[tuple[str, str]] = frozenset()
 WITHOUT_NETLINK = (
     sys.executable,
@@ -25,12 +25,18 @@ ENOUGH_UNTRACKED = 40  # a difference of 20 sockets may be chance
 
 @contextmanager
 def sick_daemon(folder: Path) -> Iterator[Daemon]:
-    """Run one that tracks a single socket, and reads a bad table, another's sockstat, bad settings."""
+    """Run one that tracks a single socket, and reads a bad table, another's sockstat, bad settings.
+
+    It reads one of two containers.
+    """
     config = folder / "sick.yaml"
     config.write_text(CONFIG)
     with ExitStack() as stack:
         other_host = stack.enter_context(private_namespace())
         make_bad_procfs(folder / "1", other_host)
+        for number, container in enumerate((other_host, stack.enter_context(private_namespace())), start=2):
+            (folder / str(number)).mkdir()
+            (folder / str(number) / "net").symlink_to(f"/proc/{container.keeper}/net")
         flags = f"--config.file={config}", f"--path.procfs={folder}"
         daemon = stack.enter_context(running_daemon(*flags, prefix=WITHOUT_NETLINK))
         config.write_text("no: such key\n")

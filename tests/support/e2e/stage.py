@@ -15,6 +15,7 @@ from tests.support.prometheus import Prometheus, running_prometheus
 CONFIG = """
 interval: 100ms
 cpu_budget: 1
+namespaces: {{enabled: false}}
 ages: {{stuck_after: {after_milliseconds}ms}}
 ports: {{always: [5432]}}
 """

@@ -19,9 +19,9 @@ def find_root() -> Path:
 
 
 @contextmanager
-def made_cgroup(name: str) -> Iterator[Path]:
-    """Make a cgroup in a slice, and take it away at the end, when the processes in it are gone."""
-    parent = find_root() / f"{cgroup_name()}.slice"
+def made_cgroup(name: str, slice_suffix: str = "") -> Iterator[Path]:
+    """Make a cgroup in a slice, and take both away at the end, when the processes in it are gone."""
+    parent = find_root() / f"{cgroup_name()}{slice_suffix}.slice"
     made = parent / name
     made.mkdir(parents=True)
     try:

@@ -6,7 +6,7 @@ parent is killed. See network_namespaces(7) and nsenter(1).
 
 import ctypes
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -49,10 +49,13 @@ class Namespace(NamedTuple):
 
 
 @contextmanager
-def private_namespace() -> Iterator[Namespace]:
-    """Make a namespace with its loopback up; its sockets and links vanish at the end."""
+def private_namespace(prefix: Sequence[str] = ()) -> Iterator[Namespace]:
+    """Make a namespace with its loopback up; its sockets and links vanish at the end.
+
+    ``prefix`` begins the command line of its keeper, such as the entry into a cgroup.
+    """
     keep = "ip link set lo up && echo up && exec cat"
-    command = ["unshare", "--net", "sh", "-c", keep]
+    command = [*prefix, "unshare", "--net", "sh", "-c", keep]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True) as keeper:
         assert keeper.stdout is not None

@@ -1,8 +1,9 @@
 """Take passes of the sampler inside network namespaces, and look at what they say."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from exporter.config.settings import Settings
+from exporter.config.settings import Namespaces, Settings
 from exporter.kernel.procfs import Procfs
 from exporter.sampling.labels import Samples
 from exporter.sampling.sampler import Sampler
@@ -14,8 +15,12 @@ NAMES = name_ports({}, b"")
 
 
 def make_sampler(settings: Settings | None = None, procfs: Procfs | None = None) -> Sampler:
-    """Return a sampler that knows the bundled names; without settings it has the defaults."""
-    return Sampler(procfs or Procfs(), settings or Settings(), NAMES)
+    """Return a sampler that knows the bundled names; without settings it has the defaults.
+
+    Namespaces of other tests are none of its business.
+    """
+    alone = replace(settings or Settings(), namespaces=Namespaces(enabled=False))
+    return Sampler(procfs or Procfs(), alone, NAMES)
 
 
 def take_samples(namespace: Namespace, settings: Settings | None = None) -> Mapping[str, Samples]:

@@ -27,6 +27,7 @@ CONFIG = {
     "idle": {"after": "1s", "every": "1s"},
     "memory": {"when": "always", "every": "1s"},
     "peaks": {"window": "10s"},
+    "namespaces": {"enabled": False},
 }
 
 

@@ -1,0 +1,33 @@
+"""A container of Podman, with a network namespace of its own, from files that have nothing but busybox."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from tests.support import requirements
+from tests.support.live.namespace import Namespace
+from tests.support.live.runc import make_root, require_runc
+
+WITHOUT_SYSTEMD: Final = ("--cgroup-manager=cgroupfs", "--runtime=runc", "--events-backend=none")
+WITHOUT_RIGHTS_OF_THE_HOST: Final = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=1000:1000")
+
+
+@contextmanager
+def running_container(folder: Path, name: str) -> Iterator[Namespace]:
+    """Run a container that sleeps, and return its network namespace."""
+    require_runc()
+    requirements.require_command("podman", "podman")
+    make_root(folder / "root")
+    podman = ["podman", f"--root={folder / 'store'}", f"--runroot={folder / 'run'}", *WITHOUT_SYSTEMD]
+    run = ["run", "--detach", f"--name={name}", "--network=none", *WITHOUT_RIGHTS_OF_THE_HOST]
+    command = [*podman, *run, "--rootfs", str(folder / "root"), "/bin/sleep", "100000"]
+    subprocess.run(command, check=True, capture_output=True)
+    try:
+        found = subprocess.run(
+            [*podman, "inspect", "--format={{.State.Pid}}", name], check=True, capture_output=True
+        )
+        yield Namespace(int(found.stdout))
+    finally:
+        subprocess.run([*podman, "rm", "--force", "--time=0", name], check=True, capture_output=True)
