@@ -7,29 +7,25 @@ another.
 """
 
 import math
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final
 
 from exporter.config.settings import Settings
 from exporter.kernel.counters import parse_numbers
 from exporter.kernel.procfs import Procfs, ProcfsError
-from exporter.kernel.rows import ANY_ADDRESS
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.collectors.collector import Collector, Pass, Plan
 from exporter.sampling.labels import ListenerKey, Metric, Samples
-from exporter.sampling.reading.walk import READ_ERRORS, Observer
+from exporter.sampling.reading.walk import Observer
 from exporter.sampling.services.counting import TableCounter
+from exporter.sampling.services.held_ports import HeldPorts
 from exporter.sampling.services.port_usage import (
-    Address,
     PortUsage,
     Reuse,
     TakenPorts,
     count_bound,
     count_busiest,
-    make_address,
 )
 from exporter.sampling.services.ports import OUTBOUND
 
@@ -37,11 +33,9 @@ CROWDED_SHARE: Final = 0.1
 """The share of the ephemeral ports that connections to a port must reach before their destinations matter."""
 
 RESCAN_SECONDS: Final = 60
-BOUND_REREAD_SECONDS: Final = 15
 FEW_SOCKETS: Final = 2000
 MANY_SOCKETS: Final = 200_000
 _CHANGE: Final = 0.1
-_BOUND_CHANGE: Final = 0.002
 _PROTOCOLS: Final = frozenset({"tcp", "udp"})
 _REUSE_ALWAYS: Final = 1
 _REUSE_ON_LOOPBACK: Final = 2
@@ -54,7 +48,7 @@ class Scan:
 
     ``taken_at`` is on the monotonic clock. ``sockets`` is the number of sockets that this host opened,
     ``crowded`` has the connections to each remote port that has many. ``busiest`` is by family and remote
-    port, ``bound`` by protocol. ``blocked`` is the number of ports that connect() uses for no destination.
+    port, without the ``blocked`` ports, which connect() uses for no destination; ``bound`` is by protocol.
     """
 
     taken_at: float
@@ -83,7 +77,8 @@ class EphemeralPorts(Collector):
         ),
         Metric(
             "netstat_ephemeral_ports_bound",
-            "Ephemeral ports in use at the busiest source address: bind() to port 0 and UDP cannot use them. "
+            "Ephemeral ports that bind() to port 0, and UDP, cannot use now: for TCP those in use at the "
+            "busiest source address, for UDP those at any. "
             "Without netlink this is a lower bound: procfs does not list TCP sockets that are only bound.",
             ("protocol",),
         ),
@@ -95,9 +90,7 @@ class EphemeralPorts(Collector):
         self._last: Scan | None = None
         self._is_due = True
         self._reuse = Reuse()
-        self._bound: TakenPorts = {}
-        self._bound_at = -math.inf
-        self._used = 0
+        self._held = HeldPorts()
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
@@ -112,10 +105,15 @@ class EphemeralPorts(Collector):
         if self._scan is None or self._last is None:
             sockstat = plan.reader.sockstat.read().get("TCP", {})
             self._is_due = sockstat.get("inuse", 0) + sockstat.get("tw", 0) <= MANY_SOCKETS
-        else:
-            self._is_due = self._last.sockets <= FEW_SOCKETS or _is_outdated(
-                self._scan, self._last, plan.rules.ephemeral_ports, plan.now
-            )
+            if not self._is_due:
+                return
+        ephemeral = plan.rules.ephemeral_ports
+        is_scarce = self._scan is not None and 2 * self._scan.bound.get("tcp", 0) >= ephemeral
+        self._held.refresh(plan.reader, plan.settings, plan.rules, plan.now, is_scarce=is_scarce)
+        if self._scan is not None and self._last is not None:
+            last = replace(self._last, blocked=len(self._held.everywhere()))
+            is_outdated = _is_outdated(self._scan, last, ephemeral, plan.now)
+            self._is_due = last.sockets <= FEW_SOCKETS or is_outdated
         if self._is_due:
             self._reuse = plan.reader.read("tcp_tw_reuse", read_reuse)
 
@@ -127,7 +125,8 @@ class EphemeralPorts(Collector):
             return PortUsage(table.family, lambda: plan.rules.is_ephemeral, (), self._reuse)
         few = self._last is None or self._last.sockets <= FEW_SOCKETS
         crowded: Collection[int] | None = None if few or self._last is None else self._last.crowded.keys()
-        return PortUsage(table.family, counter.find_outbound_ports, crowded, self._reuse)
+        held = self._held.everywhere()
+        return PortUsage(table.family, counter.find_outbound_ports, crowded, self._reuse, held)
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
         """Return how many ephemeral ports there are, and how many are in use."""
@@ -135,10 +134,8 @@ class EphemeralPorts(Collector):
         usages = [
             (table, usage) for table, usage in seen.observers(self.name) if isinstance(usage, PortUsage)
         ]
-        held = self._find_held_ports(seen, [table for table, _ in usages if table.protocol == "tcp"])
-        blocked = len(set().union(*(ports for found in held for ports in found.values())))
-        if self._scan is not None and not usages:
-            blocked = self._scan.blocked
+        self._held.see(seen.counts, seen.rules)
+        blocked = len(self._held.everywhere())
         last = self._last = _count_opened(seen, max(1.0, CROWDED_SHARE * (ephemeral - blocked)))
         if usages or self._scan is None:
             self._scan = Scan(
@@ -146,7 +143,7 @@ class EphemeralPorts(Collector):
                 last.sockets,
                 last.crowded,
                 count_busiest(usage for table, usage in usages if table.protocol == "tcp"),
-                _count_bound(usages, held),
+                _count_bound(usages, self._held.by_address()),
                 blocked,
             )
         busiest: dict[tuple[str, ...], float] = {}
@@ -154,7 +151,7 @@ class EphemeralPorts(Collector):
             if port in last.crowded:
                 _, *labels = seen.series.label("tcp", port + OUTBOUND)
                 key = ListenerKey("tcp", family, *labels)
-                busiest[key] = max(busiest.get(key, 0), min(taken, last.crowded[port]) + blocked)
+                busiest[key] = max(busiest.get(key, 0), min(taken, last.crowded[port]) + self._scan.blocked)
         bound: dict[tuple[str, ...], float] = {(name,): n for name, n in self._scan.bound.items()}
         is_shown = seen.rules.is_known
         if seen.owner is not None:  # only what matters, as there may be hundreds of them
@@ -165,24 +162,6 @@ class EphemeralPorts(Collector):
             "netstat_ephemeral_ports_busiest_destination": busiest,
             "netstat_ephemeral_ports_bound": bound,
         }
-
-    def _find_held_ports(self, seen: Pass, tables: Sequence[Table]) -> Sequence[TakenPorts]:
-        """Return the ports of sockets that listen or are only bound: connect() cannot use them.
-
-        The kernel searches all its ports for sockets that are only bound. So they are read again after some
-        time, when the number of sockets of the namespace has changed, and at every pass when half of the
-        ports are in use.
-        """
-        if tables:
-            used = seen.reader.sockstat.newest.get("sockets", {}).get("used", 0)
-            ephemeral = seen.rules.ephemeral_ports
-            is_changed = abs(used - self._used) > _BOUND_CHANGE * ephemeral
-            is_scarce = self._scan is not None and 2 * self._scan.bound.get("tcp", 0) >= ephemeral
-            if is_changed or is_scarce or seen.now - self._bound_at >= BOUND_REREAD_SECONDS:
-                self._bound_at, self._used = seen.now, used
-                self._bound = _find_bound(seen, tables)
-        listening = [_find_listening(seen, table) for table in tables]
-        return [*listening, self._bound] if tables else []
 
 
 def read_reuse(procfs: Procfs) -> Reuse:
@@ -204,19 +183,16 @@ def _read_number(procfs: Procfs, name: str, default: int) -> int:
 
 def _count_opened(seen: Pass, enough: float) -> Scan:
     """Return the number of sockets that this host opened, and the remote ports with many connections."""
-    by_port = Counter[int]()
-    opened = 0
-    for name, count in seen.counts.items():
-        if TABLES[name].protocol == "udp":
-            opened += count.total
-        if TABLES[name].protocol == "tcp":
-            opened += count.opened
-            half = enough / 2  # a port that has enough in both tables has half of it in one
-            sockets = count.several if half > 1 else count.sockets
-            by_port.update(
-                {each - OUTBOUND: n for each, n in sockets.items() if each >= OUTBOUND and n >= half}
-            )
-    return Scan(seen.now, opened, {port: number for port, number in by_port.items() if number >= enough})
+    opened = sum(count.total for name, count in seen.counts.items() if TABLES[name].protocol == "udp")
+    tcp = [count for name, count in seen.counts.items() if TABLES[name].protocol == "tcp"]
+    candidates = set[int]()
+    for count in tcp:
+        opened += count.opened
+        half = enough / 2  # a port that has enough in both tables has half of it in one
+        sockets = count.several if half > 1 else count.sockets
+        candidates.update(each for each, n in sockets.items() if each >= OUTBOUND and n >= half)
+    crowded = {each - OUTBOUND: sum(count.sockets_of(each) for count in tcp) for each in candidates}
+    return Scan(seen.now, opened, {port: number for port, number in crowded.items() if number >= enough})
 
 
 def _is_outdated(scan: Scan, last: Scan, ephemeral: int, now: float) -> bool:
@@ -225,33 +201,25 @@ def _is_outdated(scan: Scan, last: Scan, ephemeral: int, now: float) -> bool:
         return True
     taken = max((*scan.busiest.values(), *scan.bound.values()), default=0)
     left = max(ephemeral - taken, 0)
-    pairs = [(scan.sockets, last.sockets)]
+    pairs = [(scan.sockets, last.sockets), (scan.blocked, last.blocked)]
     pairs += [(scan.crowded.get(port, 0), number) for port, number in last.crowded.items()]
     return any(abs(after - before) > _CHANGE * min(before, left) for before, after in pairs)
 
 
-def _count_bound(usages: Sequence[tuple[Table, PortUsage]], held: Sequence[TakenPorts]) -> Mapping[str, int]:
-    """Return by protocol how many ports are in use at the busiest address; TCP has ``held`` ones, too."""
-    taken: dict[str, list[TakenPorts]] = {"tcp": [*held]} if held else {}
+def _count_bound(
+    usages: Sequence[tuple[Table, PortUsage]], held: Collection[TakenPorts]
+) -> Mapping[str, int]:
+    """Return by protocol how many ports are in use, for TCP at the busiest address.
+
+    TCP has ``held`` ones, too. A UDP socket that connects without bind() needs a port that no other has at
+    any address of either family.
+    """
+    taken: dict[str, list[TakenPorts]] = {}
     for table, usage in usages:
         taken.setdefault(table.protocol, []).append(usage.ports_by_address())
-    return {protocol: count_bound(found) for protocol, found in taken.items()}
-
-
-def _find_listening(seen: Pass, table: Table) -> TakenPorts:
-    """Return the ephemeral ports that listen; each counts for all addresses, whatever its own."""
-    is_ephemeral = seen.rules.is_ephemeral
-    ports = {port for port in seen.counts[table.name].listening if is_ephemeral[port]}
-    return {make_address(ANY_ADDRESS, table.family): ports}
-
-
-def _find_bound(seen: Pass, tables: Sequence[Table]) -> TakenPorts:
-    """Return the ports of sockets that are only bound, which only netlink lists."""
-    is_ephemeral = seen.rules.is_ephemeral
-    bound: dict[Address, set[int]] = {}
-    with suppress(*READ_ERRORS):  # then the number is a lower bound
-        for table, origin in seen.reader.read_bound(tables):
-            if is_ephemeral[origin.local_port]:
-                address = make_address(origin.local_address, table.family)
-                bound.setdefault(address, set()).add(origin.local_port)
+    bound = {}
+    if "tcp" in taken:
+        bound["tcp"] = count_bound([*taken["tcp"], *held])
+    if "udp" in taken:
+        bound["udp"] = len(set().union(*(ports for found in taken["udp"] for ports in found.values())))
     return bound

@@ -69,9 +69,9 @@ class KernelReader:
             f"listeners of {table.name}", lambda deadline: read_listeners([table], deadline)[table.name]
         )
 
-    def read_bound(self, tables: Collection[Table]) -> Sequence[tuple[Table, Origin]]:
+    def read_bound(self, tables: Collection[Table], timeout_seconds: float) -> Sequence[tuple[Table, Origin]]:
         """Return TCP's sockets that are only bound, by netlink; raises HangError, SockDiagError."""
-        return self.ask("bound sockets", lambda deadline: read_bound(tables, deadline))
+        return self.ask("bound sockets", lambda deadline: read_bound(tables, deadline), timeout_seconds)
 
     def read_silences(self, table: Table, wanted_states: Collection[int]) -> Silences:
         """Return how long ago the last segment came from the other end of TCP's sockets in some states.
@@ -130,7 +130,7 @@ class KernelReader:
 
     def _expect_rows(self) -> Mapping[str, int]:
         """Return by protocol how many rows to expect, from the kernel's own counters."""
-        sockstat = self.sockstat.read()
+        sockstat = self.sockstat.read_recent()
         expected: dict[str, int] = {}
         for table in TABLES.values():
             if numbers := sockstat.get(table.sockstat):

@@ -73,12 +73,17 @@ class PortUsage:
 
     ``find_chosen`` returns 1 for each local port that the kernel may have chosen, 0 for others, by port; it
     is called once the listeners of the table are known. Destinations are counted for the ``crowded`` remote
-    ports, None for all. Memory is bounded: of too many destinations the less frequent half is forgotten, of
-    too many source addresses the last ones.
+    ports, None for all, except from local ports that are ``held`` by another socket. Memory is bounded: of
+    too many destinations the less frequent half is forgotten, of too many source addresses the last ones.
     """
 
     def __init__(
-        self, family: str, find_chosen: Callable[[], bytes], crowded: Collection[int] | None, reuse: Reuse
+        self,
+        family: str,
+        find_chosen: Callable[[], bytes],
+        crowded: Collection[int] | None,
+        reuse: Reuse,
+        held: Collection[int] = (),
     ) -> None:
         self.ports: dict[bytes, set[int]] = {}
         self._destinations = Counter[tuple[int, bytes]]()
@@ -87,6 +92,7 @@ class PortUsage:
         self._chosen = b""
         self._crowded = crowded
         self._reuse = reuse
+        self._held = held
         self._order: Callable[[bytes], bytes] = bytes
 
     def observe(self, rows: Rows) -> None:
@@ -97,7 +103,8 @@ class PortUsage:
         self._order = inet.order_address
         if not self._chosen:
             self._chosen = self._find_chosen()
-        chosen, crowded, ports, destinations = self._chosen, self._crowded, self.ports, self._destinations
+        chosen, crowded, held = self._chosen, self._crowded, self._held
+        ports, destinations = self.ports, self._destinations
         for place, (row, pair) in enumerate(zip(rows.unpack(), inet.destinations(), strict=True)):
             state, local, remote, _ = row
             if not chosen[local]:
@@ -110,7 +117,7 @@ class PortUsage:
             if remote and (crowded is None or remote in crowded):
                 if state == states.TIME_WAIT and self._may_reuse(inet, place, pair):
                     continue
-                destinations[remote, pair] += 1
+                destinations[remote, pair] += local not in held
         if len(destinations) > MAX_DESTINATIONS:
             self._destinations = Counter(dict(destinations.most_common(MAX_DESTINATIONS // 2)))
 

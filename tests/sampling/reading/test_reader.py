@@ -115,7 +115,7 @@ def test_listeners_are_asked_for_apart(procfs: OwnCountingProcfs, netlink: Netli
 
 def test_bound_sockets_are_asked_for_apart(procfs: OwnCountingProcfs, netlink: Netlink) -> None:
     netlink.bound = [Diag(40000, inode=5)]
-    ((_, bound),) = KernelReader(procfs, PROCFS).read_bound([TCP])
+    ((_, bound),) = KernelReader(procfs, PROCFS).read_bound([TCP], 1)
     assert bound.local_port == 40000
 
 
@@ -126,7 +126,7 @@ def test_netlink_that_is_refused_is_not_asked_again_soon(procfs: OwnCountingProc
     with pytest.raises(SockDiagError, match="refused"):
         reader.read_listeners(TCP)
     with pytest.raises(SockDiagError, match="not available"):
-        reader.read_bound([TCP])
+        reader.read_bound([TCP], 1)
     assert walk(reader, "tcp", "udp")["tcp"].source == PROCFS
     assert netlink.dumps == 1
 

@@ -1,0 +1,91 @@
+"""Know the ephemeral ports that connect() uses for no destination: a socket listens there, or is only bound.
+
+The kernel searches all its ports for sockets that are only bound. So they are read again after some time,
+when the number of sockets of the namespace has changed, and at every pass while half of the ports are in use;
+but if it is expensive, never so often that it takes more than a quarter of the CPU budget.
+"""
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from exporter.config.settings import Settings
+from exporter.kernel.netlink import Reason, SockDiagError
+from exporter.kernel.tables import TABLES
+from exporter.sampling.reading.reader import KernelReader
+from exporter.sampling.services.counts import TableCount
+from exporter.sampling.services.port_usage import Address, TakenPorts, make_address
+from exporter.sampling.services.ports import PortRules
+
+REREAD_SECONDS: Final = 15
+_CHANGE: Final = 0.002
+"""The share of the ephemeral ports by which the number of sockets must change."""
+
+_CHEAP_SECONDS: Final = 0.02
+_SHARE_OF_BUDGET: Final = 0.25
+
+
+class HeldPorts:
+    """Remembers the ports of TCP's sockets that listen or are only bound.
+
+    Times are on the monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        self._bound: TakenPorts = {}
+        self._listening: TakenPorts = {}
+        self._used: int | None = None
+        self._read_at = self._not_before = -math.inf
+
+    def refresh(
+        self, reader: KernelReader, settings: Settings, rules: PortRules, now: float, *, is_scarce: bool
+    ) -> None:
+        """Read again which sockets are only bound, if it is time to.
+
+        Without netlink none are known. Raises HangError and SockDiagError, and none are known then, either.
+        """
+        used = reader.sockstat.read().get("sockets", {}).get("used")
+        is_changed = (
+            used is None or self._used is None or abs(used - self._used) > _CHANGE * rules.ephemeral_ports
+        )
+        if now < self._not_before or not (is_changed or is_scarce or now - self._read_at >= REREAD_SECONDS):
+            return
+        self._read_at, self._used, self._bound = now, used, {}
+        started_cpu = reader.cpu_seconds
+        try:
+            self._bound = _read_bound(reader, settings, rules)
+        except SockDiagError as error:
+            if error.reason is not Reason.UNAVAILABLE:
+                raise
+        finally:
+            cpu_seconds = reader.cpu_seconds - started_cpu
+            if cpu_seconds > _CHEAP_SECONDS:
+                self._not_before = now + cpu_seconds / (settings.cpu_budget * _SHARE_OF_BUDGET)
+
+    def see(self, counts: Mapping[str, TableCount], rules: PortRules) -> None:
+        """Remember the ports that listen now."""
+        found: dict[Address, set[int]] = {}
+        for name, count in counts.items():
+            for listener in count.listeners:
+                if rules.is_ephemeral[listener.port]:
+                    address = make_address(listener.address, TABLES[name].family)
+                    found.setdefault(address, set()).add(listener.port)
+        self._listening = found
+
+    def by_address(self) -> Collection[TakenPorts]:
+        """Return the ports at each address."""
+        return self._bound, self._listening
+
+    def everywhere(self) -> frozenset[int]:
+        """Return the ports, whatever their addresses."""
+        return frozenset().union(*self._bound.values(), *self._listening.values())
+
+
+def _read_bound(reader: KernelReader, settings: Settings, rules: PortRules) -> TakenPorts:
+    bound: dict[Address, set[int]] = {}
+    tables = [TABLES[name] for name in settings.tables if TABLES[name].protocol == "tcp"]
+    for table, origin in reader.read_bound(tables, settings.timeout_seconds) if tables else ():
+        if rules.is_ephemeral[origin.local_port]:
+            address = make_address(origin.local_address, table.family)
+            bound.setdefault(address, set()).add(origin.local_port)
+    return bound
