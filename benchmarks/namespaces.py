@@ -113,7 +113,7 @@ def write_rows(costs: Sequence[NamespaceCost]) -> Iterator[tuple[str, ...]]:
             f"{cost.idle:.1f}",
             f"{cost.changing:.1f}",
             f"{cost.naive:.0f}",
-            f"{cost.kilobytes:.0f}" if cost.namespaces else "",
+            f"{cost.kilobytes:.0f}" if cost.namespaces else "-",
         )
 
 
