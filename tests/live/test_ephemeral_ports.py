@@ -81,6 +81,11 @@ class Host:
         if address:
             client.connect((address, POSTGRES))
 
+    def ask(self, address: str) -> None:
+        """Connect a UDP socket, which chooses a port before it has an address."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.hold(socket.socket(family, socket.SOCK_DGRAM)).connect((address, POSTGRES))
+
     def is_said(self, metric: str) -> bool:
         """Tell whether a metric has reached the number of ephemeral ports."""
         samples = self.sampler.take_snapshot().samples
@@ -139,6 +144,43 @@ def test_mapped_and_plain_share_ports(host: Host) -> None:
     host.serve(POSTGRES)
     turns = iter(range(2 * PORTS))
     exhaust(host, BUSIEST, lambda: host.connect(THERE, mapped=next(turns) % 2 == 0))
+
+
+def test_few_mapped_beside_many_plain_ones(host: Host) -> None:
+    """A table with very few of the connections counts, too."""
+    host.serve(POSTGRES)
+    for _ in range(3):
+        host.connect(THERE, mapped=True)
+    exhaust(host, BUSIEST, lambda: host.connect(THERE), PORTS - 3)
+
+
+def test_ports_that_are_held_and_connected_count_once(host: Host) -> None:
+    """A socket that is only bound at another address may have the port of a connection."""
+    host.serve(POSTGRES)
+    for _ in range(PORTS // 2):
+        host.connect(THERE)
+    for _ in range(PORTS // 4):
+        host.bind(ELSEWHERE)
+    said_before = host.is_said(BUSIEST)
+    while not is_found(lambda: host.connect(THERE)):
+        assert not said_before
+        said_before = host.is_said(BUSIEST)
+    assert said_before
+
+
+def test_listeners_take_ports_of_their_address(host: Host) -> None:
+    """Another address has them all the same."""
+    for _ in range(PORTS // 2):
+        host.hold(socket.create_server((LOOPBACK, 0)))
+    exhaust(host, BOUND, lambda: host.bind(HERE))
+
+
+def test_datagram_sockets_that_choose_no_address_need_a_port_that_is_free_at_all(host: Host) -> None:
+    """Whatever its family."""
+    for _ in range(PORTS // 4):
+        host.ask(HERE)
+        host.ask(LOOPBACK)
+    exhaust(host, BOUND, lambda: host.ask("::1"), PORTS - 2 * (PORTS // 4))
 
 
 def test_source_addresses_have_ports_of_their_own(host: Host) -> None:
