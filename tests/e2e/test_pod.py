@@ -7,7 +7,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -16,7 +15,7 @@ from tests.support.daemon import running_daemon
 from tests.support.e2e.hurry import write_hurried_alerts
 from tests.support.live.namespace import Namespace, inside
 from tests.support.live.runc import require_runc, running_pod
-from tests.support.live.unprivileged import require_unprivileged
+from tests.support.live.unprivileged import readable_folder, require_unprivileged
 from tests.support.patience import wait_until
 from tests.support.prometheus import running_prometheus
 
@@ -36,10 +35,8 @@ namespaces: {{include: ['{SHOP}/*']}}
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Make a folder that anybody can read, which pytest's are not."""
-    with TemporaryDirectory() as made:
-        path = Path(made)
-        path.chmod(0o755)
+    """Make a folder that anybody can read."""
+    with readable_folder() as path:
         yield path
 
 

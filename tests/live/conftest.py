@@ -3,22 +3,12 @@
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from tests.support import requirements
-from tests.support.daemon import COMMAND, ROOT
 from tests.support.live.namespace import Namespace, private_namespace, two_hosts
-
-UNPRIVILEGED = [
-    "setpriv",
-    "--reuid=65534",
-    "--regid=65534",
-    "--clear-groups",
-    "--bounding-set=-all",
-    "--inh-caps=-all",
-]
+from tests.support.live.unprivileged import readable_folder, require_unprivileged
 
 
 @pytest.fixture(scope="session")
@@ -56,18 +46,11 @@ def ss() -> None:
 @pytest.fixture
 def unprivileged() -> list[str]:
     """Return the beginning of a command line of nobody, who has no capability and may read the project."""
-    requirements.require_command("setpriv", "util-linux")
-    readable = subprocess.run([*UNPRIVILEGED, *COMMAND, "--version"], cwd=ROOT, check=False).returncode == 0
-    requirements.require(
-        "needs a project that anybody can read", "put it, and its Python, below /opt or /tmp", met=readable
-    )
-    return UNPRIVILEGED
+    return [*require_unprivileged()]
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Make a folder that anybody can read, which pytest's are not."""
-    with TemporaryDirectory() as made:
-        path = Path(made)
-        path.chmod(0o755)
+    """Make a folder that anybody can read."""
+    with readable_folder() as path:
         yield path

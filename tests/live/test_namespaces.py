@@ -22,7 +22,6 @@ from tests.support.live.namespace import Namespace, inside, private_namespace
 from tests.support.live.podman import running_container
 from tests.support.live.pods import Pod, running_pod
 from tests.support.live.sampling import NAMES
-from tests.support.live.unprivileged import require_unprivileged
 from tests.support.patience import wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("isolation")]
@@ -236,9 +235,8 @@ def test_a_container_of_podman_has_its_name(logs: Path) -> None:
     assert sockets_of(web) == {("listen", "inbound", "8080"): 1}
 
 
-def test_hidden_processes_are_said(logs: Path) -> None:
+def test_hidden_processes_are_said(logs: Path, unprivileged: list[str]) -> None:
     """With hidepid nobody sees the others: no number is shown for what is not known."""
-    unprivileged = [*require_unprivileged()]
     with running_pod(logs, SHOP, "web"):
         remount = 'mount -t proc -o hidepid=2 proc /proc && exec "$@"'
         hidden = ["unshare", "--mount", "sh", "-c", remount, "sh"]

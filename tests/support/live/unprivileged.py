@@ -1,7 +1,10 @@
-"""Run the exporter as nobody, who has no capability."""
+"""Run the exporter as nobody, who has no capability, with files that anybody can read."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from tests.support import requirements
@@ -26,3 +29,12 @@ def require_unprivileged() -> Sequence[str]:
         "needs a project that anybody can read", "put it, and its Python, below /opt or /tmp", met=readable
     )
     return UNPRIVILEGED
+
+
+@contextmanager
+def readable_folder() -> Iterator[Path]:
+    """Make a folder that anybody can read, which pytest's are not."""
+    with TemporaryDirectory() as made:
+        path = Path(made)
+        path.chmod(0o755)
+        yield path
