@@ -8,6 +8,7 @@ import structlog
 
 from exporter.config.settings import NETLINK, PROCFS, SOURCES
 from exporter.kernel.tables import TABLES
+from exporter.sampling.collectors.collector import PartialError
 from exporter.sampling.labels import Metric, Samples
 from exporter.sampling.passes import Outcome
 from exporter.sampling.reading.sources import other_source
@@ -56,7 +57,7 @@ METRICS: Final = (
     ),
     Metric(
         "netstat_exporter_collector_success",
-        "Whether the collector succeeded in the last pass; its metrics are absent when it did not.",
+        "Whether the collector succeeded in the last pass; what it did not measure is absent.",
         ("collector",),
     ),
     Metric(
@@ -188,9 +189,8 @@ class Health:
         elif kind in SOURCES:
             log.warning(failed, error=message, **about)
         else:
-            log.error(
-                failed, error=message, exc_info=None if isinstance(error, READ_ERRORS) else error, **about
-            )
+            is_of_kernel = isinstance(error, (*READ_ERRORS, PartialError))
+            log.error(failed, error=message, exc_info=None if is_of_kernel else error, **about)
         return message
 
 

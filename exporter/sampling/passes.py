@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from exporter.kernel.tables import Table
-from exporter.sampling.collectors.collector import Collector, CollectorError, IsolatedObserver, Pass, Plan
+from exporter.sampling.collectors.collector import (
+    Collector,
+    CollectorError,
+    IsolatedObserver,
+    PartialError,
+    Pass,
+    Plan,
+)
 from exporter.sampling.labels import Samples
 from exporter.sampling.reading.walk import Observer
 from exporter.sampling.services.counting import TableCounter
@@ -49,22 +56,29 @@ class PassRun:
         return observers
 
     def collect(self, seen: Pass) -> dict[str, Samples]:
-        """Return the samples of all collectors; of one that failed there are none."""
+        """Return the samples of all collectors; of one that failed, those that it could measure."""
         samples: dict[str, Samples] = {}
         for name, collector in self._collectors.items():
             started = time.monotonic()
             failure = self._errors.get(name)
             try:
-                found = collector.collect(seen) if failure is None else {}
-                _check_declared(collector, found)
-                samples.update(found)
+                if failure is None:
+                    found, failure = _collect(collector, seen)
+                    samples.update(found)
             except Exception as error:  # noqa: BLE001 - the one place where a collector's failure ends
                 failure = error
             self.outcomes.append(Outcome(name, time.monotonic() - started, failure))
         return samples
 
 
-def _check_declared(collector: Collector, found: Mapping[str, Samples]) -> None:
+def _collect(collector: Collector, seen: Pass) -> tuple[Mapping[str, Samples], PartialError | None]:
+    """Return what a collector measured, and why that is not all."""
+    failure = None
+    try:
+        found = collector.collect(seen)
+    except PartialError as error:
+        found, failure = error.samples, error
     undeclared = found.keys() - {metric.name for metric in collector.metrics}
     if undeclared:
         raise CollectorError(f"undeclared metrics: {', '.join(sorted(undeclared))}")
+    return found, failure

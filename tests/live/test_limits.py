@@ -90,7 +90,7 @@ def test_limits_are_those_of_sysctl() -> None:
         "netstat_tcp_memory_pressure_bytes": [pages * page_bytes for pages in found["tcp_mem"][1:2]],
         "netstat_tcp_memory_limit_bytes": [pages * page_bytes for pages in found["tcp_mem"][2:]],
     }
-    limits = read_limits(Procfs(), {})
+    limits = read_limits(Procfs(), {}).numbers
     assert expected == {name: [limits[name]] if name in limits else [] for name in expected}
 
 
@@ -100,7 +100,7 @@ def test_another_namespace_has_none_of_our_sysctls(namespace: Namespace, tmp_pat
     (tmp_path / "self").symlink_to(f"/proc/{os.getpid()}")
     (tmp_path / "sys").symlink_to("/proc/sys")
     sysctls = {"netstat_orphaned_sockets_limit", "netstat_time_wait_limit"}
-    assert not sysctls & read_limits(Procfs(str(tmp_path)), {}).keys()
+    assert not sysctls & read_limits(Procfs(str(tmp_path)), {}).numbers.keys()
     (tmp_path / "1").unlink()
     (tmp_path / "1").symlink_to(f"/proc/{os.getpid()}")
-    assert sysctls <= read_limits(Procfs(str(tmp_path)), {}).keys()
+    assert sysctls <= read_limits(Procfs(str(tmp_path)), {}).numbers.keys()

@@ -1,10 +1,13 @@
 """Both of the kernel's interfaces give one page, and the exporter takes the better one by itself."""
 
 import re
+import resource
+import socket
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
 
@@ -18,13 +21,14 @@ from tests.support.daemon import Labels, parse_page, run_once
 from tests.support.live.leaker import Leaker, leaking
 from tests.support.live.namespace import Namespace, inside
 from tests.support.live.outbound import Destination, outbound
-from tests.support.live.sampling import make_sampler
+from tests.support.live.sampling import make_sampler, without_zeros
 from tests.support.live.sockets import held_sockets
 from tests.support.live.unix import FORGED
 
 pytestmark = pytest.mark.live
 
 SIZES_SEEN = 5
+EPHEMERAL, CONNECTED = 48000, 1500
 WITHOUT_NETLINK = (sys.executable, "-m", "tests.support.without_netlink")
 Samples = dict[tuple[str, Labels], float]
 ALONE = "namespaces: {enabled: false}\n"
@@ -148,6 +152,40 @@ def leak_and_drop(leaker: Leaker, done: Event) -> None:
 def of_leaks(samples: Mapping[tuple[str, ...], float]) -> float:
     """Return how many sockets in CLOSE_WAIT there are."""
     return sum(number for labels, number in samples.items() if "close_wait" in labels)
+
+
+@pytest.mark.parametrize("source", ["procfs", "netlink"])
+def test_a_udp_server_at_an_ephemeral_port_is_inbound_from_the_second_pass_on(
+    namespace: Namespace, source: str
+) -> None:
+    """The kernel lists its connected sockets before the one that is not, over several blocks."""
+    with inside(namespace.path), udp_server(EPHEMERAL, CONNECTED):
+        sampler = make_sampler(Settings(source=source, tables=("udp",)))
+        sampler.take_snapshot()
+        sockets = without_zeros(sampler.take_snapshot().samples["netstat_sockets"])
+    port = str(EPHEMERAL)
+    assert sockets == {
+        ("udp", "ipv4", "established", "inbound", port, port): CONNECTED,
+        ("udp", "ipv4", "unconnected", "inbound", port, port): 1,
+    }
+
+
+@contextmanager
+def udp_server(port: int, connected: int) -> Iterator[None]:
+    """Hold a UDP server at a port, with a connected socket for each of its clients."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
+    try:
+        with ExitStack() as held:
+            for client in range(connected + 1):
+                server = held.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                server.bind(("127.0.0.1", port))
+                if client:
+                    server.connect(("127.0.0.2", client))
+            yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 @pytest.mark.parametrize("leaks", [0, 3])

@@ -169,16 +169,19 @@ def test_malformed_and_repeated_rows_add_up(sampler: Sampler, tree: ProcfsTree) 
 
 
 @pytest.mark.parametrize(
-    ("name", "cost"),
+    ("name", "cost", "collectors"),
     [
-        ("sockstat", "netstat_time_wait_buckets"),
-        ("netstat", "netstat_listen_drops_total"),
-        ("sys/net/ipv4/tcp_mem", "netstat_tcp_memory_limit_bytes"),
-        ("sys/net/ipv4/ip_local_port_range", "netstat_ephemeral_ports"),
-        ("sys/net/ipv4/tcp_tw_reuse", None),
+        ("sockstat", "netstat_time_wait_buckets", {"limits", "memory"}),
+        ("netstat", "netstat_listen_drops_total", {"limits"}),
+        ("sys/net/ipv4/tcp_mem", "netstat_tcp_memory_limit_bytes", {"limits", "memory"}),
+        ("sys/net/ipv4/ip_local_port_range", "netstat_ephemeral_ports", set()),
+        ("sys/net/ipv4/tcp_tw_reuse", None, set()),
     ],
 )
-def test_a_pipe_in_a_files_place_costs_what_it_says_only(host: Host, name: str, cost: str | None) -> None:
+def test_a_pipe_in_a_files_place_costs_what_it_says_only(
+    host: Host, logs: Logs, name: str, cost: str | None, collectors: set[str]
+) -> None:
+    """It is visible to Prometheus, and logged once."""
     host.tree.write("sockstat", b"TCP: inuse 5 orphan 1 tw 2 alloc 9 mem 3\n")
     host.tree.write("netstat", b"TcpExt: ListenDrops ListenOverflows\nTcpExt: 3 4\n")
     host.tree.write_sysctl("net/ipv4/tcp_mem", b"1\t2\t3\n")
@@ -190,8 +193,18 @@ def test_a_pipe_in_a_files_place_costs_what_it_says_only(host: Host, name: str, 
         host.tree.make_fifo(f"../../{name}")
     else:
         host.tree.make_fifo(name)
-    snapshot = host.see()
-    assert not failed(snapshot, "table") | failed(snapshot, "collector")
+    host.clock.now += 100  # no limit is remembered for so long
+    for _ in range(3):
+        snapshot = host.see()
+        assert not failed(snapshot, "table")
+        assert failed(snapshot, "collector") == collectors
+    assert passes_of(snapshot) == {
+        "success": 1 if collectors else 4,
+        "partial": 3 if collectors else 0,
+        "failure": 0,
+    }
+    assert sorted(str(entry["collector"]) for entry in logs) == sorted(collectors)
+    assert not any(entry["exc_info"] for entry in logs)
     lost = {each for each, samples in whole.samples.items() if samples and not snapshot.samples.get(each)}
     related = {"sockstat": "tw alloc mem orphan", "netstat": "listen", "sys/net/ipv4/tcp_mem": "memory"}
     assert (cost in lost) == (cost is not None)

@@ -1,7 +1,7 @@
 """Define a collector, and what it sees of a pass."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
@@ -34,6 +34,14 @@ class Plan:
 
 class CollectorError(Exception):
     """A collector returned what it did not declare."""
+
+
+class PartialError(Exception):
+    """A collector could not read all that it needs; ``samples`` are of the metrics that it measured."""
+
+    def __init__(self, causes: Iterable[Exception], samples: Mapping[str, Samples]) -> None:
+        super().__init__("; ".join(map(str, causes)))
+        self.samples = samples
 
 
 class IsolatedObserver:
@@ -162,4 +170,7 @@ class Collector(ABC):
 
     @abstractmethod
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
-        """Return the samples of its metrics, by their names; may raise anything."""
+        """Return the samples of its metrics, by their names.
+
+        Raises PartialError if some of them could not be measured; may raise anything.
+        """

@@ -1,17 +1,19 @@
 """Show the kernel's limits on TCP, how much of them is in use, and how often they were hit.
 
-What the kernel does not show is absent. For example, only the first network namespace has tcp_mem.
+What the kernel does not show is absent. For example, only the first network namespace has tcp_mem. A file
+that is there and cannot be read is a failure, which costs its own numbers only.
 """
 
 import resource
-from collections.abc import Callable, Mapping
-from typing import ClassVar, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Final, NamedTuple
 
 from exporter.config.settings import Settings
 from exporter.kernel.counters import Numbers, parse_numbers, parse_pairs
 from exporter.kernel.procfs import Procfs, ProcfsError
-from exporter.sampling.collectors.collector import Collector, Pass
+from exporter.sampling.collectors.collector import Collector, PartialError, Pass
 from exporter.sampling.labels import Metric, Samples
+from exporter.sampling.reading.guard import HangError
 
 _OF_A_NAMESPACE: Final = (
     "netstat_time_wait_buckets",
@@ -96,24 +98,40 @@ class Limits(Collector):
         return settings.limits.enabled
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
-        """Return the numbers that the kernel shows."""
-        sockstat = seen.reader.sockstat.unwrap().get("TCP", {})
-        numbers = seen.reader.read(self.name, lambda procfs: read_limits(procfs, sockstat))
+        """Return the numbers that the kernel shows; raises PartialError, HangError."""
+        failures: list[Exception] = []
+        sockstat: Numbers = {}
+        try:
+            sockstat = seen.reader.sockstat.unwrap().get("TCP", {})
+        except (ProcfsError, HangError) as error:
+            failures.append(error)
+        numbers, unreadable = seen.reader.read(self.name, lambda procfs: read_limits(procfs, sockstat))
         if seen.owner is not None:  # without zeros, of which there would be thousands
             numbers = {name: numbers[name] for name in _OF_A_NAMESPACE if numbers.get(name)}
-        return {name: {(): number} for name, number in numbers.items()}
+        samples: Mapping[str, Samples] = {name: {(): number} for name, number in numbers.items()}
+        if failures := [*failures, *unreadable]:
+            raise PartialError(failures, samples)
+        return samples
 
 
-def read_limits(procfs: Procfs, sockstat: Numbers) -> Mapping[str, int]:
-    """Return the numbers that the kernel shows, by the name of their metric; ``sockstat`` are TCP's there."""
-    extended = parse_pairs(_read(procfs.read_net, "netstat")).get("TcpExt", {})
-    memory = _read_sysctl(procfs, "tcp_mem", "low", "pressure", "limit")
+class Found(NamedTuple):
+    """The numbers that the kernel shows, by the name of their metric, and the errors of unreadable files."""
+
+    numbers: Mapping[str, int]
+    errors: Sequence[ProcfsError]
+
+
+def read_limits(procfs: Procfs, sockstat: Numbers) -> Found:
+    """Return the numbers that the kernel shows; ``sockstat`` are TCP's there."""
+    files = _Files(procfs)
+    extended = files.read_extended()
+    memory = files.read_sysctl("tcp_mem", "low", "pressure", "limit")
     numbers = {
         "netstat_time_wait_buckets": sockstat.get("tw"),
-        "netstat_time_wait_limit": _read_sysctl(procfs, "tcp_max_tw_buckets", "limit").get("limit"),
+        "netstat_time_wait_limit": files.read_sysctl("tcp_max_tw_buckets", "limit").get("limit"),
         "netstat_time_wait_overflows_total": extended.get("TCPTimeWaitOverflow"),
         "netstat_orphaned_sockets": sockstat.get("orphan"),
-        "netstat_orphaned_sockets_limit": _read_sysctl(procfs, "tcp_max_orphans", "limit").get("limit"),
+        "netstat_orphaned_sockets_limit": files.read_sysctl("tcp_max_orphans", "limit").get("limit"),
         "netstat_tcp_sockets_allocated": sockstat.get("alloc"),
         "netstat_tcp_memory_bytes": _count_bytes(sockstat.get("mem")),
         "netstat_tcp_memory_pressure_bytes": _count_bytes(memory.get("pressure")),
@@ -124,21 +142,33 @@ def read_limits(procfs: Procfs, sockstat: Numbers) -> Mapping[str, int]:
         "netstat_syn_cookies_sent_total": extended.get("SyncookiesSent"),
         "netstat_syn_queue_drops_total": extended.get("TCPReqQFullDrop"),
     }
-    return {name: number for name, number in numbers.items() if number is not None}
+    shown = {name: number for name, number in numbers.items() if number is not None}
+    return Found(shown, tuple(files.errors))
 
 
-def _read_sysctl(procfs: Procfs, name: str, *names: str) -> Numbers:
-    """Return the numbers of a sysctl by names given to them."""
-    numbers = parse_numbers(_read(procfs.read_sysctl, f"net/ipv4/{name}"))
-    return dict(zip(names, numbers, strict=False))
+class _Files:
+    """Reads files; ``errors`` are of those that are there and unreadable: the other files still count."""
 
+    def __init__(self, procfs: Procfs) -> None:
+        self.errors: list[ProcfsError] = []
+        self._procfs = procfs
 
-def _read(read: Callable[[str], bytes | None], name: str) -> bytes:
-    """Return the content of a file, empty when it is absent or unreadable: the other files still count."""
-    try:
-        return read(name) or b""
-    except ProcfsError:
-        return b""
+    def read_extended(self) -> Numbers:
+        """Return the numbers of TcpExt in netstat."""
+        return parse_pairs(self._read(self._procfs.read_net, "netstat")).get("TcpExt", {})
+
+    def read_sysctl(self, name: str, *names: str) -> Numbers:
+        """Return the numbers of a sysctl by names given to them."""
+        numbers = parse_numbers(self._read(self._procfs.read_sysctl, f"net/ipv4/{name}"))
+        return dict(zip(names, numbers, strict=False))
+
+    def _read(self, read: Callable[[str], bytes | None], name: str) -> bytes:
+        """Return the content of a file, empty when it is absent or unreadable."""
+        try:
+            return read(name) or b""
+        except ProcfsError as error:
+            self.errors.append(error)
+            return b""
 
 
 def _count_bytes(pages: int | None) -> int | None:

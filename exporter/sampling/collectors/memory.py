@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from exporter.config.settings import ALWAYS, Settings
 from exporter.kernel.counters import parse_numbers
 from exporter.kernel.inet_details import KINDS
-from exporter.kernel.procfs import Procfs, ProcfsError
+from exporter.kernel.procfs import Procfs
 from exporter.kernel.sockdiag import walk_memory
 from exporter.kernel.tables import TABLES
 from exporter.sampling.collectors.collector import Collector, Pass
@@ -139,9 +139,9 @@ def _count_kinds(found: Found, seen: Pass) -> Samples:
 
 
 def read_pressure_bytes(procfs: Procfs) -> int | None:
-    """Return the memory of TCP above which the kernel saves it, None where it is not shown."""
-    try:
-        marks = parse_numbers(procfs.read_sysctl("net/ipv4/tcp_mem") or b"")
-    except ProcfsError:
-        return None
+    """Return the memory of TCP above which the kernel saves it, None where it is not shown.
+
+    Raises ProcfsError.
+    """
+    marks = parse_numbers(procfs.read_sysctl("net/ipv4/tcp_mem") or b"")
     return marks[_PRESSURE] * resource.getpagesize() if len(marks) > _PRESSURE else None

@@ -22,7 +22,7 @@ class Sockstat:
     def __init__(self, procfs: Procfs, guard: Reads) -> None:
         self.newest: Mapping[str, Numbers] = {}
         self._procfs, self._guard = procfs, guard
-        self._error: HangError | None = None
+        self._error: HangError | ProcfsError | None = None
         self._read_at = -math.inf
 
     def read_recent(self) -> Mapping[str, Numbers]:
@@ -32,23 +32,25 @@ class Sockstat:
     def read(self) -> Mapping[str, Numbers]:
         """Read the numbers of now, and return them."""
         try:
-            self.newest, self._error = self._guard.read("sockstat", self._parse, HANG_SECONDS), None
+            self.newest, self._error = self._guard.read("sockstat", self._parse, HANG_SECONDS)
         except HangError as error:
             self.newest, self._error = {}, error
         self._read_at = monotonic()
         return self.newest
 
     def unwrap(self) -> Mapping[str, Numbers]:
-        """Return the newest numbers; raises HangError if the files hung."""
+        """Return the newest numbers; raises HangError or ProcfsError if sockstat could not be read."""
         if self._error is not None:
             raise self._error
         return self.newest
 
-    def _parse(self) -> Mapping[str, Numbers]:
+    def _parse(self) -> tuple[Mapping[str, Numbers], ProcfsError | None]:
+        """Return the numbers of the files that could be read, and what went wrong with sockstat."""
         found: dict[str, Numbers] = {}
+        errors: dict[str, ProcfsError] = {}
         for name in ("sockstat", "sockstat6"):
             try:
                 found.update(parse_sockstat(self._procfs.read_net(name) or b""))
-            except ProcfsError:  # the tables may still be readable
-                continue
-        return found
+            except ProcfsError as error:  # the tables may still be readable
+                errors[name] = error
+        return found, errors.get("sockstat")

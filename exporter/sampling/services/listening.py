@@ -20,7 +20,9 @@ class ListenerMemory:
     """The listeners of one table. Times are on the monotonic clock.
 
     Datagram sockets that are not connected are as often clients as servers: in the ephemeral range they are a
-    service only where others are connected at the same port.
+    service only where others are connected at the same port. The kernel lists these others first, the newest
+    at the head (``udp_lib_get_port`` in net/ipv4/udp.c), so a walk has counted them when it comes to the one
+    that is not connected. That is why the next walk is told of the port.
     """
 
     def __init__(self, *, is_datagram: bool) -> None:
@@ -28,11 +30,16 @@ class ListenerMemory:
         self._listened = ExpiringSet[int](LISTENERS_KEPT_SECONDS)
         self._since: dict[int, float] = {}
         self._services: set[int] = set()
+        self._served: set[int] = set()
 
     def listened(self, now: float) -> Collection[int]:
-        """Return the ports outside the ephemeral range that listened recently."""
+        """Return the ports whose sockets are inbound from the first row of a walk on.
+
+        These are those outside the ephemeral range that listened recently, and ephemeral ones of datagram
+        servers.
+        """
         self._listened.forget(now)
-        return tuple(self._listened)
+        return (*self._listened, *self._served)
 
     def see(
         self,
@@ -58,6 +65,12 @@ class ListenerMemory:
         )
         since = self._since
         self._since = {port: since.get(port, now) for port in listening if is_ephemeral[port]}
+        # A client's port is another's soon: it has a single socket, and is gone at the next pass.
+        self._served = {
+            port
+            for port, first_seen in self._since.items()
+            if self._is_datagram and (first_seen < now or sockets_of(port) > 1)
+        }
         self._services = {
             port
             for port, first_seen in self._since.items()

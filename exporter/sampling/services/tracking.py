@@ -4,9 +4,9 @@ From pass to pass nearly all are the same. Of each socket a dictionary entry is 
 *cohort*, which it shares with those that came in the same pass from the same cgroup. Only new sockets are
 decoded; see ``tracked_walk``.
 
-Sockets that were there before the first pass are older than the exporter can see. From the second pass on,
-their age begins with the last segment that came from the other end. The segment that closed the connection
-was not later, so this is a lower bound.
+Sockets that the first complete walk finds are older than the exporter can see. From the next pass on, their
+age begins with the last segment that came from the other end. The segment that closed the connection was not
+later, so this is a lower bound.
 """
 
 import math
@@ -27,6 +27,7 @@ class TrackedTable:
 
     def __init__(self) -> None:
         self.is_seeded = False
+        self.was_walked = False
         self._cohorts: dict[int, Cohort] = {}
         self._inodes: dict[int, int] = {}
         self._unaccepted: set[int] = set()
@@ -67,6 +68,7 @@ class TrackedTable:
 
     def commit(self, walk: TrackedWalk) -> Tracked:
         """Remember what a complete walk found, forget what it did not find, and return it."""
+        self.was_walked = True
         for key, cohort in walk.followed.items():
             if (before := self._cohorts.get(key)) is not None:
                 before.sockets -= 1
@@ -137,8 +139,8 @@ class TrackedSockets:
         return walk
 
     def unseeded(self) -> Sequence[str]:
-        """Return the tables that were walked once, whose sockets may be older than the exporter."""
-        return [name for name, table in self._tables.items() if not table.is_seeded]
+        """Return the tables that were walked completely once, whose sockets may be older than that."""
+        return [name for name, table in self._tables.items() if table.was_walked and not table.is_seeded]
 
     def seed(self, table: str, silences: Silences | None, now: float) -> None:
         """Set the least age of the sockets of the first walk; None if nothing is known of them."""

@@ -125,6 +125,27 @@ def test_listeners_are_remembered_while_they_have_sockets_or_series() -> None:
     assert set(memory.listened(5)) == set(memory.lasting()) == {80, 81}
 
 
+@pytest.mark.parametrize(("is_datagram", "sockets", "expected"), [(True, 2, {50000}), (False, 2, set())])
+def test_ephemeral_port_of_a_datagram_server_is_handed_on(
+    *, is_datagram: bool, sockets: int, expected: set[int]
+) -> None:
+    """For as long as it has a socket that is not connected. A listener of TCP is listed before all others."""
+    memory, rules = ListenerMemory(is_datagram=is_datagram), make_rules()
+    memory.see({50000}, lambda _: sockets, rules, (), 0)
+    assert set(memory.listened(5)) == expected
+    memory.see((), lambda _: sockets, rules, (), 5)
+    assert set(memory.listened(10)) == set()
+
+
+def test_port_of_a_datagram_client_is_handed_on_once_it_has_lasted() -> None:
+    """Else whoever gets the port of a short query next would be taken for a server."""
+    memory, rules = ListenerMemory(is_datagram=True), make_rules()
+    memory.see({50000, 50001}, lambda _: 1, rules, (), 0)
+    assert set(memory.listened(5)) == set()
+    memory.see({50001, 50002}, lambda _: 1, rules, (), 5)
+    assert set(memory.listened(10)) == {50001}
+
+
 @settings(max_examples=30)
 @given(
     sockets=st.dictionaries(st.text(max_size=3), st.integers(0, 1000), max_size=30),

@@ -223,6 +223,18 @@ def test_ages_are_asked_for_once_after_the_first_walk_of_a_table() -> None:
     assert tracker.sockets.unseeded() == ["tcp"]
 
 
+def test_ages_are_asked_for_after_the_first_walk_that_succeeds() -> None:
+    """Before it no socket is known whose age the answer could be."""
+    tracker = Tracker()
+    counter = TableCounter(TABLES["tcp"], make_rules())
+    counter.begin((), NOTHING_EXPECTED)
+    tracker.sockets.change(WANTED, 10, ("tcp",))
+    tracker.sockets.begin("tcp", counter, (), 0)
+    assert not tracker.sockets.unseeded()
+    tracker.see(dump([Diag(80, 1, states.CLOSE_WAIT)]))
+    assert tracker.sockets.unseeded() == ["tcp"]
+
+
 def test_cgroups_with_a_name_need_no_inodes() -> None:
     rows = [Diag(80, port, states.CLOSE_WAIT, inode=port, cgroup_id=port) for port in (1, 2)]
     assert inodes_of(Tracker().see(dump(rows), named={1})) == [2]
