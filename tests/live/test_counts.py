@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from exporter.kernel.tables import TABLES
-from tests.support.daemon import parse_page, run_once
+from tests.support.daemon import ALONE, parse_page, run_once
 from tests.support.live.made import Made
 from tests.support.live.namespace import Namespace
 from tests.support.live.sockets import held_sockets
@@ -40,7 +40,7 @@ class Page:
 
     def __init__(self, namespace: Namespace, folder: Path) -> None:
         configuration = folder / "every-table.yaml"
-        configuration.write_text(f"tables: [{', '.join(TABLES)}]\n", encoding="ascii")
+        configuration.write_text(f"tables: [{', '.join(TABLES)}]\n{ALONE}", encoding="ascii")
         run = run_once("--once", f"--config.file={configuration}", prefix=namespace.command())
         assert run.returncode == 0, run.stderr
         self._samples = parse_page(run.stdout)

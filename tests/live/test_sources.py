@@ -17,7 +17,7 @@ from exporter.config.settings import Ages, Settings
 from exporter.kernel.tables import TABLES
 from exporter.sampling.reading.sources import LARGE_ROWS
 from tests.support import requirements
-from tests.support.daemon import Labels, parse_page, run_once
+from tests.support.daemon import ALONE, Labels, parse_page, run_once
 from tests.support.live.leaker import Leaker, leaking
 from tests.support.live.namespace import Namespace, inside
 from tests.support.live.outbound import Destination, outbound
@@ -31,8 +31,6 @@ SIZES_SEEN = 5
 EPHEMERAL, CONNECTED = 48000, 1500
 WITHOUT_NETLINK = (sys.executable, "-m", "tests.support.without_netlink")
 Samples = dict[tuple[str, Labels], float]
-ALONE = "namespaces: {enabled: false}\n"
-"""Namespaces of other tests are none of our business."""
 
 
 def take_page(namespace: Namespace, folder: Path, source: str, *prefix: str) -> Samples:

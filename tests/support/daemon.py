@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -22,6 +22,10 @@ PATIENCE_SECONDS = 20
 SILENCE_SECONDS = 120  # only a daemon that will never say it is silent for so long
 
 Labels = frozenset[tuple[str, str]]
+
+
+ALONE: Final = "namespaces: {enabled: false}\n"
+"""The configuration of who counts its own network namespace only, and not those of other tests."""
 
 
 class Answer(NamedTuple):
