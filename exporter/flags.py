@@ -117,7 +117,7 @@ _FLAGS: Final[dict[str, dict[str, object]]] = {
     "--path.pod-logs": {
         "metavar": "DIRECTORY",
         "default": DEFAULT_POD_LOGS,
-        "help": "the kubelet's directory of logs, which has the names of pods (default: %(default)s)",
+        "help": "the kubelet's log directory, which has the names of pods (default: %(default)s)",
     },
     "--log.level": {
         "choices": LEVELS,

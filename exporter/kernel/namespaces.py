@@ -1,7 +1,7 @@
 """Read the tables of another network namespace, through the directory of one of its processes.
 
 1. ``/proc/PID/net`` shows anybody the tables of a process's network namespace, whatever user it belongs to.
-2. What is open between two passes is nothing, and during one a directory: a namespace whose tables, or whose
+2. Nothing stays open between two passes; during one, a directory. A namespace whose tables, or whose
    ``ns/net``, somebody holds open does not end with its last process.
 3. All that is read of a namespace in one go is read below one open directory, which never becomes that of
    another process. A process may enter another namespace meanwhile, so the namespace is compared first.
@@ -67,7 +67,7 @@ class NamespaceProcfs(Procfs):
             self._kept.clear()
 
     def check_there(self) -> None:
-        """Raise NamespaceGoneError if the process is in the namespace no more."""
+        """Raise NamespaceGoneError if the process has left the namespace."""
         if not self._is_there():
             raise NamespaceGoneError(f"{self.net_directory}: the process has left its network namespace")
 
@@ -81,12 +81,12 @@ class NamespaceProcfs(Procfs):
         return text
 
     def read_sysctl(self, name: str) -> bytes | None:
-        """Return None."""
+        """Return None: sysctls show the reader's own namespace."""
         del name
         return None
 
     def shows_own_namespace(self) -> bool:
-        """Return False."""
+        """Return False: it is the namespace of another process."""
         return False
 
     def _locate(self, name: str) -> tuple[str, int | None]:

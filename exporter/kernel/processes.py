@@ -2,10 +2,10 @@
 
 Whose files can be seen is a matter of rights: those of other users take CAP_SYS_PTRACE and
 CAP_DAC_READ_SEARCH. A process that ends during the walk, or whose number is given to another, holds nothing.
-Nothing is read that lies in a process's memory, such as its arguments: where its threads wait for the lock
-on that, so would we.
+Of the holders nothing is read that lies in a process's memory, such as its arguments: where its threads wait
+for the lock on that, so would we.
 
-How many files it has open, and how many it may, anybody may know.
+Any user can read how many files a process has open, and its limit.
 
 Source: proc_pid_fd(5), proc_pid_cgroup(5), proc_pid_comm(5), proc_pid_limits(5), proc_pid_stat(5).
 """
@@ -24,7 +24,7 @@ _START: Final = 19
 
 
 class Holder(NamedTuple):
-    """The name of a process's program, of at most 15 bytes and any, and the path of its cgroup."""
+    """The name of a process's program, of at most 15 arbitrary bytes, and the path of its cgroup."""
 
     program: bytes
     cgroup: bytes

@@ -1,7 +1,7 @@
 """Name a network namespace after what runs in it: a pod, a container, a unit or a program.
 
 1. The cgroup of its oldest process names it, by the rules of ``owner_names``: nobody can forge that.
-2. A pod has the name that the kubelet gave its folder of logs. Without that folder it has its uid alone.
+2. A pod has the name that the kubelet gave its log directory. Without that directory it has its uid alone.
 3. A Podman container has the name that its monitor was started with. The monitor is the parent of the
    container's first process, and in a cgroup that only Podman makes for it.
 4. A process in the root cgroup, which is everybody's, can call itself anything. The name of its program is

@@ -19,7 +19,7 @@ METRICS: Final = (
     ),
     Metric(
         "netstat_exporter_network_namespace_oldest_reading_age_seconds",
-        "Time since the tables of a network namespace were read, of the one that was read the longest ago.",
+        "Age of the oldest reading among all network namespaces beside the host's own.",
     ),
 )
 
@@ -30,7 +30,7 @@ class Found(NamedTuple):
     """What a pass found: the samples of each namespace, those about all of them, and what it cost.
 
     ``totals`` are what to add to samples about the exporter. What one expensive namespace cost is charged to
-    this pass and later ones, which read the less.
+    this pass and later ones, which read less.
     """
 
     namespaces: tuple[NamespaceSamples, ...] = ()

@@ -101,7 +101,7 @@ class Namespaces:
         known = self._roster.update(found, now)
         plan = self._plan(settings, rules, counters, known, now)
         self._rounds.forget_finished()
-        unnamed = [each for each in known if each.needs_name]
+        unnamed = [each for each in known if each.count_check()]
         self._go(unnamed, lambda procfs, each: each.find_name(procfs, plan.pods), left(), now)
         self._roster.name(known)
         chosen, excluded, over_limit = choose(known, settings.namespaces)

@@ -19,7 +19,7 @@ from exporter.sampling.labels import Samples
 from exporter.sampling.namespace_names import NamespaceName, name_namespace
 from exporter.sampling.namespace_sampler import NamespaceSampler
 from exporter.sampling.reading.finding import FoundNamespace
-from exporter.sampling.reading.guard import Guarded
+from exporter.sampling.reading.guard import DirectReads
 from exporter.sampling.reading.reader import KernelReader
 from exporter.sampling.services.counting import Counters
 from exporter.sampling.services.ports import PortRules
@@ -110,9 +110,11 @@ class OtherNamespace:
         """The number of sockets that are remembered one by one."""
         return self._sampler.tracked_sockets if self._sampler else 0
 
-    @property
-    def needs_name(self) -> bool:
-        """Whether to look for its name: at first, and now and then, as its process may change its cgroup."""
+    def count_check(self) -> bool:
+        """Count a pass, and return whether to look for the name in it.
+
+        That is at first, and now and then, as its process may change its cgroup.
+        """
         self._checks += 1
         is_young = self._checks <= _YOUNG_CHECKS
         return (
@@ -147,7 +149,7 @@ class OtherNamespace:
         limit = tracked_limit + self.tracked_sockets
         settings = replace(plan.settings, tracked=replace(plan.settings.tracked, limit=limit))
         if self._sampler is None:
-            self._sampler = NamespaceSampler(KernelReader(self._procfs, PROCFS, Guarded()), is_host=False)
+            self._sampler = NamespaceSampler(KernelReader(self._procfs, PROCFS, DirectReads()), is_host=False)
         for pid in self.found.processes[:_PROCESSES_TRIED]:
             try:
                 with self._procfs.opened(pid):

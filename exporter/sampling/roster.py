@@ -1,7 +1,7 @@
 """Decide which network namespaces are read, and give each a name that no other has.
 
 Anybody can make network namespaces in a user namespace of their own. So there is a limit, and when it is
-reached, each owner gets a place in turn: who has made a thousand keeps none of the others out.
+reached, each owner gets a place in turn: one with a thousand namespaces cannot exclude the others.
 """
 
 from collections import Counter

@@ -155,7 +155,7 @@ class Sampler:
         return snapshot
 
     def _sample_others(self, settings: Settings, rules: PortRules, now: float) -> Found:
-        """Sample the other network namespaces with what this host's own leaves of the CPU budget."""
+        """Sample the other network namespaces with what the host's own namespace leaves of the CPU budget."""
         if not settings.namespaces.enabled:
             self._others = None
             return Found()

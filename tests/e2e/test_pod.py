@@ -1,6 +1,6 @@
 """A leak in a pod of real containers fires an alert that names the pod, and ends when it is repaired.
 
-The exporter has no privileges, and sees the pod through /proc and the kubelet's folder of logs alone.
+The exporter has no privileges, and sees the pod through /proc and the kubelet's log directory alone.
 """
 
 import socket

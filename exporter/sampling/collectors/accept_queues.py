@@ -53,7 +53,7 @@ class AcceptQueues(Collector):
         }
         for table, folded in seen.folded():
             for port, queue in folded.accept_queues.items():
-                if seen.owner is not None and not queue.waiting:  # there would be thousands
+                if not seen.is_host and not queue.waiting:  # there would be thousands
                     continue
                 _, *labels = seen.series.label(table.protocol, port)
                 key = ListenerKey(table.protocol, table.family, *labels)

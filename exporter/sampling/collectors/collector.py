@@ -85,6 +85,11 @@ class Pass:
     owner: str | None = None
 
     @property
+    def is_host(self) -> bool:
+        """Whether it is of the host's own network namespace."""
+        return self.owner is None
+
+    @property
     def tracked(self) -> Mapping[str, Tracked]:
         """The sockets in tracked states, by table; raises what went wrong with them."""
         if isinstance(self.tracked_or_error, Exception):

@@ -77,8 +77,8 @@ class EphemeralPorts(Collector):
         ),
         Metric(
             "netstat_ephemeral_ports_bound",
-            "Ephemeral ports that bind() to port 0, and UDP, cannot use now: for TCP those in use at the "
-            "busiest source address, for UDP those at any. "
+            "Ephemeral ports in use: of TCP at the busiest source address, of UDP at any address. bind() to "
+            "port 0 and UDP's connect() cannot use them. "
             "Without netlink this is a lower bound: procfs does not list TCP sockets that are only bound.",
             ("protocol",),
         ),
@@ -154,7 +154,7 @@ class EphemeralPorts(Collector):
                 busiest[key] = max(busiest.get(key, 0), min(taken, last.crowded[port]) + self._scan.blocked)
         bound: dict[tuple[str, ...], float] = {(name,): n for name, n in self._scan.bound.items()}
         is_shown = seen.rules.is_known
-        if seen.owner is not None:  # only what matters, as there may be hundreds of them
+        if not seen.is_host:  # only what matters, as there may be hundreds of them
             bound = {key: taken for key, taken in bound.items() if taken >= CROWDED_SHARE * ephemeral}
             is_shown = bool(busiest or bound)
         return {

@@ -106,7 +106,7 @@ class Limits(Collector):
         except (ProcfsError, HangError) as error:
             failures.append(error)
         numbers, unreadable = seen.reader.read(self.name, lambda procfs: read_limits(procfs, sockstat))
-        if seen.owner is not None:  # without zeros, of which there would be thousands
+        if not seen.is_host:  # without zeros, of which there would be thousands
             numbers = {name: numbers[name] for name in _OF_A_NAMESPACE if numbers.get(name)}
         samples: Mapping[str, Samples] = {name: {(): number} for name, number in numbers.items()}
         if failures := [*failures, *unreadable]:

@@ -50,8 +50,7 @@ class Listeners(Collector):
         ),
         Metric(
             "netstat_listener_info",
-            "Always 1. Which unit, container or program listens at a port, and whether at any address, at a "
-            "loopback address, or at another single address (sock_diag).",
+            "Listeners by port, kind of address (any, loopback, address) and owner; always 1 (sock_diag).",
             ListenerInfoKey._fields,
         ),
     )
@@ -77,7 +76,7 @@ class Listeners(Collector):
             if not any(listener.drops is None for listener in listeners):
                 self._add_drops(table, listeners, seen)
         return {
-            "netstat_listener_drops_total": self._drops.read(seen.now),
+            "netstat_listener_drops_total": self._drops.take(seen.now),
             "netstat_listener_info": self._describe(known, seen),
         }
 

@@ -41,13 +41,15 @@ class Memory(Collector):
         Metric(
             "netstat_socket_memory_bytes",
             "Kernel memory that TCP sockets hold, by what it is for, when last asked for (SK_MEMINFO in "
-            "sock_diag); absent while TCP uses less than half of its pressure mark, see memory.when.",
+            "sock_diag); by default absent while TCP uses less than half of the second number of "
+            "net.ipv4.tcp_mem (memory.when).",
             MemoryKey._fields,
         ),
         Metric(
             "netstat_owner_socket_memory_bytes",
-            "Kernel memory that TCP sockets hold, by the unit or container that owns them (SK_MEMINFO and "
-            "cgroup in sock_diag); absent while TCP uses less than half of its pressure mark.",
+            "Kernel memory that TCP sockets hold, by the unit or container that owns them, when last asked "
+            "for (SK_MEMINFO and cgroup in sock_diag); by default absent while TCP uses less than half of the "
+            "second number of net.ipv4.tcp_mem (memory.when).",
             OwnerMemoryKey._fields,
         ),
     )

@@ -1,4 +1,4 @@
-"""Show how many files owners have open, and how many they may: when it runs out, nothing can be accepted.
+"""Show open files and their limit by owner; at the limit accept() fails.
 
 A leak of connections ends its process there, whether or not a table still lists what was leaked: a connection
 that the other side reset is in no table, and its descriptor is still open.
@@ -36,8 +36,8 @@ class OpenFiles(Collector):
         ),
         Metric(
             "netstat_owner_open_files_limit",
-            "Maximum number of open files of the process that netstat_owner_open_files shows "
-            '(soft limit "Max open files" in /proc/PID/limits).',
+            "Maximum number of open files of the process nearest to its limit, by owner of listeners or "
+            'tracked sockets (soft limit "Max open files" in /proc/PID/limits).',
             ("owner",),
         ),
     )

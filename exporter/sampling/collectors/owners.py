@@ -61,7 +61,7 @@ class Owners(Collector):
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
         """Return sockets by series and owner; recent series stay, at 0."""
         by = seen.settings.owners.by
-        is_known = seen.owner is not None
+        is_known = not seen.is_host
         self._names = self._name_cgroups(seen) if by != PROCESS and not is_known else {}
         holders = self._find_holders(seen) if by != UNIT and not is_known else {}
         sockets = Counter[OwnerKey]()
@@ -94,7 +94,7 @@ class Owners(Collector):
 
     def _count(self, seen: Pass, holders: Mapping[int, Holder]) -> Iterator[tuple[SocketKey, str, int]]:
         """Yield series, owner and number of sockets; an owner may come more than once."""
-        everything = seen.settings.owners.by == UNIT or seen.owner is not None
+        everything = seen.settings.owners.by == UNIT or not seen.is_host
         for name, tracked in seen.tracked.items():
             key_of = partial(seen.series.key, TABLES[name])
             for (service, state, cohort), number in tracked.groups.items():

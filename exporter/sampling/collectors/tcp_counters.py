@@ -45,8 +45,8 @@ class TcpCounters(Collector):
         ),
         Metric(
             "netstat_tcp_connections_reset_total",
-            "Established TCP connections that ended with a reset from either side (EstabResets in "
-            "/proc/net/snmp).",
+            "TCP connections that went from ESTABLISHED or CLOSE_WAIT straight to CLOSED: resets from either "
+            "side, and timeouts (EstabResets in /proc/net/snmp).",
         ),
         Metric(
             "netstat_tcp_segments_sent_total",

@@ -52,7 +52,7 @@ class UdpDrops(Collector):
                 [(each, _key_of(table, service, seen)) for each, service in dropping],
                 {_key_of(table, service, seen) for service in seen.series.tables[table.name].shown},
             )
-        return {"netstat_udp_drops_total": self._drops.read(seen.now)}
+        return {"netstat_udp_drops_total": self._drops.take(seen.now)}
 
 
 class DropObserver:

@@ -77,7 +77,8 @@ class Unanswered(Collector):
         read = set()
         for table, observer in seen.observers(self.name):
             read.add(table.name)
-            for (service, state, timer), number in cast("TryingObserver", observer).counts.items():
+            found = observer.counts if isinstance(observer, TryingObserver) else {}
+            for (service, state, timer), number in found.items():
                 group = Group(seen.series.fold(service), state, _name_answer(state, timer))
                 counts[table.name, group] += number
         self._seen.see(counts, seen.now)

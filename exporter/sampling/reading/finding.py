@@ -2,7 +2,7 @@
 
 Every pass lists all processes. It asks for the namespace of those that are new or young, as a container's
 first process enters its namespace after it was made, and of some of the others, so that each is asked for
-within a minute.
+within 12 passes, or more with over 12,000 processes.
 
 The number of a namespace's inode is given to another one soon after the namespace has ended. A namespace is
 the same as long as a process that was in it before is in it still.

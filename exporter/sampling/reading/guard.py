@@ -67,8 +67,8 @@ class Reads(Protocol):
         """Return whether the read of this name still hangs."""
 
 
-class Guarded:
-    """Reads in the thread that asks: within a read that is guarded as a whole."""
+class DirectReads:
+    """Reads in the calling thread, for a caller that is guarded as a whole."""
 
     @property
     def cpu_seconds(self) -> float:

@@ -48,7 +48,7 @@ class _Round(Generic[Item]):
 
 
 class Rounds(Generic[Item]):
-    """Knows what hangs."""
+    """Remembers which reads still hang."""
 
     def __init__(self, reader: KernelReader, name: str) -> None:
         self._reader = reader
@@ -61,7 +61,7 @@ class Rounds(Generic[Item]):
         return item.number in self._hanging
 
     def forget_finished(self) -> None:
-        """Forget the reads that hang no more."""
+        """Forget the reads that have finished."""
         self._hanging = {
             number: name for number, name in self._hanging.items() if self._reader.is_hanging(name)
         }

@@ -45,8 +45,8 @@ class DropCounters:
             self._new.add(key)
             self._totals[key] += number
 
-    def read(self, now: float) -> Mapping[tuple[str, ...], float]:
-        """Return the counters of the tables that were added since the last time."""
+    def take(self, now: float) -> Mapping[tuple[str, ...], float]:
+        """Return the counters of the tables added since the last call, and start over."""
         self._shown.see(self._new, now)
         for key in self._totals.keys() - set(self._shown):
             del self._totals[key]

@@ -1,8 +1,8 @@
 """Know the ephemeral ports that connect() uses for no destination: a socket listens there, or is only bound.
 
 The kernel searches all its ports for sockets that are only bound. So they are read again after some time,
-when the number of sockets of the namespace has changed, and at every pass while half of the ports are in use;
-but if it is expensive, never so often that it takes more than a quarter of the CPU budget.
+when the number of sockets of the namespace has changed, and at every pass while half of the ports are in use.
+An expensive read takes at most a quarter of the CPU budget.
 """
 
 import math

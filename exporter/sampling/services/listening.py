@@ -22,7 +22,7 @@ class ListenerMemory:
     Datagram sockets that are not connected are as often clients as servers: in the ephemeral range they are a
     service only where others are connected at the same port. The kernel lists these others first, the newest
     at the head (``udp_lib_get_port`` in net/ipv4/udp.c), so a walk has counted them when it comes to the one
-    that is not connected. That is why the next walk is told of the port.
+    that is not connected. That is why the port is passed to the next walk.
     """
 
     def __init__(self, *, is_datagram: bool) -> None:

@@ -46,7 +46,7 @@ class TrackedWalk:
     ) -> None:
         self.new = 0
         self.unnamed: list[Held] = []
-        self.followed: dict[int, Cohort] = {}
+        self.tracked: dict[int, Cohort] = {}
         self.inodes: dict[int, int] = {}
         self.unaccepted: set[int] = set()
         self.sighted = array("Q")
@@ -100,7 +100,7 @@ class TrackedWalk:
 
     def _decode(self, rows: InetRows, place: int, key: int, before: Cohort | None) -> Cohort:
         """Return the cohort of a socket that is new, or was not accepted when it was seen before."""
-        if (again := self.followed.get(key)) is not None:  # listed twice
+        if (again := self.tracked.get(key)) is not None:  # listed twice
             return again
         (origin,) = rows.origins([place])
         inode, cgroup_id = self._find_origin(origin)
@@ -112,7 +112,7 @@ class TrackedWalk:
             self.unaccepted.add(key)
         if inode and cgroup_id not in self.named:
             self.inodes[key] = inode
-        cohort = self.followed[key] = self._cohort_of(first_seen, cgroup_id)
+        cohort = self.tracked[key] = self._cohort_of(first_seen, cgroup_id)
         return cohort
 
     def _cohort_of(self, first_seen: float | None, cgroup_id: int) -> Cohort:

@@ -69,11 +69,11 @@ class TrackedTable:
     def commit(self, walk: TrackedWalk) -> Tracked:
         """Remember what a complete walk found, forget what it did not find, and return it."""
         self.was_walked = True
-        for key, cohort in walk.followed.items():
+        for key, cohort in walk.tracked.items():
             if (before := self._cohorts.get(key)) is not None:
                 before.sockets -= 1
             cohort.sockets += 1
-        self._cohorts = _merge(self._cohorts, walk.followed)
+        self._cohorts = _merge(self._cohorts, walk.tracked)
         self._inodes = _merge(self._inodes, walk.inodes)
         self._unaccepted, self._named = walk.unaccepted, walk.named
         sighted = Counter[Cohort]()
@@ -124,11 +124,11 @@ class TrackedSockets:
     def __len__(self) -> int:
         return sum(map(len, self._tables.values()))
 
-    def change(self, states_followed: frozenset[int], limit: int, tables: Collection[str]) -> None:
+    def change(self, tracked_states: frozenset[int], limit: int, tables: Collection[str]) -> None:
         """Track sockets in other states, or other tables, from the next walk on."""
-        self._states, self._limit = states_followed, limit
+        self._states, self._limit = tracked_states, limit
         self._walks.clear()
-        for table in self._tables.keys() - set(tables if states_followed else ()):
+        for table in self._tables.keys() - set(tables if tracked_states else ()):
             del self._tables[table]
 
     def begin(self, table: str, counter: TableCounter, named: Collection[int], now: float) -> TrackedWalk:
@@ -151,5 +151,5 @@ class TrackedSockets:
         return self._tables[table].commit(self._walks.pop(table))
 
     def _is_below_limit(self) -> bool:
-        followed = len(self) + sum(walk.new for walk in self._walks.values())
-        return followed < self._limit
+        tracked = len(self) + sum(walk.new for walk in self._walks.values())
+        return tracked < self._limit
