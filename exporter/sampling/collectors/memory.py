@@ -48,8 +48,8 @@ class Memory(Collector):
         Metric(
             "netstat_owner_socket_memory_bytes",
             "Kernel memory that TCP sockets hold, by the unit or container that owns them, when last asked "
-            "for (SK_MEMINFO and cgroup in sock_diag); by default absent while TCP uses less than half of the "
-            "second number of net.ipv4.tcp_mem (memory.when).",
+            "for (SK_MEMINFO and cgroup in sock_diag); by default absent while TCP uses less than half of "
+            "the second number of net.ipv4.tcp_mem (memory.when).",
             OwnerMemoryKey._fields,
         ),
     )
