@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import IO, Final, NamedTuple
 
@@ -143,7 +143,10 @@ def _read_all(tables: Sequence[str]) -> float:
     started = time.thread_time()
     for pid in farm:
         for table in tables:
-            with open(f"/proc/{pid}/net/{table}", "rb") as file:
+            with (
+                suppress(FileNotFoundError),  # of another farm, which has ended
+                open(f"/proc/{pid}/net/{table}", "rb") as file,
+            ):
                 file.read()
     return time.thread_time() - started
 

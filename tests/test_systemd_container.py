@@ -138,12 +138,11 @@ def test_a_reload_takes_a_good_file_and_tells_of_a_bad_one(service: Machine) -> 
 
 
 def test_the_watchdog_ends_a_daemon_that_hangs(service: Machine) -> None:
-    change_unit(
-        service, "WatchdogSec=1s\nTimeoutAbortSec=1s"
-    )  # a process that is stopped does not end by SIGABRT
+    # A process that is stopped does not end by SIGABRT. One that starts slowly may be ended again.
+    change_unit(service, "WatchdogSec=3s\nTimeoutAbortSec=1s")
     hung = show(service, "MainPID")
     service.run("kill", "-STOP", hung)
-    wait_until(lambda: show(service, "NRestarts") == "1" and show(service, "SubState") == "running")
+    wait_until(lambda: show(service, "NRestarts") != "0" and show(service, "SubState") == "running")
     assert show(service, "MainPID") != hung
     wait_until(lambda: sample(service, "netstat_exporter_passes_total", result="success") > 0)
 

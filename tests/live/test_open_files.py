@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import Daemon, running_daemon
+from tests.support.daemon import ALONE, Daemon, running_daemon
 from tests.support.live.cgroup import enter, made_cgroup
 from tests.support.live.hoarder import hoarding
 from tests.support.live.namespace import Namespace, inside
@@ -17,7 +17,7 @@ from tests.support.patience import wait_until
 
 pytestmark = pytest.mark.live
 
-CONFIG = "interval: 100ms\ncpu_budget: 1\n"
+CONFIG = f"interval: 100ms\ncpu_budget: 1\n{ALONE}"
 FILES = 256
 CLOSES, RESETS = 8080, 8081
 UNITS = {CLOSES: "closes.service", RESETS: "resets.service"}
