@@ -21,6 +21,7 @@ from heapq import heappop, heappush
 from itertools import count, islice, pairwise
 from typing import Final
 
+from exporter.kernel.mounts import unescape_place
 from exporter.kernel.procfs import Procfs, ProcfsError
 
 ROOT: Final = b"/"
@@ -29,7 +30,6 @@ MAX_CHILDREN: Final = 10_000  # that are seen of one cgroup
 DEEPEST: Final = 32  # a container in a container in a pod has a dozen levels
 
 _LINKS_OF_A_LEAF: Final = 2  # a directory has a link for each directory in it, and two more (kernfs, ext4)
-_ESCAPED: Final = re.compile(rb"\\([0-7]{3})")
 _MOUNT: Final = re.compile(rb"^\S+ \S+ \S+ (\S+) (\S+) (?:\S+ )*?- cgroup2 ", re.MULTILINE)
 _UNIFIED: Final = re.compile(rb"^0::(/.*)$", re.MULTILINE)
 _MEMBERSHIP: Final = re.compile(rb"^(?:0:|[0-9]+:name=(?:systemd|openrc)):(/.*)$", re.MULTILINE)
@@ -111,7 +111,7 @@ def find_mount(mountinfo: bytes) -> bytes | None:
     if not mounts:
         return None
     _, place = min(mounts, key=_rank)
-    return _ESCAPED.sub(lambda found: bytes([int(found[1], 8) & 0xFF]), place)
+    return unescape_place(place)
 
 
 def _rank(mount: tuple[bytes, bytes]) -> tuple[int, int, int]:

@@ -9,16 +9,16 @@ later pass. So neither the host's own tables nor other namespaces wait for one t
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
 import structlog
 
 from exporter.config.settings import UNIT, Settings
-from exporter.kernel.pods import Pod, list_pods
 from exporter.kernel.procfs import Procfs
 from exporter.kernel.tables import TABLES
+from exporter.sampling.given_names import NameLists
 from exporter.sampling.namespace_results import RESULTS, Found, add_up, gather, measure
 from exporter.sampling.other_namespace import OtherNamespace, ReadPlan
 from exporter.sampling.passes import Outcome
@@ -41,7 +41,6 @@ _EVERY_PROCESS: Final = 1 << 30
 _LEAST_SHARE: Final = 2.0  # of what it costs to find them: something is left for reading in any case
 _SHARE_OF_CHECKS: Final = 0.5
 _LONGEST_ROUND_SECONDS: Final = 60.0
-_PODS_SECONDS: Final = 10.0
 _HIDDEN: Final = "processes of other users are hidden: hidepid of the procfs, or ProtectProc= of the unit"
 
 
@@ -50,15 +49,12 @@ class Namespaces:
 
     def __init__(self, reader: KernelReader, root: str, pod_logs: str) -> None:
         self._reader = reader
-        self._pod_logs = pod_logs
+        self._lists = NameLists(reader, pod_logs)
         self._finder = NamespaceFinder()
         self._roster = Roster(root)
         self._rounds = Rounds[OtherNamespace](reader, "network namespaces")
         self._rules: tuple[PortRules, PortRules] | None = None  # the host's, and those of namespaces
         self._own_counters: Counters | None = None
-        self._pods: Mapping[str, Pod] = {}
-        self._pods_at = -math.inf
-        self._pods_error = ""
         self._debt_seconds = 0.0
         self._turns = Turns()
         self._problems = set[str]()
@@ -66,7 +62,7 @@ class Namespaces:
     @staticmethod
     def longest_pass_seconds(allowed_seconds: float) -> float:
         """Return the longest time of a pass that may use so much CPU time."""
-        return 3 * MOST_HANGS * _round_seconds(allowed_seconds) + 2 * FILE_SECONDS
+        return 3 * MOST_HANGS * _round_seconds(allowed_seconds) + 3 * FILE_SECONDS
 
     def sample(
         self, settings: Settings, rules: PortRules, counters: Counters, now: float, allowed_seconds: float
@@ -102,7 +98,7 @@ class Namespaces:
         plan = self._plan(settings, rules, counters, known, now)
         self._rounds.forget_finished()
         unnamed = [each for each in known if each.count_check()]
-        self._go(unnamed, lambda procfs, each: each.find_name(procfs, plan.pods), left(), now)
+        self._go(unnamed, lambda procfs, each: each.find_name(procfs, plan.names), left(), now)
         self._roster.name(known)
         chosen, excluded, over_limit = choose(known, settings.namespaces)
         by_check = sorted(chosen, key=lambda each: (each.checked_at, each.number))
@@ -170,28 +166,14 @@ class Namespaces:
         own_rules = self._find_rules(rules, settings.namespaces.ports_limit)
         if own_rules.directions != rules.directions:
             counters = self._own_counters = self._own_counters or Counters(own_rules)
-        self._list_pods(known, now)
-        return ReadPlan(_settings_of(settings), own_rules, counters, self._pods, now)
+        names = self._lists.update(known, now)
+        return ReadPlan(_settings_of(settings), own_rules, counters, names, now)
 
     def _find_rules(self, rules: PortRules, limit: int) -> PortRules:
         """Return the rules for other namespaces, the same ones as long as the host's are the same."""
         if self._rules is None or self._rules[0] is not rules or self._rules[1].limit != limit:
             self._rules = rules, rules.of_namespace(limit)
         return self._rules[1]
-
-    def _list_pods(self, known: Iterable[OtherNamespace], now: float) -> None:
-        """List the pods, where one has no name yet."""
-        is_wanted = any(each.name is None or each.name.has_pod_without_name for each in known)
-        if not is_wanted or now - self._pods_at < _PODS_SECONDS:
-            return
-        self._pods_at = now
-        try:
-            self._pods = self._reader.read("pods", lambda _: list_pods(self._pod_logs))
-        except (OSError, HangError) as error:
-            self._pods = {}
-            self._pods_error = str(error)
-        else:
-            self._pods_error = ""
 
     def _result_of(self, namespace: OtherNamespace, now: float, *, is_due: bool) -> str:
         if namespace.error is not None or self._rounds.is_hanging(namespace):
@@ -205,7 +187,8 @@ class Namespaces:
         failed = next((each for each in shown if each.error is not None), None)
         unnamed = any(each.name is not None and each.name.has_pod_without_name for each in shown)
         self._log_change("processes are hidden", _HIDDEN if is_blind else "")
-        self._log_change("names of pods cannot be read", self._pods_error if unnamed else "")
+        self._log_change("names of pods cannot be read", self._lists.pods_error if unnamed else "")
+        self._log_change("names of ip netns cannot be read", self._lists.netns_error)
         self._log_change(
             "network namespace cannot be read", f"{failed.label}: {failed.error}" if failed else ""
         )

@@ -13,10 +13,9 @@ from exporter.kernel.namespaces import (
     find_filled,
     read_fingerprint,
 )
-from exporter.kernel.pods import Pod
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.sampling.labels import Samples
-from exporter.sampling.namespace_names import NamespaceName, name_namespace
+from exporter.sampling.namespace_names import GivenNames, NamespaceName, name_namespace
 from exporter.sampling.namespace_sampler import NamespaceSampler
 from exporter.sampling.reading.finding import FoundNamespace
 from exporter.sampling.reading.guard import DirectReads
@@ -38,7 +37,7 @@ class ReadPlan:
     settings: Settings
     rules: PortRules
     counters: Counters
-    pods: Mapping[str, Pod]
+    names: GivenNames
     now: float
 
 
@@ -123,10 +122,10 @@ class OtherNamespace:
             or (self.name is not None and self.name.has_pod_without_name)
         )
 
-    def find_name(self, procfs: Procfs, pods: Mapping[str, Pod]) -> None:
-        """Find its name, that of its oldest process."""
+    def find_name(self, procfs: Procfs, names: GivenNames) -> None:
+        """Find its name."""
         try:
-            self.name = name_namespace(procfs, self.found.processes[0], pods)
+            self.name = name_namespace(procfs, self.found, names)
         except ProcfsError as error:
             self._note(error)
 

@@ -80,6 +80,13 @@ def find_pod_uid(path: bytes) -> str | None:
     return find_pod(path) or (find_pod(below) if first in ENGINE_SERVICES else None)
 
 
+def is_of_engine(path: bytes) -> bool:
+    """Return whether a cgroup belongs to a pod, a container, a machine or a job, also to one of a user."""
+    path = _normalize(path)
+    first, below = _skip_slices(path)[1:]
+    return _find_hosted(below if _USER_MANAGER.fullmatch(first) else path) is not None
+
+
 def _normalize(path: bytes) -> bytes:
     """Return a path below the root of the tree, without what goes up to it from our own cgroup namespace.
 
@@ -94,16 +101,21 @@ def _normalize(path: bytes) -> bytes:
 
 
 def _find_name(path: bytes) -> bytes:
-    if hosted := find_container(path):
+    if hosted := _find_hosted(path):
         return hosted
-    slice_, first, below = _skip_slices(path)
-    if first in ENGINE_SERVICES and (hosted := find_container(below)):
-        return hosted
+    slice_, first, _ = _skip_slices(path)
     if _SESSION.fullmatch(first):  # what is the login's is the user's
         return _name_unit(slice_) if slice_ else b"session"
     if found := _OPENRC.match(path):
         return found[1]
     return _name_unit(first or slice_)
+
+
+def _find_hosted(path: bytes) -> bytes | None:
+    if hosted := find_container(path):
+        return hosted
+    _, first, below = _skip_slices(path)
+    return find_container(below) if first in ENGINE_SERVICES else None
 
 
 def _skip_slices(path: bytes) -> tuple[bytes, bytes, bytes]:

@@ -16,6 +16,7 @@ from exporter.config.settings import Ages, Namespaces, Settings
 from exporter.kernel.procfs import Procfs
 from exporter.sampling.sampler import Sampler
 from exporter.sampling.snapshot import NamespaceSamples, Snapshot
+from tests.support import requirements
 from tests.support.daemon import parse_page, run_once, running_daemon
 from tests.support.live.leaker import leaking
 from tests.support.live.namespace import Namespace, inside, private_namespace
@@ -233,6 +234,45 @@ def test_a_container_of_podman_has_its_name(logs: Path) -> None:
         (web,) = sampler.take_snapshot().namespaces
     assert web.labels == ("podman:web-of-this-test", "", "")
     assert sockets_of(web) == {("listen", "inbound", "8080"): 1}
+
+
+@contextmanager
+def named_namespace(name: str) -> Iterator[Namespace]:
+    """Make a network namespace that ip netns knows, and a process in it."""
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        known = f"/run/netns/{name} ".encode() in Path("/proc/1/mountinfo").read_bytes()
+        requirements.require("needs the mounts of process 1", "run it outside of containers", met=known)
+        with subprocess.Popen(
+            ["ip", "netns", "exec", name, "sh", "-c", "echo up && exec cat"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as inside_it:
+            assert inside_it.stdout is not None
+            assert inside_it.stdout.readline() == b"up\n"
+            yield Namespace(inside_it.pid)
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True)
+
+
+def test_ip_netns_gives_a_name_to_whoever_may_know_it(logs: Path, unprivileged: list[str]) -> None:
+    """Nobody sees the same sockets, under the name of their owner, and no error."""
+    name = f"blue-{os.getpid()}"
+    with named_namespace(name) as network, listening(network, 8093):
+        flags = ("--once", f"--path.pod-logs={logs}")
+        by_root, by_nobody = run_once(*flags), run_once(*flags, prefix=unprivileged)
+    listeners = [
+        {
+            dict(labels).get("netns", ""): number
+            for (metric, labels), number in parse_page(run.stdout).items()
+            if metric == "netstat_sockets" and {("port", "8093"), ("state", "listen")} <= labels and number
+        }
+        for run in (by_root, by_nobody)
+    ]
+    assert listeners[0] == {name: 1}
+    assert list(listeners[1].values()) == [1]
+    assert name not in by_nobody.stdout
+    assert "ip netns" not in by_nobody.stderr
 
 
 def test_hidden_processes_are_said(logs: Path, unprivileged: list[str]) -> None:

@@ -1,12 +1,14 @@
 """A network namespace has the name of what runs in it, which nobody inside can forge."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from exporter.kernel.pods import Pod
 from exporter.kernel.procfs import Procfs
-from exporter.sampling.namespace_names import NamespaceName, name_namespace
+from exporter.sampling.namespace_names import GivenNames, NamespaceName, name_namespace
+from exporter.sampling.reading.finding import FoundNamespace
 from tests.support.namespaces_tree import NamespacesTree
 
 UID = "0b1c2d3e-1111-2222-3333-444455556666"
@@ -20,7 +22,16 @@ def name(root: Path, cgroup: str, program: str = "sleep") -> NamespaceName:
     """Return the name of a namespace whose process is in a cgroup."""
     tree = NamespacesTree(root)
     tree.add_process(7, tree.add_namespace(), cgroup, program)
-    return name_namespace(Procfs(str(root)), 7, PODS)
+    return name_first(root, 7, pods=PODS)
+
+
+def name_first(
+    root: Path, *pids: int, pods: Mapping[str, Pod] | None = None, netns: Mapping[int, bytes] | None = None
+) -> NamespaceName:
+    """Return the name of a namespace that has these processes."""
+    procfs = Procfs(str(root))
+    found = FoundNamespace(1, procfs.find_namespace(pids[0]) or 0, pids)
+    return name_namespace(procfs, found, GivenNames(pods or {}, netns or {}))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +101,7 @@ def test_names_are_bounded(tmp_path: Path) -> None:
     long = Pod("n" * 63, "p" * 253)
     tree = NamespacesTree(tmp_path)
     tree.add_process(7, tree.add_namespace(), f"{SLICE}/x.scope")
-    found = name_namespace(Procfs(str(tmp_path)), 7, {UID: long})
+    found = name_first(tmp_path, 7, pods={UID: long})
     assert (len(found.netns), len(found.namespace), len(found.pod)) == (128, 63, 64)
 
 
@@ -114,4 +125,71 @@ def test_only_its_monitor_names_a_container_of_podman(
     monitor = tmp_path / "1"
     (monitor / "cgroup").write_text(f"0::{cgroup}\n")
     (monitor / "cmdline").write_text(arguments.replace(" ", "\0"))
-    assert name_namespace(Procfs(str(tmp_path)), 7, {}).netns == expected
+    assert name_first(tmp_path, 7).netns == expected
+
+
+def add_named(root: Path, number: int | None, cgroup: str = "/system.slice/vpn.service") -> NamespacesTree:
+    """Make process 7 in a namespace of this number, or one that we may not know."""
+    tree = NamespacesTree(root)
+    folder = tree.add_process(7, tree.add_namespace(), cgroup)
+    link_namespace(folder, number)
+    return tree
+
+
+def link_namespace(folder: Path, number: int | None) -> None:
+    """Make what says which namespace a process is in, if it can be read."""
+    (folder / "ns").mkdir()
+    if number is not None:
+        (folder / "ns" / "net").symlink_to(f"net:[{number}]")
+
+
+@pytest.mark.parametrize(
+    ("number", "cgroup", "expected"),
+    [
+        (5, "/system.slice/vpn.service", "blue"),
+        (5, "/", "blue"),
+        (5, "/user.slice/user-1000.slice/session-1.scope", "blue"),
+        (6, "/system.slice/vpn.service", "vpn.service"),
+        (None, "/system.slice/vpn.service", "vpn.service"),
+        (5, f"{SLICE}/cri-containerd-{ID}.scope", "shop/web-7c9d"),
+        (5, SLICE.replace("0b1c2d3e", "ffffffff"), "pod:ffffffff"),
+        (5, f"/system.slice/docker-{ID}.scope", "docker:0123456789ab"),
+        (5, f"/system.slice/containerd.service/system.slice:docker:{ID}", "docker:0123456789ab"),
+        (5, f"/user.slice/user-1.slice/user@1.service/libpod-{ID}.scope", "user-1/podman:0123456789ab"),
+    ],
+)
+def test_what_ip_netns_knows_has_that_name_unless_an_engine_named_it(
+    tmp_path: Path, number: int | None, cgroup: str, expected: str
+) -> None:
+    add_named(tmp_path, number, cgroup)
+    found = name_first(tmp_path, 7, pods=PODS, netns={5: b"blue"})
+    assert found.netns == expected
+    assert found.owner == name_first(tmp_path, 7, pods=PODS).owner
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (b"cni-" + UID.encode(), "vpn.service"),
+        (b"netns-" + UID.encode(), "vpn.service"),
+        (UID.encode(), "vpn.service"),
+        (b"qrouter-" + UID.encode(), f"qrouter-{UID}"),  # of OpenStack, which lasts
+        (b"a b\n\xff", "a b\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"),
+        (b"n" * 255, "n" * 128),
+    ],
+)
+def test_names_of_ip_netns_last_and_are_clean(tmp_path: Path, given: bytes, expected: str) -> None:
+    add_named(tmp_path, 5)
+    assert name_first(tmp_path, 7, netns={5: given}).netns == expected
+
+
+def test_one_member_that_may_be_asked_is_enough(tmp_path: Path) -> None:
+    tree = add_named(tmp_path, None)
+    link_namespace(tree.add_process(8, (tmp_path / "7" / "net").resolve()), 5)
+    assert name_first(tmp_path, 7, 8, netns={5: b"blue"}).netns == "blue"
+
+
+def test_a_member_that_has_left_gives_no_name(tmp_path: Path) -> None:
+    tree = add_named(tmp_path, None)
+    link_namespace(tree.add_process(8, tree.add_namespace()), 5)
+    assert name_first(tmp_path, 7, 8, netns={5: b"blue"}).netns == "vpn.service"
