@@ -10,7 +10,7 @@ from subprocess import CalledProcessError
 import pytest
 
 from tests.support.certificates import make_certificates
-from tests.support.daemon import ROOT, Labels, parse_page
+from tests.support.daemon import ALONE, ROOT, Labels, parse_page
 from tests.support.live.machine import Machine, MachineError, gather_wheels, require_machine, running_machine
 from tests.support.live.made import Made
 from tests.support.live.sockets import held_sockets
@@ -138,11 +138,13 @@ def test_a_reload_takes_a_good_file_and_tells_of_a_bad_one(service: Machine) -> 
 
 
 def test_the_watchdog_ends_a_daemon_that_hangs(service: Machine) -> None:
+    """After the longest time that a pass may take, in which every read would hang."""
+    service.path(CONFIG).write_text(QUICK + ALONE)
     # A process that is stopped does not end by SIGABRT. One that starts slowly may be ended again.
     change_unit(service, "WatchdogSec=3s\nTimeoutAbortSec=1s")
     hung = show(service, "MainPID")
     service.run("kill", "-STOP", hung)
-    wait_until(lambda: show(service, "NRestarts") != "0" and show(service, "SubState") == "running")
+    wait_until(lambda: show(service, "NRestarts") != "0" and show(service, "SubState") == "running", 90, 0.5)
     assert show(service, "MainPID") != hung
     wait_until(lambda: sample(service, "netstat_exporter_passes_total", result="success") > 0)
 
