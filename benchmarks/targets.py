@@ -89,8 +89,16 @@ def targets(stages: Sequence[Stage]) -> Iterator[Target]:
 
 
 def bytes_per_tracked(stages: Sequence[Stage]) -> float | None:
-    """Return what each tracked socket takes, by the growth between two numbers of them; None without two."""
-    found = [stage for stage in growing(stages) if {SHIPPED, SHIPPED_UNTRACKED} <= stage.costs.keys()]
+    """Return what each tracked socket takes, by the growth between two numbers of them; None without two.
+
+    What takes longer than the time limit has no memory.
+    """
+    pair = (SHIPPED, SHIPPED_UNTRACKED)
+    found = [
+        stage
+        for stage in growing(stages)
+        if all(name in stage.costs and stage.costs[name].peak_mb for name in pair)
+    ]
     few, many = (found[0], found[-1]) if found else (None, None)
     if few is None or many is None or few.size == many.size:
         return None

@@ -156,6 +156,8 @@ def test_memory_of_a_tracked_socket_is_its_growth() -> None:
     ]
     assert pytest.approx(100) == bytes_per_tracked(stages)
     assert bytes_per_tracked(stages[:1]) is None
+    too_slow = stages[1]._replace(costs={SHIPPED: cost(45.0), SHIPPED_UNTRACKED: cost(0.0)})
+    assert bytes_per_tracked([stages[0], too_slow]) is None
 
 
 def test_start_is_judged() -> None:
