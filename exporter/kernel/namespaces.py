@@ -96,10 +96,9 @@ class NamespaceProcfs(Procfs):
 
     def _read_small(self, name: str) -> bytes | None:
         """Return the content of a file, in as few calls as the kernel gives it: there are hundreds a pass."""
-        if self._descriptor == _CLOSED:
-            raise ProcfsError(f"{self.net_directory}: closed")
+        path, directory = self._locate(name)
         try:
-            descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._descriptor)
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
             try:
                 text = os.read(descriptor, _READ_BYTES)
                 while len(text) >= _READ_BYTES and (more := os.read(descriptor, _READ_BYTES)):
@@ -113,13 +112,10 @@ class NamespaceProcfs(Procfs):
         return text
 
     def _is_there(self) -> bool:
-        return self._find_inode() == self._inode
-
-    def _find_inode(self) -> int | None:
         try:
-            return os.stat("tcp", dir_fd=self._descriptor).st_ino
+            return os.stat("tcp", dir_fd=self._descriptor).st_ino == self._inode
         except OSError:  # the process is gone, or a zombie by now
-            return None
+            return False
 
 
 class Fingerprint(NamedTuple):

@@ -111,10 +111,7 @@ class Procfs:
 
     def list_processes(self) -> list[int]:
         """Return the numbers of all processes, the lowest first; raises ProcfsError."""
-        try:
-            return sorted(int(name) for name in os.listdir(self.root) if name.isdecimal())
-        except OSError as error:
-            raise _explain(self.root, error) from error
+        return sorted(pid for pid, _ in self.scan_processes())
 
     def iterate_sockets(self, pid: int) -> Iterator[int | None]:
         """Yield the inode of each file that a process holds and that is a socket, None for every other.

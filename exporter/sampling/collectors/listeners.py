@@ -7,22 +7,18 @@ Where it is not available, nothing is shown.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from exporter.config.settings import PROCESS, UNIT, Settings
 from exporter.kernel.processes import Holder
-from exporter.kernel.rows import ANY_ADDRESS, MAPPED_PREFIX, Dropping, Listener
+from exporter.kernel.rows import Dropping, Listener
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import OTHER, UNKNOWN_OWNER, ListenerInfoKey, ListenerKey, Metric, Samples
 from exporter.sampling.services.drops import DropCounters
 from exporter.sampling.services.owner_lookup import OwnerLookup, name_holder
+from exporter.sampling.services.port_usage import make_address
 from exporter.sampling.services.ranking import choose_largest
-
-_ANY: Final = frozenset({ANY_ADDRESS, MAPPED_PREFIX.ljust(len(ANY_ADDRESS), b"\0")})
-_LOOPBACK_IPV4: Final = 127
-_LOOPBACK_IPV6: Final = (1).to_bytes(len(ANY_ADDRESS))
-
 
 _Known = tuple[Table, Sequence[Listener]]
 _Names = Mapping[int, str | None]
@@ -146,15 +142,10 @@ class Listeners(Collector):
 @lru_cache(maxsize=1024)
 def find_exposure(address: bytes, family: str) -> str:
     """Return from where a listener at an address can be reached, of 16 bytes in network order."""
-    if address in _ANY:
+    found = make_address(address, family)
+    if found.is_any:
         return "any"
-    if family == "ipv4":
-        is_loopback = address[0] == _LOOPBACK_IPV4
-    elif address.startswith(MAPPED_PREFIX):
-        is_loopback = address[len(MAPPED_PREFIX)] == _LOOPBACK_IPV4
-    else:
-        is_loopback = address == _LOOPBACK_IPV6
-    return "loopback" if is_loopback else "address"
+    return "loopback" if found.is_loopback else "address"
 
 
 def _key_of(table: Table, port: int, seen: Pass) -> ListenerKey:

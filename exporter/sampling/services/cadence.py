@@ -14,6 +14,11 @@ Answer = TypeVar("Answer")
 _SHARE_OF_BUDGET: Final = 0.25
 
 
+def find_pause(settings: Settings, cpu_seconds: float) -> float:
+    """Return the seconds between two measurements of a cost for them to take a quarter of the CPU budget."""
+    return cpu_seconds / (settings.cpu_budget * _SHARE_OF_BUDGET)
+
+
 class Cadence:
     """Spaces measurements so that they take at most a quarter of the CPU budget.
 
@@ -33,7 +38,7 @@ class Cadence:
 
     def note(self, settings: Settings, every_seconds: float, now: float, cpu_seconds: float) -> None:
         """Remember what a measurement cost; the next is due after ``every_seconds``, or later."""
-        self._due = now + max(every_seconds, cpu_seconds / (settings.cpu_budget * _SHARE_OF_BUDGET))
+        self._due = now + max(every_seconds, find_pause(settings, cpu_seconds))
 
 
 class RepeatedQuestion(Generic[Answer]):

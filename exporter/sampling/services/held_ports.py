@@ -13,6 +13,7 @@ from exporter.config.settings import Settings
 from exporter.kernel.netlink import Reason, SockDiagError
 from exporter.kernel.tables import TABLES
 from exporter.sampling.reading.reader import KernelReader
+from exporter.sampling.services.cadence import find_pause
 from exporter.sampling.services.counts import TableCount
 from exporter.sampling.services.port_usage import Address, TakenPorts, make_address
 from exporter.sampling.services.ports import PortRules
@@ -22,7 +23,6 @@ _CHANGE: Final = 0.002
 """The share of the ephemeral ports by which the number of sockets must change."""
 
 _CHEAP_SECONDS: Final = 0.02
-_SHARE_OF_BUDGET: Final = 0.25
 
 
 class HeldPorts:
@@ -60,7 +60,7 @@ class HeldPorts:
         finally:
             cpu_seconds = reader.cpu_seconds - started_cpu
             if cpu_seconds > _CHEAP_SECONDS:
-                self._not_before = now + cpu_seconds / (settings.cpu_budget * _SHARE_OF_BUDGET)
+                self._not_before = now + find_pause(settings, cpu_seconds)
 
     def see(self, counts: Mapping[str, TableCount], rules: PortRules) -> None:
         """Remember the ports that listen now."""
