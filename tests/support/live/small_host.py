@@ -5,21 +5,20 @@ Its /proc shows it alone, as a node's does. What runs there ends with its first 
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 import psutil
 
-from tests.support.leftovers import remove_cgroups
 from tests.support.live.image import Store
 from tests.support.live.namespace import ROOT, Namespace, NamespaceError
+from tests.support.live.podman import podman_alone
 
 # Neither systemd nor the journal is asked. crun does not know a hybrid hierarchy of cgroups.
 PODMAN: Final = ("--runtime=runc", "--cgroup-manager=cgroupfs", "--events-backend=none")
 KEEP: Final = """
 ip link set lo up && mount -t tmpfs none /var/log && mkdir /var/log/pods && echo up && exec cat
 """
-CGROUPS: Final = "libpod_parent"
 
 
 class SmallHost(NamedTuple):
@@ -49,7 +48,10 @@ def small_host(store: Store) -> Iterator[SmallHost]:
     """Start a host, and end it with all that runs there."""
     apart = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
     pipe = subprocess.PIPE
-    with subprocess.Popen([*apart, "sh", "-c", KEEP], stdin=pipe, stdout=pipe, text=True) as keeper:
+    with (
+        podman_alone(),
+        subprocess.Popen([*apart, "sh", "-c", KEEP], stdin=pipe, stdout=pipe, text=True) as keeper,
+    ):
         assert keeper.stdout is not None
         if keeper.stdout.readline() != "up\n":
             raise NamespaceError("no small host")
@@ -59,5 +61,3 @@ def small_host(store: Store) -> Iterator[SmallHost]:
             yield host
         finally:
             host.podman("rm", "--all", "--force", "--time=0")
-    with suppress(OSError):  # those of another Podman on the machine
-        list(remove_cgroups(CGROUPS))
