@@ -21,7 +21,7 @@ CONFIG = f"interval: 100ms\ncpu_budget: 1\n{ALONE}"
 FILES = 256
 CLOSES, RESETS = 8080, 8081
 UNITS = {CLOSES: "closes.service", RESETS: "resets.service"}
-VISIT_SECONDS = 0.012
+VISIT_SECONDS = 0.02
 PREDICT_AT = FILES // 2
 TOLERANCE = 0.2
 
@@ -55,7 +55,9 @@ def test_predicted_time_is_when_accept_fails(
                 for unit, files in read(daemon, "netstat_owner_open_files").items():
                     seen[unit].append((time.monotonic(), files))
             if visit == PREDICT_AT:
-                assert count_close_wait(daemon) == {str(CLOSES): pytest.approx(PREDICT_AT, abs=10)}
+                listed = count_close_wait(daemon)
+                assert PREDICT_AT / 2 < listed[CLOSES] <= PREDICT_AT  # the newest pass is a little old
+                assert listed[RESETS] == 0
             if visit == FILES:
                 break
         for port, unit in UNITS.items():
@@ -72,13 +74,14 @@ def read(daemon: Daemon, metric: str) -> dict[str, float]:
     }
 
 
-def count_close_wait(daemon: Daemon) -> dict[str, float]:
-    """Return the connections in CLOSE_WAIT by port, without the zeros."""
-    return {
-        dict(labels)["port"]: value
+def count_close_wait(daemon: Daemon) -> dict[int, float]:
+    """Return the connections to each process in CLOSE_WAIT; a scraper's own may be there, too."""
+    found = [
+        (dict(labels)["port"], value)
         for (name, labels), value in daemon.samples().items()
-        if name == "netstat_sockets" and value and ("state", "close_wait") in labels
-    }
+        if name == "netstat_sockets" and ("state", "close_wait") in labels
+    ]
+    return {port: sum(value for shown, value in found if shown == str(port)) for port in UNITS}
 
 
 def predict(seen: list[tuple[float, float]]) -> float:
