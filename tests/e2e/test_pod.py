@@ -3,7 +3,6 @@
 The exporter has no privileges, and sees the pod through /proc and the kubelet's log directory alone.
 """
 
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,8 +12,7 @@ import pytest
 from tests.support.alertmanager import Alert, Alertmanager, running_alertmanager
 from tests.support.daemon import running_daemon
 from tests.support.e2e.hurry import write_hurried_alerts
-from tests.support.live.namespace import Namespace, inside
-from tests.support.live.runc import require_runc, running_pod
+from tests.support.live.runc import never_close, require_runc, running_pod, visit
 from tests.support.live.unprivileged import readable_folder, require_unprivileged
 from tests.support.patience import wait_until
 from tests.support.prometheus import running_prometheus
@@ -24,7 +22,6 @@ pytestmark = [pytest.mark.live, pytest.mark.long, pytest.mark.usefixtures("isola
 DIVISOR = 600
 LEAKS = 25
 SHOP, POD, PORT = "shop-of-the-alert", "web-7c9d", 8080
-SERVER = ["nc", "-ll", "-p", str(PORT), "-e", "/bin/sleep", "100000"]  # which never closes what it got
 CONFIG = f"""
 interval: 100ms
 cpu_budget: 1
@@ -38,13 +35,6 @@ def folder() -> Iterator[Path]:
     """Make a folder that anybody can read."""
     with readable_folder() as path:
         yield path
-
-
-def visit(pod: Namespace, times: int) -> None:
-    """Connect to the server, and hang up."""
-    with inside(pod.path):
-        for _ in range(times):
-            socket.create_connection(("127.0.0.1", PORT), timeout=5).close()
 
 
 def find_leak(alertmanager: Alertmanager) -> list[Alert]:
@@ -66,9 +56,9 @@ def test_a_leak_in_a_pod_is_named_and_resolves(folder: Path) -> None:
         prometheus = stack.enter_context(
             running_prometheus(folder, daemon.port, rules=rules, alertmanager_port=alertmanager.port)
         )
-        with running_pod(folder / "containers", logs, SHOP, POD, SERVER) as (pod, server):
+        with running_pod(folder / "containers", logs, SHOP, POD, never_close(PORT)) as (pod, server):
             wait_until(lambda: b'state="listen"' in daemon.ask().body and POD.encode() in daemon.ask().body)
-            visit(pod, LEAKS)
+            visit(pod, PORT, LEAKS)
             wait_until(lambda: len(find_leak(alertmanager)) == 1, 60)
             (alert,) = find_leak(alertmanager)
             expected = {"netns": f"{SHOP}/{POD}", "namespace": SHOP, "pod": POD, "port": str(PORT)}

@@ -1,4 +1,8 @@
-"""The exporter, Prometheus with the alerts in a hurry, and Alertmanager, in a network of their own."""
+"""The exporter, Prometheus with the alerts in a hurry, and Alertmanager, in a network of their own.
+
+Of other network namespaces the exporter sees those of one namespace of Kubernetes, whose pods are in
+``containers``, with their logs in ``logs``.
+"""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,7 +19,7 @@ from tests.support.prometheus import Prometheus, running_prometheus
 CONFIG = """
 interval: 100ms
 cpu_budget: 1
-namespaces: {{enabled: false}}
+namespaces: {{include: ['{shop}/*']}}
 ages: {{stuck_after: {after_milliseconds}ms}}
 ports: {{always: [5432]}}
 """
@@ -27,23 +31,28 @@ class Stage(NamedTuple):
     daemon: Daemon
     prometheus: Prometheus
     alertmanager: Alertmanager
+    containers: Path
+    logs: Path
 
 
 @contextmanager
-def set_stage(divisor: int) -> Iterator[Stage]:
+def set_stage(divisor: int, shop: str) -> Iterator[Stage]:
     """Run all, and live in its network namespace meanwhile; nothing is left at the end."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         stack.enter_context(inside(stack.enter_context(private_namespace()).path))
         config = folder / "config.yaml"
-        config.write_text(CONFIG.format(after_milliseconds=max(100, 60_000 // divisor)))
-        daemon = stack.enter_context(running_daemon(f"--config.file={config}"))
+        config.write_text(CONFIG.format(after_milliseconds=max(100, 60_000 // divisor), shop=shop))
+        containers, logs = folder / "containers", folder / "pods"
+        logs.mkdir()
+        flags = (f"--config.file={config}", f"--path.pod-logs={logs}")
+        daemon = stack.enter_context(running_daemon(*flags))
         alertmanager = stack.enter_context(running_alertmanager(folder))
         rules = write_hurried_alerts(folder, divisor)
         prometheus = stack.enter_context(
             running_prometheus(folder, daemon.port, rules=[rules], alertmanager_port=alertmanager.port)
         )
-        yield Stage(daemon, prometheus, alertmanager)
+        yield Stage(daemon, prometheus, alertmanager, containers, logs)
 
 
 def set_ephemeral_ports(first: int, last: int) -> None:

@@ -1,20 +1,32 @@
-"""A server leaks, a client runs out of ports; the alerts say so, until both are mended."""
+"""A server and a pod leak, ports run out, a backend vanishes; the alerts say so, until all is mended."""
 
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
+import pytest
+
+from tests.support.alertmanager import Alert
 from tests.support.e2e.actors import Actor, acting
 from tests.support.e2e.stage import Stage, set_ephemeral_ports, set_stage
+from tests.support.live.cgroup import enter, made_cgroup
+from tests.support.live.runc import Container, never_close, require_runc, running_pod, visit
 from tests.support.patience import wait_until
 
-HTTP_ALT, POSTGRESQL = 8080, 5432
-VISITS, LEAKS = 10, 30
+HTTP_ALT, POSTGRESQL, LDAP = 8080, 5432, 389
+VISITS, LEAKS, POD_LEAKS, HELD = 10, 50, 25, 8
+FILES = 66
+LEAKY = "leaky-server.service"
+SHOP, POD, POD_PORT = "demo-shop", "web-7c9d", 8081
 LEAK, PORTS = "NetstatCloseWaitLeak", "NetstatEphemeralPortsRunningOut"
+FILES_FULL, VANISHED = "NetstatOpenFilesRunningOut", "NetstatPeersVanished"
 PATIENCE_SECONDS = 90
 PAUSE_SECONDS = 0.2
 CLOSE_WAIT = 'sum(netstat_sockets{state="close_wait",direction="inbound",port="8080"})'
-OWNED = 'sum(netstat_owner_sockets{state="close_wait",owner="leaky-server"})'
+OF_THE_POD = f'sum(netstat_sockets{{state="close_wait",pod="{POD}"}})'
+OWNED = f'sum(netstat_owner_sockets{{state="close_wait",owner="{LEAKY}"}})'
+UNANSWERED = 'sum(netstat_unanswered_sockets{port="389",waiting="data"})'
+FILES_LEFT = f'min(netstat_owner_open_files_limit{{owner="{LEAKY}"}} - netstat_owner_open_files)'
 PERCENT = """
 round(100 * sum(netstat_ephemeral_ports_busiest_destination{port="5432"}) / sum(netstat_ephemeral_ports))
 """
@@ -27,6 +39,8 @@ QUERIES = (
     'sum by (port_name, state) (netstat_sockets{direction="outbound", port="5432"}) > 0',
     "netstat_ephemeral_ports_busiest_destination",
     "netstat_ephemeral_ports",
+    "netstat_owner_open_files_limit - netstat_owner_open_files",
+    "sum by (port_name, waiting) (netstat_unanswered_sockets) > 0",
 )
 
 
@@ -61,26 +75,35 @@ def tell_story(write: Callable[[str], None], divisor: int) -> None:
     teller.say(f"Scaled: a minute of the shipped alerts, and of ages.stuck_after, is {60 / divisor:g} s here")
     with ExitStack() as held:
         teller.say("Start netstat-exporter, Prometheus, Alertmanager in a network namespace of their own")
-        stage = held.enter_context(set_stage(divisor))
-        server = held.enter_context(acting("server", "leaky-server", HTTP_ALT))
+        stage = held.enter_context(set_stage(divisor, SHOP))
+        unit = enter(held.enter_context(made_cgroup(LEAKY)))
+        server = held.enter_context(acting("server", "leaky-server", HTTP_ALT, FILES, unit))
         held.enter_context(acting("server", "database", POSTGRESQL))
         client = held.enter_context(acting("client", "busy-client", POSTGRESQL))
         visitor = held.enter_context(acting("client", "visitor", HTTP_ALT))
+        directory = held.enter_context(acting("server", "directory", LDAP))
+        asker = held.enter_context(acting("client", "asker", LDAP))
         teller.watch("up", lambda: evaluate(stage, "up"), until="1".__eq__)
         leak(teller, stage, server, visitor)
+        pod = start_pod(teller, stage, held)
+        vanish(teller, stage, directory, asker)
         use_up_ports(teller, stage, client)
         show_alert(teller, stage, PORTS, {"port": "5432"}, "(postgresql)")
-        show_alert(teller, stage, LEAK, {"port": "8080", "direction": "inbound"}, f"leaky-server ({LEAKS}).")
         show_queries(teller, stage)
-        mend(teller, stage, server)
-        see_resolved(teller, stage, LEAK)
-        see_resolved(teller, stage, PORTS)
+        show_alert(teller, stage, LEAK, {"port": "8080", "direction": "inbound"}, f"{LEAKY} ({LEAKS}).")
+        show_alert(teller, stage, FILES_FULL, {"owner": LEAKY}, "At the pace of the last half hour")
+        if pod:
+            show_alert(teller, stage, LEAK, {"pod": POD, "namespace": SHOP}, f"in {SHOP}/{POD} on ")
+        show_alert(teller, stage, VANISHED, {"port": "389"}, f"data ({HELD})")
+        mend(teller, stage, server, asker, pod)
+        for name in (LEAK, FILES_FULL, PORTS, VANISHED):
+            see_resolved(teller, stage, name)
     teller.say("Done: all that was started has ended")
 
 
 def leak(teller: Teller, stage: Stage, server: Actor, visitor: Actor) -> None:
-    """Leave CLOSE_WAIT inbound."""
-    teller.say(f"Visit leaky-server on port {HTTP_ALT}, which closes its connections")
+    """Leave CLOSE_WAIT inbound, and with every one a file less."""
+    teller.say(f"Visit {LEAKY} on port {HTTP_ALT}, which closes its connections")
     visitor.tell(f"visit {VISITS}")
     teller.watch("inbound CLOSE_WAIT", lambda: evaluate(stage, CLOSE_WAIT), until="0".__eq__)
     server.tell("leak")
@@ -88,7 +111,38 @@ def leak(teller: Teller, stage: Stage, server: Actor, visitor: Actor) -> None:
     for count in range(VISITS, LEAKS + 1, VISITS):
         visitor.tell(f"visit {VISITS}")
         teller.watch("inbound CLOSE_WAIT", lambda: evaluate(stage, CLOSE_WAIT), until=str(count).__eq__)
-    teller.watch("of leaky-server", lambda: evaluate(stage, OWNED), until=str(LEAKS).__eq__)
+    teller.watch(f"of {LEAKY}", lambda: evaluate(stage, OWNED), until=str(LEAKS).__eq__)
+    teller.say(f"It may open {FILES} files: without one, accept() fails")
+    few = FILES - LEAKS
+    teller.watch(
+        "files left", lambda: evaluate(stage, FILES_LEFT), until=lambda left: 0 < float(left or 0) < few
+    )
+
+
+def start_pod(teller: Teller, stage: Stage, held: ExitStack) -> Container | None:
+    """Run a pod that leaks, where one can be run."""
+    try:
+        require_runc()
+    except pytest.skip.Exception as missing:
+        teller.say(f"No pod leaks in this story: {missing}")
+        return None
+    teller.say(f"The pod {SHOP}/{POD} leaks, too, in a network namespace of its own")
+    pod = running_pod(stage.containers, stage.logs, SHOP, POD, never_close(POD_PORT))
+    namespace, container = held.enter_context(pod)
+    listening = f'sum(netstat_sockets{{state="listen",pod="{POD}"}})'
+    teller.watch("listeners of the pod", lambda: evaluate(stage, listening), until="1".__eq__)
+    visit(namespace, POD_PORT, POD_LEAKS)
+    teller.watch("CLOSE_WAIT of the pod", lambda: evaluate(stage, OF_THE_POD), until=str(POD_LEAKS).__eq__)
+    return container
+
+
+def vanish(teller: Teller, stage: Stage, directory: Actor, asker: Actor) -> None:
+    """Let a backend be gone without a word."""
+    teller.say(f"asker has {HELD} connections to the directory on port {LDAP}, whose host loses power")
+    asker.tell(f"hold {HELD}")
+    directory.tell("vanish")
+    asker.tell("ask")
+    teller.watch("without an answer", lambda: evaluate(stage, UNANSWERED), until=str(HELD).__eq__)
 
 
 def use_up_ports(teller: Teller, stage: Stage, client: Actor) -> None:
@@ -109,22 +163,25 @@ def is_above(limit: int) -> Callable[[str], bool]:
     return lambda number: float(number or 0) > limit
 
 
-def show_alert(teller: Teller, stage: Stage, name: str, expected: Mapping[str, str], told: str) -> None:
-    """Wait until an alert is in Alertmanager with this in its descriptions, and show what it says."""
-    teller.watch(f"{name} in Prometheus", lambda: state_of(stage, name), until="firing".__eq__)
-    wait_until(lambda: is_told(stage, name, told), PATIENCE_SECONDS, PAUSE_SECONDS)
+def show_alert(teller: Teller, stage: Stage, name: str, labels: Mapping[str, str], told: str) -> None:
+    """Wait until an alert with these labels is in Alertmanager, its descriptions say this, and show them."""
+
+    def find() -> list[Alert]:
+        alerts = stage.alertmanager.alerts(name)
+        return [alert for alert in alerts if labels.items() <= alert.labels.items()]
+
+    def is_told() -> bool:
+        return bool(found := find()) and all(told in alert.annotations["description"] for alert in found)
+
+    teller.watch(
+        f"{name} in Prometheus", lambda: state_of(stage, name), until=lambda states: "firing" in states
+    )
+    wait_until(is_told, PATIENCE_SECONDS, PAUSE_SECONDS)
     teller.say(f"{name} has come to Alertmanager:")
-    for alert in stage.alertmanager.alerts(name):
-        labels = {key: label for key, label in alert.labels.items() if key not in IN_ALL}
-        teller.say(f"    {labels}")
+    for alert in find():
+        shown = {key: label for key, label in alert.labels.items() if key not in IN_ALL}
+        teller.say(f"    {shown}")
         teller.say(f"    {alert.annotations['description']}")
-        assert expected.items() <= alert.labels.items()
-
-
-def is_told(stage: Stage, name: str, text: str) -> bool:
-    """Tell whether an alert has come to Alertmanager, with this text in every description of it."""
-    descriptions = [alert.annotations["description"] for alert in stage.alertmanager.alerts(name)]
-    return bool(descriptions) and all(text in description for description in descriptions)
 
 
 def show_queries(teller: Teller, stage: Stage) -> None:
@@ -135,13 +192,18 @@ def show_queries(teller: Teller, stage: Stage) -> None:
             teller.say(f"    {show_sample(*sample)}")
 
 
-def mend(teller: Teller, stage: Stage, server: Actor) -> None:
-    """End both."""
-    teller.say("leaky-server is mended: it closes all that it kept")
+def mend(teller: Teller, stage: Stage, server: Actor, asker: Actor, pod: Container | None) -> None:
+    """End all of it."""
+    teller.say(f"{LEAKY} is mended: it closes all that it kept")
     server.tell("mend")
     teller.watch("inbound CLOSE_WAIT", lambda: evaluate(stage, CLOSE_WAIT), until="0".__eq__)
+    if pod:
+        teller.say("So is the pod")
+        pod.run("killall", "sleep")
     teller.say("busy-client keeps its connection; the range of ports is widened, as the runbook says")
     set_ephemeral_ports(10240, 60999)
+    teller.say("asker gives its connections up")
+    asker.tell("drop")
 
 
 def see_resolved(teller: Teller, stage: Stage, name: str) -> None:
@@ -159,7 +221,7 @@ def evaluate(stage: Stage, query: str) -> str:
 
 
 def state_of(stage: Stage, name: str) -> str:
-    """Return the states that an alert is in, one of them most of the time."""
+    """Return the states that an alert is in, which may be several: of the host, and of a pod."""
     found = stage.prometheus.query(f'ALERTS{{alertname="{name}",severity="warning"}}')
     return ", ".join(sorted(dict(labels)["alertstate"] for labels in found)) or "inactive"
 

@@ -7,6 +7,7 @@ nothing in their root but busybox. See runc(8), and config.md of the OCI runtime
 import hashlib
 import json
 import shutil
+import socket
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from tests.support import requirements
 from tests.support.leftovers import cgroup_name, remove_cgroups
-from tests.support.live.namespace import Namespace
+from tests.support.live.namespace import Namespace, inside
 
 BUSYBOX = "/bin/busybox"
 APPLETS = ("killall", "nc", "sh", "sleep")
@@ -113,3 +114,15 @@ def running_pod(
             if not network:
                 Namespace(container.pid).run("ip", "link", "set", "lo", "up")
         yield Namespace(containers[0].pid), containers[1]
+
+
+def never_close(port: int) -> list[str]:
+    """Return the command of a server that closes nothing, until its ``sleep`` processes are killed."""
+    return ["nc", "-ll", "-p", str(port), "-e", "/bin/sleep", "100000"]
+
+
+def visit(pod: Namespace, port: int, times: int) -> None:
+    """Connect to a server in a pod, and hang up."""
+    with inside(pod.path):
+        for _ in range(times):
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
