@@ -193,7 +193,7 @@ def test_podman_runs_it_as_documented(host: SmallHost) -> None:
 
 def test_podman_runs_the_pod_that_is_shipped(host: SmallHost, tmp_path: Path) -> None:
     """As a node would: the DaemonSet's template, with a configuration in the ConfigMap that goes with it."""
-    config_map, pod = shipped_pod(render("kubernetes/exporter"), address="127.0.0.1")
+    config_map, pod = shipped_pod(render(), address="127.0.0.1")
     config_map["data"]["config.yaml"] += QUICK
     manifest = tmp_path / "pod.yaml"
     manifest.write_text(yaml.safe_dump_all([config_map, pod]))

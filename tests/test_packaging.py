@@ -42,7 +42,7 @@ def test_sdist_has_what_its_tests_need(distributions: Path) -> None:
         "systemd/netstat-exporter.service",
         "prometheus/alerts.yml",
         "prometheus/generate.py",
-        "kubernetes/exporter/daemonset.yaml",
+        "kubernetes/operator/podmonitor.yaml",
         "Containerfile",
         "requirements-build.lock",
         "grafana/dashboard.yaml",

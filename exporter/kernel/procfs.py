@@ -174,6 +174,13 @@ class Procfs:
         except OSError as error:
             raise _explain(path, error) from error
 
+    def find_own_namespace(self) -> int | None:
+        """Return the network namespace of the tables, by the same number; None where it is hidden from us."""
+        try:
+            return os.stat(os.path.join(self.net_directory, "tcp")).st_ino
+        except OSError:
+            return None
+
     def hides_processes(self) -> bool:
         """Return whether the processes of other users are hidden from us (``hidepid``)."""
         try:

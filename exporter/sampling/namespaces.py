@@ -22,8 +22,7 @@ from exporter.sampling.given_names import NameLists
 from exporter.sampling.namespace_results import RESULTS, Found, add_up, gather, measure
 from exporter.sampling.other_namespace import OtherNamespace, ReadPlan
 from exporter.sampling.passes import Outcome
-from exporter.sampling.reading.finding import MAX_QUESTIONS, FoundNamespace, NamespaceFinder
-from exporter.sampling.reading.guard import HangError
+from exporter.sampling.reading.finding import MAX_QUESTIONS, FoundNamespace, NamespaceFinder, Search
 from exporter.sampling.reading.reader import FILE_SECONDS, KernelReader
 from exporter.sampling.reading.rounds import MOST_HANGS, Rounds
 from exporter.sampling.roster import Roster, choose
@@ -121,18 +120,14 @@ class Namespaces:
     def _find(self, *, is_complete: bool) -> tuple[bool, Sequence[FoundNamespace]]:
         """Return the namespaces of all processes that are not hidden, and whether some are."""
 
-        def find(procfs: Procfs) -> tuple[bool, Sequence[FoundNamespace]]:
-            namespaces = procfs.network_namespaces()
-            home = namespaces[0] if namespaces else None
-            found = finder.find(procfs, home, _EVERY_PROCESS if is_complete else MAX_QUESTIONS)
-            return procfs.hides_processes() or finder.denied > 0, found
+        limit = _EVERY_PROCESS if is_complete else MAX_QUESTIONS
 
-        finder = self._finder
-        try:
-            return self._reader.read("processes of namespaces", find)
-        except HangError:
-            self._finder = NamespaceFinder()  # the read that hangs may still change the old one
-            raise
+        def search(procfs: Procfs) -> tuple[bool, Search]:
+            return procfs.hides_processes(), self._finder.search(procfs, limit)
+
+        is_blind, seen = self._reader.read("processes of namespaces", search)
+        found = self._finder.finish(seen)
+        return is_blind or seen.home is None or self._finder.denied > 0, found
 
     def _go(
         self,

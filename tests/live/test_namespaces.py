@@ -276,15 +276,19 @@ def test_ip_netns_gives_a_name_to_whoever_may_know_it(logs: Path, unprivileged: 
 
 
 def test_hidden_processes_are_said(logs: Path, unprivileged: list[str]) -> None:
-    """With hidepid nobody sees the others: no number is shown for what is not known."""
-    with running_pod(logs, SHOP, "web"):
-        remount = 'mount -t proc -o hidepid=2 proc /proc && exec "$@"'
-        hidden = ["unshare", "--mount", "sh", "-c", remount, "sh"]
-        run = run_once("--once", f"--path.pod-logs={logs}", prefix=[*hidden, *unprivileged])
+    """With hidepid nobody sees the others: no number is shown for what is not known, and nothing twice."""
+    remount = 'mount -t proc -o hidepid=2 proc /proc && exec "$@"'
+    hidden = ["unshare", "--mount", "sh", "-c", remount, "sh"]
+    with running_pod(logs, SHOP, "web"), private_namespace() as host, listening(host, 8094):
+        prefix = [*host.command(), *hidden, *unprivileged]
+        run = run_once("--once", f"--path.pod-logs={logs}", prefix=prefix)
     samples = parse_page(run.stdout)
-    found = {dict(labels)["result"]: n for (name, labels), n in samples.items() if name == RESULTS}
-    assert found["unreadable"] == 1  # those of the same user are seen, if there are any
-    assert 0 not in found.values()
+    listeners = {("port", "8094"), ("state", "listen")}
+    found = [labels for name, labels in samples if name == "netstat_sockets" and listeners <= labels]
+    assert [dict(labels).get("netns") for labels in found] == [None]
+    results = {dict(labels)["result"]: n for (name, labels), n in samples.items() if name == RESULTS}
+    assert results["unreadable"] == 1  # those of the same user are seen, if there are any
+    assert 0 not in results.values()
     assert "processes are hidden" in run.stderr
     assert SHOP not in run.stdout
 

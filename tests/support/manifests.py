@@ -3,6 +3,7 @@
 import shlex
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,13 +13,14 @@ from tests.support.requirements import require_command
 
 Manifest = dict[str, Any]  # as deep as Kubernetes' own schemas, which the tests hold it to
 FOLDER = ROOT / "kubernetes"
+OPERATOR_FOLDER = FOLDER / "operator"
 
 
-def render(folder: str = "kubernetes") -> list[Manifest]:
-    """Return what ``kubectl apply --kustomize FOLDER`` would send."""
+def render(folder: Path = FOLDER) -> list[Manifest]:
+    """Return what ``kubectl apply --kustomize FOLDER`` would send; any kubectl from 1.20 on will do."""
     kubectl = require_command("kubectl", "kubernetes-client")
-    command = [kubectl, "kustomize", folder]
-    finished = subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    command = [kubectl, "kustomize", str(folder)]
+    finished = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return list(yaml.safe_load_all(finished.stdout))
 
 

@@ -9,6 +9,7 @@ the same as long as a process that was in it before is in it still.
 """
 
 from collections.abc import Mapping, Sequence
+from heapq import nsmallest
 from itertools import count
 from typing import Final, NamedTuple
 
@@ -18,18 +19,32 @@ from exporter.kernel.procfs import Procfs, ProcfsError
 MAX_QUESTIONS: Final = 2000
 """How many processes are asked for at most in one pass, 10 microseconds each."""
 
+PROCESSES_KEPT: Final = 8
+"""How many processes of a namespace are handed on, through which it can be read."""
+
 _YOUNG_PASSES: Final = 3
 _ROUNDS: Final = 12
 _PROCESSES_OF_A_ROUND: Final = 1000
 
 
+_NONE: Final = 0
+_DENIED: Final = -1
+
+
 class _Process(NamedTuple):
-    """A process: the inode of its directory, its namespace and its start; 0 where they are not known."""
+    """A process: the inode of its directory, its namespace, and its start in a namespace not the host's."""
 
     directory: int
     namespace: int
     started: int
     passes: int
+
+
+class Search(NamedTuple):
+    """What a search saw: the processes, and the host's own namespace, None where that is hidden."""
+
+    processes: Mapping[int, _Process]
+    home: int | None
 
 
 class FoundNamespace(NamedTuple):
@@ -41,67 +56,76 @@ class FoundNamespace(NamedTuple):
 
 
 class NamespaceFinder:
-    """Remembers the namespace of each process; ``denied`` are those that may not be asked for."""
+    """Remembers the namespace of each process, as of the last search that was finished.
+
+    ``denied`` is how many processes may not be asked for. A search that hangs changes nothing here, whenever it ends.
+    """
 
     def __init__(self) -> None:
         self.denied = 0
-        self._processes: dict[int, _Process] = {}
-        self._namespaces: dict[int, FoundNamespace] = {}
+        self._processes: Mapping[int, _Process] = {}
+        self._namespaces: Mapping[int, FoundNamespace] = {}
         self._numbers = count(1)
         self._turn = 0
 
-    def find(self, procfs: Procfs, home: int | None, limit: int = MAX_QUESTIONS) -> Sequence[FoundNamespace]:
-        """Return all namespaces but ``home``, the host's own, as far as known; raises ProcfsError."""
-        before, self._processes = self._processes, {}
-        self._turn += 1
+    def search(self, procfs: Procfs, limit: int = MAX_QUESTIONS) -> Search:
+        """Look at the processes, and ask for the namespaces of so many; raises ProcfsError."""
+        before, turn = self._processes, self._turn
+        home = procfs.find_own_namespace()
+        if home is None:  # no other could be told from it
+            return Search({}, None)
         rounds = max(_ROUNDS, len(before) // _PROCESSES_OF_A_ROUND + 1)
-        left, self.denied = limit, 0
+        processes: dict[int, _Process] = {}
+        left = limit
         for pid, directory in procfs.scan_processes():
             known = before.get(pid)
-            is_due = (
-                known is None
-                or known.directory != directory
-                or known.passes < _YOUNG_PASSES
-                or pid % rounds == self._turn % rounds
-            )
+            if known is not None and known.directory != directory:  # the number is another's by now
+                known = None
+            is_due = known is None or known.passes < _YOUNG_PASSES or pid % rounds == turn % rounds
             if is_due and left:
                 left -= 1
-                self._processes[pid] = self._ask(procfs, pid, directory, known, home)
-            elif known is not None and known.directory == directory:
-                self._processes[pid] = known
-        return self._gather(before, home)
+                processes[pid] = _ask(procfs, pid, directory, known, home)
+            elif known is not None:
+                processes[pid] = known
+        return Search(processes, home)
 
-    def _ask(
-        self, procfs: Procfs, pid: int, directory: int, known: _Process | None, home: int | None
-    ) -> _Process:
-        try:
-            namespace = procfs.find_namespace(pid) or 0
-        except ProcfsError:
-            self.denied += 1
-            namespace = 0
-        if known is not None and known.directory == directory and known.namespace == namespace:
-            return known._replace(passes=known.passes + 1)
-        started = read_start(procfs, pid) if namespace not in {0, home} else 0
-        return _Process(directory, namespace, started, 1)
-
-    def _gather(self, before: Mapping[int, _Process], home: int | None) -> Sequence[FoundNamespace]:
+    def finish(self, search: Search) -> Sequence[FoundNamespace]:
+        """Return all namespaces but the host's own, as far as known; the next search goes on from here."""
         members: dict[int, list[tuple[int, int]]] = {}
         lasting: set[int] = set()
-        for pid, process in self._processes.items():
-            if process.namespace in {0, home}:
+        self.denied = 0
+        for pid, process in search.processes.items():
+            if process.namespace in {_NONE, _DENIED, search.home}:
+                self.denied += process.namespace == _DENIED
                 continue
             members.setdefault(process.namespace, []).append((process.started, pid))
-            earlier = before.get(pid)
+            earlier = self._processes.get(pid)
             if earlier is not None and earlier[1:3] == process[1:3]:
                 lasting.add(process.namespace)
+        known = self._namespaces
         self._namespaces = {
             inode: FoundNamespace(
-                self._namespaces[inode].number
-                if inode in lasting and inode in self._namespaces
-                else next(self._numbers),
+                known[inode].number if inode in lasting and inode in known else next(self._numbers),
                 inode,
-                [pid for _, pid in sorted(processes)],
+                [pid for _, pid in nsmallest(PROCESSES_KEPT, processes)],
             )
             for inode, processes in members.items()
         }
+        self._processes = search.processes
+        self._turn += 1
         return list(self._namespaces.values())
+
+
+def _ask(procfs: Procfs, pid: int, directory: int, known: _Process | None, home: int) -> _Process:
+    try:
+        namespace = procfs.find_namespace(pid) or _NONE
+    except ProcfsError:
+        namespace = _DENIED
+    if known is not None and known.namespace == namespace:
+        return known._replace(passes=known.passes + 1)
+    if namespace == home:
+        return _Process(directory, home, 0, 1)  # one object for them all
+    if namespace in {_NONE, _DENIED}:
+        return _Process(directory, namespace, 0, 1)
+    started = read_start(procfs, pid)
+    return _Process(directory, namespace if started else _NONE, started, 1)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.kernel.procfs import Procfs
-from exporter.sampling.reading.finding import FoundNamespace, NamespaceFinder
+from exporter.kernel.procfs import Procfs, ProcfsError
+from exporter.sampling.reading.finding import PROCESSES_KEPT, FoundNamespace, NamespaceFinder
 from tests.support.namespaces_tree import NamespacesTree
 
 
@@ -18,8 +18,8 @@ class Search:
 
     def find(self, limit: int = 2000) -> dict[int, FoundNamespace]:
         """Return the namespaces by inode."""
-        home = (self.tree.host / "tcp").stat().st_ino
-        return {each.inode: each for each in self.finder.find(Procfs(str(self.tree.root)), home, limit)}
+        seen = self.finder.search(Procfs(str(self.tree.root)), limit)
+        return {each.inode: each for each in self.finder.finish(seen)}
 
 
 @pytest.fixture
@@ -62,10 +62,62 @@ def test_an_inode_that_is_used_again_is_another_namespace(search: Search) -> Non
     net = search.tree.add_namespace()
     search.tree.add_process(7, net, started=1)
     first = search.find()[inode_of(net)]
-    search.tree.remove_process(7)
-    (search.tree.root / "keeps the inode of the folder").mkdir()
+    (search.tree.root / "7").rename(search.tree.root / "keeps the inode of the folder")
     search.tree.add_process(7, net, started=5)
     assert search.find()[inode_of(net)].number != first.number
+
+
+def test_a_search_that_never_ends_costs_no_number(search: Search) -> None:
+    """What is known of a namespace, such as ages, is found by its number."""
+    net = search.tree.add_namespace()
+    search.tree.add_process(7, net)
+    first = search.find()[inode_of(net)]
+    search.finder.search(Procfs(str(search.tree.root)))
+    other = search.tree.add_namespace()
+    search.tree.add_process(6, other)
+    found = search.find()
+    assert found[inode_of(net)] == first
+    assert found[inode_of(other)].number != first.number
+
+
+def test_a_process_that_is_gone_before_its_start_is_read_is_not_the_oldest(search: Search) -> None:
+    net = search.tree.add_namespace()
+    search.tree.add_process(7, net, started=20)
+    (search.tree.add_process(8, net) / "stat").unlink()
+    assert [tuple(each.processes) for each in search.find().values()] == [(7,)]
+
+
+def test_of_very_many_processes_the_oldest_are_handed_on(search: Search) -> None:
+    net = search.tree.add_namespace()
+    for pid in range(100, 100 + 3 * PROCESSES_KEPT):
+        search.tree.add_process(pid, net, started=1000 - pid)
+    (found,) = search.find().values()
+    assert list(found.processes) == [*range(123, 123 - PROCESSES_KEPT, -1)]
+
+
+def test_a_process_that_is_denied_is_counted_in_every_pass(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = search.tree.add_namespace()
+    search.tree.add_process(7, net)
+    find = Procfs.find_namespace
+
+    def deny(procfs: Procfs, pid: int) -> int | None:
+        if pid == 7:
+            raise ProcfsError("denied")
+        return find(procfs, pid)
+
+    monkeypatch.setattr(Procfs, "find_namespace", deny)
+    for _ in range(12):
+        assert search.find() == {}
+        assert search.finder.denied == 1
+
+
+def test_none_are_found_where_the_host_itself_cannot_be_told_from_them(search: Search) -> None:
+    search.tree.add_process(7, search.tree.host)
+    procfs = Procfs(str(search.tree.root))
+    (search.tree.root / "1" / "net").unlink()
+    assert search.finder.finish(search.finder.search(procfs)) == []
 
 
 def test_a_process_that_is_still_young_is_asked_again(search: Search) -> None:
