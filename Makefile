@@ -7,9 +7,12 @@ JOBS ?= 3
 PREFIX ?= /opt
 UNITS := /etc/systemd/system
 BUILDAH ?= buildah
+REVISION = $(or $(shell git describe --always --dirty --abbrev=40 --exclude='*'),unknown)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
 
-.PHONY: run test check golden fixtures bench demo picture image install uninstall lock sbom clean
+EPOCH = $(or $(shell git log -1 --format=%ct),0)
+
+.PHONY: run test check golden fixtures bench demo picture dist image install uninstall lock sbom clean
 
 run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metrics
 	@$(BIN)/python -m exporter $(ARGS)
@@ -44,9 +47,12 @@ picture: $(VENV)/.dev  ## draw the dashboard with Grafana's own components (need
 	npm install --prefix tests/picture --no-audit --no-fund --no-package-lock --ignore-scripts --legacy-peer-deps
 	$(BIN)/python -m tests.picture.take $(ARGS)
 
+dist: $(VENV)/.dev  ## build the sdist, and the wheel from it, into dist/; the same commit makes the same files
+	SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m build --no-isolation --outdir=dist
+
 image:  ## build netstat-exporter:VERSION with Buildah; the same commit makes the same image
-	$(BUILDAH) build --tag netstat-exporter:$(VERSION) --timestamp=$(or $(shell git log -1 --format=%ct),0) \
-	  --build-arg=VERSION=$(VERSION) --build-arg=REVISION=$(or $(shell git rev-parse HEAD),unknown) $(ARGS) .
+	$(BUILDAH) build --tag netstat-exporter:$(VERSION) --timestamp=$(EPOCH) \
+	  --build-arg=VERSION=$(VERSION) --build-arg=REVISION=$(REVISION) $(ARGS) .
 
 install:  ## into PREFIX, with units for systemd; a configuration that is there already stays (needs root)
 	$(PYTHON) -m venv $(PREFIX)/netstat-exporter

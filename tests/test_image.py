@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 import exporter
-from tests.support.daemon import Labels, parse_page
+from hatch_build import describe
+from tests.support.daemon import ROOT, Labels, parse_page
 from tests.support.live.cgroup import enter, made_cgroup
 from tests.support.live.image import Store, make_store
 from tests.support.live.leaker import leaking
@@ -163,13 +164,15 @@ def test_the_image_has_names_of_ports_and_of_what_it_is_made_of(files: Path) -> 
     assert list(files.glob("opt/netstat-exporter/lib/*/site-packages/netstat_exporter-*.dist-info"))
 
 
-def test_the_image_says_what_it_is(store: Store, image: str) -> None:
+def test_the_image_says_what_it_is(store: Store, image: str, files: Path) -> None:
     oci = json.loads(store.run("inspect", "--type=image", image))["OCIv1"]
     labels = oci["config"]["Labels"]
     assert labels["org.opencontainers.image.version"] == exporter.__version__
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
-    for key in ("title", "description", "source", "documentation", "revision"):
+    for key in ("title", "description", "source", "documentation"):
         assert labels[f"org.opencontainers.image.{key}"]
+    (written,) = files.glob("opt/netstat-exporter/lib/*/site-packages/exporter/revision.txt")
+    assert written.read_text().strip() == labels["org.opencontainers.image.revision"] == describe(ROOT)
     assert oci["config"]["User"] == "65534:65534"
     assert list(oci["config"]["ExposedPorts"]) == [f"{PORT}/tcp"]
     assert "Healthcheck" not in oci["config"]

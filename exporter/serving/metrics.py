@@ -1,8 +1,5 @@
 """Make metric families from a snapshot, and from the status of the exporter itself."""
 
-import contextlib
-import json
-import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +10,7 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
 from exporter import __version__
+from exporter.revision import find_revision
 from exporter.sampling.labels import Metric, NamespaceLabels, Samples
 from exporter.sampling.sampler import METRICS
 from exporter.sampling.snapshot import Snapshot
@@ -43,19 +41,7 @@ class Status:
     snapshot_age_seconds: float | None = None
 
 
-def _find_revision() -> str:
-    """Return the commit installed, as pip notes it for what comes from a repository; else ``unknown``.
-
-    The note is read where pip puts it: importlib.metadata takes a megabyte of memory.
-    """
-    folder = f"netstat_exporter-{__version__}.dist-info"
-    path = os.path.join(os.path.dirname(__file__), "..", "..", folder, "direct_url.json")
-    with contextlib.suppress(OSError, ValueError, KeyError), open(path, encoding="utf-8") as note:
-        return str(json.load(note)["vcs_info"]["commit_id"])
-    return "unknown"
-
-
-_BUILD: Final = (__version__, _find_revision(), platform.python_version(), platform.python_implementation())
+_BUILD: Final = (__version__, find_revision(), platform.python_version(), platform.python_implementation())
 
 
 @dataclass(frozen=True, slots=True)
