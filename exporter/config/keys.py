@@ -4,13 +4,15 @@ A field defines its key: its name in the file, the reader of its value with its 
 """
 
 import difflib
+import json
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import Field, field, fields
+from dataclasses import Field, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from exporter.config import nodes
 from exporter.config.nodes import Node
-from exporter.config.values import Reader, ReadValue, shorten
+from exporter.config.values import Reader, ReadValue, shorten, write_duration
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -22,6 +24,7 @@ ENABLED: Final = "enabled"
 
 _KEY: Final = "key"
 _READ: Final = "read"
+_PLAIN: Final = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
 
 
 def key(name: str, read: ReadValue[T], default: T) -> T:
@@ -58,6 +61,31 @@ def read_section(kind: type[S]) -> Callable[[Reader, Node, str], S]:
 def keys_of(kind: "type[DataclassInstance]") -> dict[str, Field[Any]]:
     """Return the fields of a dataclass by key."""
     return {declared.metadata[_KEY]: declared for declared in fields(kind)}
+
+
+def list_values(settings: "DataclassInstance", prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every key with its value, as both are written in YAML; inner keys are joined by dots."""
+    for declared in fields(settings):
+        value, path = getattr(settings, declared.name), f"{prefix}{declared.metadata[_KEY]}"
+        if is_dataclass(value) and not isinstance(value, type):
+            yield from list_values(value, f"{path}.")
+        else:
+            yield path, _write(value, is_duration=declared.name.endswith("_seconds"))
+
+
+def _write(value: object, *, is_duration: bool = False) -> str:
+    """Return a value as YAML; words that need no quotes have none."""
+    if is_duration and isinstance(value, (int, float)):
+        return write_duration(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_write, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{name}: {_write(each)}' for name, each in value.items())}}}"
+    if isinstance(value, str):
+        return value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)
+    return str(value)
 
 
 def _known_pairs(

@@ -102,6 +102,16 @@ def read_duration(reader: Reader, node: Node, key: str) -> float | None:
     return reader.matched(node, key, "a duration from 100ms to 24h, such as 5s, 500ms or 1m30s", match)
 
 
+def write_duration(seconds: float) -> str:
+    """Return a duration as ``read_duration`` reads it."""
+    left, words = round(seconds * 1000), []
+    for letters, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        number, left = divmod(left, size)
+        if number:
+            words.append(f"{number}{letters}")
+    return "".join(words)
+
+
 def read_share(reader: Reader, node: Node, key: str) -> float | None:
     """Return a share of one."""
 

@@ -1,5 +1,6 @@
 """Report the health of tables, collectors and passes, and log when it changes, not at every pass."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -100,6 +101,7 @@ class Health:
 
     def __init__(self) -> None:
         self._errors: dict[tuple[str, str], str] = {}
+        self._failing: dict[tuple[str, str], float] = {}
         self._sources: dict[str, str] = {}
         self._malformed = Counter[str]()
         self._repeated = Counter[str]()
@@ -120,12 +122,14 @@ class Health:
             self._malformed[table] += totals.malformed
             self._repeated[table] += totals.repeated
             self._log_source(table, reading, rows)
-        return TableStatus(table, reading.source, rows, reading.duration_seconds, error)
+        failing_seconds = self._time_failure("table", table, error)
+        return TableStatus(table, reading.source, rows, reading.duration_seconds, error, failing_seconds)
 
     def describe_collector(self, outcome: Outcome) -> CollectorStatus:
         """Return the status of a collector after a pass."""
         error = self.log_change("collector", outcome.collector, outcome.error)
-        return CollectorStatus(outcome.collector, outcome.duration_seconds, error)
+        failing_seconds = self._time_failure("collector", outcome.collector, error)
+        return CollectorStatus(outcome.collector, outcome.duration_seconds, error, failing_seconds)
 
     def count_pass(self, tables: Sequence[TableStatus], collectors: Iterable[CollectorStatus]) -> None:
         """Count a pass by its result."""
@@ -175,6 +179,14 @@ class Health:
         if reading.source != old:
             log.debug("table source changed", table=table, old=old, new=reading.source, rows=rows)
         self._sources[table] = reading.source
+
+    def _time_failure(self, kind: str, name: str, error: str) -> float | None:
+        """Return for how long something has failed, None if it did not."""
+        if not error:
+            self._failing.pop((kind, name), None)
+            return None
+        now = time.monotonic()
+        return now - self._failing.setdefault((kind, name), now)
 
     def log_change(self, kind: str, name: str, error: Exception | None) -> str:
         """Log when a table, collector or source begins to fail or recovers; return the text of the error."""

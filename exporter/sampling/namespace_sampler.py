@@ -22,16 +22,21 @@ from exporter.sampling.services.counting import Counters, TableCounter
 from exporter.sampling.services.ports import PortRules
 from exporter.sampling.services.series import SeriesMemory
 from exporter.sampling.services.tracking import TrackedSockets
+from exporter.sampling.snapshot import FoldedPort
 
 _TRACKED: Final = "tracked"
 
 
 class Sampled(NamedTuple):
-    """What a pass found in a namespace: the readings of its tables, and how each collector went."""
+    """What a pass found in a namespace: the readings of its tables, and how each collector went.
+
+    ``folded`` are some of the ports without series of their own.
+    """
 
     readings: Mapping[str, Reading]
     samples: dict[str, Samples]
     outcomes: Sequence[Outcome]
+    folded: tuple[FoldedPort, ...] = ()
 
 
 class NamespaceSampler:
@@ -76,7 +81,7 @@ class NamespaceSampler:
         samples = run.collect(seen)
         may_age = not self._is_host and len(self._tracked) > 0
         self._aging = replace(seen, readings={}, counts={}) if may_age else None
-        return Sampled(readings, samples, run.outcomes)
+        return Sampled(readings, samples, run.outcomes, seen.series.folded_examples)
 
     def age(self, now: float) -> Mapping[str, Samples]:
         """Return the samples that have changed by ``now``, although nothing happened since the last pass."""

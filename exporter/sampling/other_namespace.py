@@ -172,7 +172,7 @@ class OtherNamespace:
         fingerprint = read_fingerprint(self._procfs)
         empty = set(settings.tables).difference(find_filled(fingerprint))
         owner = self.name.owner if self.name else ""
-        readings, samples, outcomes = sampler.sample(
+        readings, samples, outcomes, _ = sampler.sample(
             settings, plan.rules, plan.counters, plan.now, owner=owner, empty=empty
         )
         failed = [reading.error for reading in readings.values()] + [outcome.error for outcome in outcomes]

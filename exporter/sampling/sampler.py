@@ -122,7 +122,7 @@ class Sampler:
         settings = self._settings
         self._reader.change_source(settings.source)
         rules = self._read_rules()
-        readings, samples, outcomes = self._host.sample(settings, rules, self._counters, started)
+        readings, samples, outcomes, folded = self._host.sample(settings, rules, self._counters, started)
         others = self._sample_others(settings, rules, started)
         collectors = tuple(map(self._health.describe_collector, (*outcomes, *others.outcomes)))
         tables = tuple(self._health.describe_table(name, reading) for name, reading in readings.items())
@@ -149,6 +149,7 @@ class Sampler:
             cpu_seconds=cpu_seconds,
             interval_seconds=self._pace.update(settings, spent_seconds, sources),
             namespaces=others.namespaces,
+            folded=folded,
         )
         samples |= health.measure_pass(snapshot)  # before another thread sees the snapshot
         self.snapshot = snapshot

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from exporter.config.keys import ENABLED, key, keys_of, read_section, section
+from exporter.config.keys import ENABLED, key, keys_of, list_values, read_section, section
 from exporter.config.nodes import read_yaml
+from exporter.config.settings import Peaks, Ports, Settings
 from exporter.config.values import Reader, read_flag, read_number
 
 
@@ -95,3 +96,28 @@ def test_hints_end_where_problems_are_no_longer_shown() -> None:
     read_section(Outer)(reader, read_yaml(content), "")
     hints = ["did you mean number?" in problem.text for problem in reader.problems]
     assert [True] * 20 + [False] * 5 == hints
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(),
+        Settings(
+            interval_seconds=90.5,
+            cpu_budget=1e-05,
+            tables=("udp",),
+            ports=Ports(names={8443: "api gateway", 1: 'a "b"'}, always=(22, 443)),
+            peaks=Peaks(enabled=False),
+        ),
+    ],
+)
+def test_values_are_listed_as_they_are_read(settings: Settings) -> None:
+    lines = []
+    for path, value in list_values(settings):
+        *above, name = path.split(".")
+        lines += [f"{word}:" for word in above if f"{word}:" not in lines]
+        lines.append(f"{'  ' * len(above)}{name}: {value}")
+    reader = Reader()
+    content = "\n".join(lines)
+    assert settings == read_section(Settings)(reader, read_yaml(content.encode()), "")
+    assert reader.messages("c") == []

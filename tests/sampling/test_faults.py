@@ -102,8 +102,11 @@ def test_failed_table(
     """What it had is not shown, the others are, and it is logged once, and once more when it is well."""
     whole = sampler.take_snapshot()
     damage(tree)
+    failing_seconds = -1.0
     for number in (1, 2, 3):
         partial = sampler.take_snapshot()
+        since, failing_seconds = failing_seconds, status_of(partial, "udp").failing_seconds or 0.0
+        assert since < failing_seconds or number == 1
         assert (failed(partial, "table"), status_of(partial, "udp").rows) == ({"udp"}, 0)
         for name, samples in partial.samples.items():
             assert name.startswith("netstat_exporter") or not [key for key in samples if "udp" in key]
@@ -111,7 +114,9 @@ def test_failed_table(
         assert passes_of(partial) == {"success": 1, "partial": number, "failure": 0}
     tree.fill("udp", Printed(53, state=states.CLOSE))
     for _ in range(2):
-        assert sockets_of(sampler.take_snapshot(), "udp") == sockets_of(whole, "udp")
+        again = sampler.take_snapshot()
+        assert sockets_of(again, "udp") == sockets_of(whole, "udp")
+        assert status_of(again, "udp").failing_seconds is None
     first, well = logs
     assert (first["event"], first["table"], first["exc_info"]) == ("table failed", "udp", None)
     assert message in str(first["error"])
@@ -352,8 +357,11 @@ def test_a_collector_that_raises_costs_its_metrics_only(
         assert all_sockets(snapshot) == all_sockets(whole)
         error = "undeclared metrics: netstat_odd" if where == "undeclared" else "a bug"
         assert collector_of(snapshot, "queues").error == error
+        assert (collector_of(snapshot, "queues").failing_seconds == 0) == (number == 1)
     monkeypatch.setattr(Broken, "where", "")
-    assert not failed(host.see(), "collector")
+    well_again = host.see()
+    assert not failed(well_again, "collector")
+    assert collector_of(well_again, "queues").failing_seconds is None
     first, well = logs
     assert (first["event"], first["collector"]) == ("collector failed", "queues")
     assert isinstance(first["exc_info"], Exception)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Final
 
 from exporter.kernel.rows import Listener
@@ -109,6 +110,16 @@ class RareCount:
         for (direction, state), ports in self._ports.items():
             if port in ports and port + direction == service:
                 yield state, ports[port]
+
+    def examples(self, known: AbstractSet[int], limit: int) -> Iterator[int]:
+        """Yield a few services whose port is not among those known; not every port is looked at."""
+        services = (
+            port + direction
+            for (direction, _), ports in self._ports.items()
+            for port in islice(ports, limit + len(known))
+            if port not in known
+        )
+        return islice(services, limit)
 
     def _join(self, direction: int) -> Counter[int]:
         """Return the sockets of a direction by port; of a single state, which may be large, no copy."""

@@ -7,6 +7,8 @@ stay for an hour, at 0. All other services are counted with the port ``other``.
 from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from heapq import nlargest
+from itertools import islice
 from typing import Final
 
 from exporter.kernel import states
@@ -26,9 +28,11 @@ from exporter.sampling.services.ports import (
     port_of,
 )
 from exporter.sampling.services.ranking import Weights
+from exporter.sampling.snapshot import FoldedPort
 
 SERIES_KEPT_SECONDS: Final = 3600
 SPARSE_KEPT_SECONDS: Final = 900
+_EXAMPLES: Final = 10
 UNKNOWN_STATE: Final = "unknown"
 
 _INBOUND_STATES: Final = (
@@ -68,6 +72,7 @@ class Series:
     tables: Mapping[str, Folded] = field(default_factory=dict)
     folded_ports: int = 0
     folded_sockets: int = 0
+    folded_examples: tuple[FoldedPort, ...] = ()
     keys: dict[tuple[str, int, int], SocketKey] = field(default_factory=dict)
 
     def fold(self, service: int) -> int:
@@ -139,6 +144,7 @@ class SeriesMemory:
             {name: self._fold_table(TABLES[name], count, rules, now) for name, count in counts.items()},
             len(folded),
             sum(weights.sockets[port] for port in folded),
+            tuple(_choose_examples(counts, weights, folded, self._own)),
             self._keys,
         )
 
@@ -193,6 +199,24 @@ def states_of(folded: Folded, service: int) -> Iterator[int]:
     for state in _states(folded.tallies.get(service, EMPTY)):
         if state not in folded.shown.get(service, ()):
             yield state
+
+
+def _choose_examples(
+    counts: Mapping[str, TableCount], weights: Weights, folded: AbstractSet[int], own: AbstractSet[int]
+) -> Iterator[FoldedPort]:
+    """Yield some ports that are folded into other: those over the limit, busiest first, then unnamed ones."""
+    for port in nlargest(_EXAMPLES, folded, key=lambda port: (weights.sockets[port], -port)):
+        yield FoldedPort(port, weights.sockets[port], is_over_limit=True)
+    known = {OTHER_PORT, *own, *folded}
+    services = dict.fromkeys(
+        service
+        for name, count in counts.items()
+        if TABLES[name].protocol not in PORTLESS_PROTOCOLS
+        for service in count.rare.examples(known, _EXAMPLES)
+    )
+    for service in islice(services, _EXAMPLES):
+        sockets = sum(number for count in counts.values() for _, number in count.rare.states_of(service))
+        yield FoldedPort(port_of(service), sockets, is_over_limit=False, direction=direction_of(service))
 
 
 def _states(tally: Tally) -> Iterator[int]:

@@ -11,6 +11,7 @@ from exporter.sampling.services.listening import ListenerMemory
 from exporter.sampling.services.ports import OUTBOUND, PORTS
 from exporter.sampling.services.ranking import choose_largest
 from exporter.sampling.services.series import SERIES_KEPT_SECONDS
+from exporter.sampling.snapshot import FoldedPort
 from tests.support.procfs_tree import Printed
 from tests.support.sampling.host import listening
 from tests.support.sampling.port_rules import make_rules
@@ -174,3 +175,16 @@ def test_expected_services_are_those_of_ports_with_series() -> None:
     host = SeriesHost(make_rules(limit=1))
     host.see(0, tcp=connections(8001, 10))
     assert host.memory.expected() == {0, OUTBOUND, 8001, 8001 + PORTS}
+
+
+def test_what_is_folded_can_be_named() -> None:
+    """Ports over the limit come first, the busiest first; then those that never compete: ten of each."""
+    rows = BUSY + connections(7005, 9) + connections(7006, 8) + connections(7007, 1)
+    series = SeriesHost(make_rules(limit=1)).see(0, tcp=rows)
+    assert series.folded_examples == (
+        FoldedPort(7005, 9, is_over_limit=True),
+        FoldedPort(7006, 8, is_over_limit=True),
+        FoldedPort(7007, 1, is_over_limit=False, direction="inbound"),
+    )
+    crowd = [Printed(port, 20_000) for port in range(1024, 20_000)]
+    assert len(SeriesHost(make_rules(limit=1)).see(0, tcp=crowd).folded_examples) == 20

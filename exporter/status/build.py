@@ -1,0 +1,74 @@
+"""Build the status of a host from a snapshot and its history."""
+
+from typing import Final, TypeVar
+
+from exporter.sampling.snapshot import Snapshot
+from exporter.status.condition import Links
+from exporter.status.facts import Context, Facts, worst
+from exporter.status.health import (
+    describe_exporter,
+    find_own_problems,
+    list_collectors,
+    list_settings,
+    list_tables,
+)
+from exporter.status.history import Trends
+from exporter.status.leaks import find_leaks
+from exporter.status.links import DOCUMENTATION, RUNBOOKS
+from exporter.status.losses import find_losses
+from exporter.status.model import SCHEMA_VERSION, Status
+from exporter.status.resources import find_resources
+from exporter.status.services import describe_other, find_namespaces, find_services
+from exporter.status.severity import rank
+from exporter.status.silences import find_silences
+
+T = TypeVar("T")
+
+MOST_ROWS: Final = 500
+"""The longest of the lists; there are at most as many series as services and network namespaces."""
+
+
+def build_status(snapshot: Snapshot, trends: Trends, context: Context) -> Status:
+    """Return the status at a snapshot; ``trends`` lead to it."""
+    facts = Facts(snapshot, trends, context.settings)
+    leaks, of_leaks = find_leaks(facts)
+    resources, of_resources = find_resources(facts)
+    losses, of_losses = find_losses(facts)
+    silences, of_silences = find_silences(facts)
+    services, of_services = find_services(facts)
+    own = find_own_problems(facts, context)
+    problems = [*of_leaks, *of_resources, *of_losses, *of_silences, *of_services, *own]
+    problems.sort(key=lambda each: -rank(each.severity))  # and as above within
+    namespaces = find_namespaces(facts, problems)
+    started_at = snapshot.taken_at_seconds - snapshot.taken_at_monotonic
+    return Status(
+        schema_version=SCHEMA_VERSION,
+        host=context.host,
+        taken_at_seconds=snapshot.taken_at_seconds,
+        severity=worst(problems),
+        sockets=sum(service.sockets for service in services),
+        problems=_first(problems),
+        leaks=_first(leaks),
+        leaks_total=len(leaks),
+        resources=_first(resources),
+        resources_total=len(resources),
+        losses=_first(losses),
+        losses_total=len(losses),
+        silences=_first(silences),
+        silences_total=len(silences),
+        services=_first(services),
+        services_total=len(services),
+        namespaces=_first(namespaces),
+        namespaces_total=len(namespaces),
+        other=describe_other(facts),
+        tables=list_tables(facts),
+        collectors=list_collectors(facts),
+        exporter=describe_exporter(facts, context),
+        configuration=list_settings(context.settings),
+        links=Links(metrics=context.metrics_path, documentation=DOCUMENTATION, runbooks=RUNBOOKS),
+        history_at_seconds=tuple(round(started_at + at, 3) for at in trends.times),
+    )
+
+
+def _first(rows: list[T]) -> tuple[T, ...]:
+    return tuple(rows[:MOST_ROWS])

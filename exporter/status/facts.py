@@ -1,0 +1,176 @@
+"""Look into a snapshot: its samples by some of their labels, of all network namespaces at once."""
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypedDict
+
+from exporter.config.settings import Settings
+from exporter.sampling.labels import OTHER, NamespaceLabels, Samples
+from exporter.sampling.sampler import METRICS
+from exporter.sampling.snapshot import Snapshot
+from exporter.status.history import Key, Trends
+from exporter.status.links import find_runbook
+from exporter.status.model import Problem
+from exporter.status.severity import OK, rank
+from exporter.status.thresholds import Threshold
+
+CLOSE_WAIT: Final = "close_wait"
+ESTABLISHED: Final = "established"
+INBOUND: Final = "inbound"
+OUTBOUND: Final = "outbound"
+
+_HOST: Final = NamespaceLabels("", "", "")
+_DAY_SECONDS: Final = 86_400
+_GROWTH_SECONDS: Final = 1800
+_LABELS: Final = {metric.name: metric.labels for metric in METRICS}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is not in a snapshot. ``age_seconds`` is its age, where that is known to be too high."""
+
+    settings: Settings
+    host: str
+    config_file: str | None = None
+    metrics_path: str = "/metrics"
+    is_reloaded: bool = True
+    log_lines_lost: int = 0
+    age_seconds: float = 0.0
+
+
+class PlaceLabels(TypedDict):
+    """The fields of a ``Place``."""
+
+    netns: str
+    namespace: str
+    pod: str
+    protocol: str
+    direction: str
+    port: str
+    port_name: str
+
+
+class At(NamedTuple):
+    """A service in a network namespace; what has no meaning is empty."""
+
+    netns: str = ""
+    protocol: str = ""
+    direction: str = ""
+    port: str = ""
+
+    @property
+    def is_other(self) -> bool:
+        """Whether it is many ports."""
+        return self.port == OTHER
+
+
+Join = Callable[[float, float], float]
+Values = Mapping[At, float]
+
+
+class Facts:
+    """The samples of a snapshot, and the trends that lead to it."""
+
+    def __init__(self, snapshot: Snapshot, trends: Trends, settings: Settings) -> None:
+        self.snapshot = snapshot
+        self.trends = trends
+        self.settings = settings
+        self.spaces: Sequence[tuple[NamespaceLabels, Mapping[str, Samples]]] = [
+            (_HOST, snapshot.samples),
+            *((each.labels, each.samples) for each in snapshot.namespaces),
+        ]
+        self._scopes = {labels.netns: labels for labels, _ in self.spaces}
+        self._names = {
+            (labels[0], labels[4]): labels[5]
+            for _, samples in self.spaces
+            for labels in samples.get("netstat_sockets", ())
+        }
+
+    def get(self, metric: str, netns: str = "", labels: tuple[str, ...] = ()) -> float | None:
+        """Return one value; None if it is not known."""
+        found = next((samples for scope, samples in self.spaces if scope.netns == netns), {})
+        return found.get(metric, {}).get(labels)
+
+    def by(
+        self,
+        metric: str,
+        labels: tuple[str, ...],
+        join: Join = operator.add,
+        **wanted: str,
+    ) -> Mapping[tuple[str, ...], float]:
+        """Return the values by network namespace and some labels, of the samples with the wanted ones.
+
+        ``join`` joins those that differ in other labels only.
+        """
+        names = _LABELS[metric]
+        places = [names.index(label) for label in labels]
+        conditions = [(names.index(label), text) for label, text in wanted.items()]
+        found: dict[tuple[str, ...], float] = {}
+        for scope, samples in self.spaces:
+            for key, value in samples.get(metric, {}).items():
+                if all(key[place] == text for place, text in conditions):
+                    group = (scope.netns, *[key[place] for place in places])
+                    found[group] = join(found[group], value) if group in found else value
+        return found
+
+    def by_service(self, metric: str, join: Join = operator.add, **wanted: str) -> Values:
+        """Return the values by service; of the metrics of listeners the direction is empty."""
+        labels = tuple(label for label in At._fields[1:] if label in _LABELS[metric])
+        found = self.by(metric, labels, join, **wanted)
+        return {At(netns, **dict(zip(labels, key, strict=True))): n for (netns, *key), n in found.items()}
+
+    def place(self, at: At) -> PlaceLabels:
+        """Return the fields of a place."""
+        scope = self._scopes.get(at.netns, _HOST)
+        return {
+            "netns": scope.netns,
+            "namespace": scope.namespace,
+            "pod": scope.pod,
+            "protocol": at.protocol,
+            "direction": at.direction,
+            "port": at.port,
+            "port_name": self._names.get((at.protocol, at.port), at.port),
+        }
+
+    def growth(self, key: Key) -> float | None:
+        """Return the growth a second of the last half hour."""
+        return self.trends.slope(key, _GROWTH_SECONDS)
+
+    def time_left(self, key: Key, left: float) -> float | None:
+        """Return the seconds until nothing is left at the present growth; None if that is a day or more."""
+        growth = self.growth(key)
+        if growth is None or growth <= 0:
+            return None
+        seconds = max(0.0, left) / growth
+        return seconds if seconds < _DAY_SECONDS else None
+
+    def describe(self, at: At) -> str:
+        """Return a service in words, such as ``inbound tcp port 8080 (http-alt) of shop/web``."""
+        name = self._names.get((at.protocol, at.port), at.port)
+        words = [at.direction, at.protocol, "port", at.port, "" if name == at.port else f"({name})"]
+        if at.netns:
+            words += ["of", at.netns]
+        return " ".join(filter(None, words))
+
+    def blame(self, threshold: Threshold, at: At, text: str, owner: str = "") -> Problem:
+        """Return the problem that a threshold is exceeded."""
+        runbook = find_runbook(threshold.alert)
+        return Problem(
+            severity=threshold.severity,
+            alert=threshold.alert,
+            owner=owner,
+            text=text,
+            runbook=runbook,
+            **self.place(at),
+        )
+
+
+def worst(problems: Sequence[Problem]) -> str:
+    """Return the worst severity of some problems."""
+    return max((problem.severity for problem in problems), key=rank, default=OK)
+
+
+def first_exceeded(thresholds: Sequence[Threshold], value: float | None) -> Threshold | None:
+    """Return the first threshold that a value exceeds."""
+    return next((each for each in thresholds if each.is_exceeded(value)), None)

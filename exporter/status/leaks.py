@@ -1,0 +1,117 @@
+"""Find who leaks: sockets in CLOSE_WAIT, which stay until a process here closes them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from exporter.sampling.labels import UNKNOWN_OWNER
+from exporter.status import thresholds
+from exporter.status.facts import CLOSE_WAIT, ESTABLISHED, At, Facts
+from exporter.status.history import Key
+from exporter.status.model import Leak, LeakOwner, Problem
+from exporter.status.quantities import say_duration
+from exporter.status.severity import CRITICAL, OK, WARNING, rank
+
+_HOUR_SECONDS = 3600.0
+
+
+def find_leaks(facts: Facts) -> tuple[list[Leak], list[Problem]]:
+    """Return the services with sockets in CLOSE_WAIT, the worst first, and what is wrong with them."""
+    stuck = facts.by_service("netstat_stuck_sockets", state=CLOSE_WAIT)
+    oldest = facts.by_service("netstat_oldest_socket_age_seconds", max, state=CLOSE_WAIT)
+    established = facts.by_service("netstat_sockets", state=ESTABLISHED, protocol="tcp")
+    owners = _find_owners(facts)
+    leaks, problems = [], []
+    for at, sockets in facts.by_service("netstat_sockets", state=CLOSE_WAIT).items():
+        if not sockets:
+            continue
+        key = Key("netstat_stuck_sockets", at.netns, (at.protocol, CLOSE_WAIT, at.direction, at.port))
+        growth = facts.growth(key)
+        found = owners.get(at, ())
+        severity = _judge(at, stuck.get(at), established.get(at, 0), growth, found)
+        leak = Leak(
+            severity=severity,
+            sockets=int(sockets),
+            stuck=int(stuck[at]) if at in stuck else None,
+            oldest_seconds=oldest.get(at),
+            growth_per_hour=None if growth is None else growth * _HOUR_SECONDS,
+            owners=tuple(found),
+            left_seconds=min(
+                (each.left_seconds for each in found if each.left_seconds is not None), default=None
+            ),
+            history=facts.trends.history(key),
+            **facts.place(at),
+        )
+        leaks.append(leak)
+        if severity != OK:
+            threshold = thresholds.LEAK if severity == WARNING else thresholds.LEAK_OF_OWNER
+            problems.append(facts.blame(threshold, at, _describe(facts, at, leak), _name_owner(found)))
+    leaks.sort(key=lambda each: (-rank(each.severity), -(each.stuck or 0), -each.sockets, each.port))
+    return leaks, problems
+
+
+def _find_owners(facts: Facts) -> Mapping[At, Sequence[LeakOwner]]:
+    """Return the owners of sockets in CLOSE_WAIT by service, most sockets first."""
+    labels = ("protocol", "direction", "port", "owner")
+    found: dict[At, list[LeakOwner]] = {}
+    for (*place, owner), sockets in facts.by("netstat_owner_sockets", labels, state=CLOSE_WAIT).items():
+        if sockets:
+            found.setdefault(At(*place), []).append(_describe_owner(facts, owner, int(sockets)))
+    return {at: sorted(each, key=lambda one: (-one.sockets, one.owner)) for at, each in found.items()}
+
+
+def _describe_owner(facts: Facts, owner: str, sockets: int) -> LeakOwner:
+    used = facts.get("netstat_owner_open_files", labels=(owner,))
+    limit = facts.get("netstat_owner_open_files_limit", labels=(owner,))
+    if used is None or limit is None:
+        return LeakOwner(owner=owner, sockets=sockets)
+    left_seconds = facts.time_left(Key("netstat_owner_open_files", "", (owner,)), limit - used)
+    return LeakOwner(
+        owner=owner,
+        sockets=sockets,
+        open_files=int(used),
+        open_files_limit=int(limit),
+        left_seconds=left_seconds,
+    )
+
+
+def _judge(
+    at: At, stuck: float | None, established: float, growth: float | None, owners: Sequence[LeakOwner]
+) -> str:
+    """Return what NetstatCloseWaitLeak makes of a leak."""
+    if stuck is None or at.is_other or not thresholds.LEAK.is_exceeded(stuck):
+        return OK
+    if stuck <= thresholds.LEAK_SHARE.value * established:
+        return OK
+    large = [each for each in owners if thresholds.LEAK_OF_OWNER.is_exceeded(each.sockets)]
+    if any(map(_runs_out, large)):
+        return CRITICAL
+    share, most = thresholds.LEAK_GROWTH.value, thresholds.LEAK_GROWTH_SOCKETS.value
+    is_known = any(each.open_files_limit is not None for each in large)
+    grows = growth is not None and growth * _HOUR_SECONDS > min(share * stuck, most)
+    return CRITICAL if not is_known and grows and thresholds.LEAK_LARGE.is_exceeded(stuck) else WARNING
+
+
+def _runs_out(owner: LeakOwner) -> bool:
+    if not owner.open_files_limit or owner.open_files is None:
+        return False
+    is_full = thresholds.LEAK_FILES.is_exceeded(owner.open_files / owner.open_files_limit)
+    return is_full or (
+        owner.left_seconds is not None and owner.left_seconds <= thresholds.FILES_SECONDS.value
+    )
+
+
+def _name_owner(owners: Sequence[LeakOwner]) -> str:
+    return next((each.owner for each in owners), UNKNOWN_OWNER)
+
+
+def _describe(facts: Facts, at: At, leak: Leak) -> str:
+    return " ".join(_sentences(facts, at, leak))
+
+
+def _sentences(facts: Facts, at: At, leak: Leak) -> Iterator[str]:
+    age = "" if leak.oldest_seconds is None else f", the oldest for {say_duration(leak.oldest_seconds)}"
+    yield (
+        f"{_name_owner(leak.owners)} does not close connections: {leak.stuck:,} sockets, "
+        f"{facts.describe(at)}, are stuck in CLOSE_WAIT{age}."
+    )
+    if leak.left_seconds is not None:
+        yield f"At the present growth it can open no more files in {say_duration(leak.left_seconds)}."

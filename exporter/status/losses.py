@@ -1,0 +1,108 @@
+"""Find what the kernel dropped or cut short because a limit was reached."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from exporter.status import thresholds
+from exporter.status.facts import ESTABLISHED, INBOUND, OUTBOUND, At, Facts
+from exporter.status.history import Key
+from exporter.status.model import Loss, Problem
+from exporter.status.quantities import say_rate
+from exporter.status.severity import OK, rank
+from exporter.status.thresholds import Threshold
+
+_RATE_SECONDS = 300
+_NO_RATE = 0.0
+
+_OF_NAMESPACES = {
+    "listen_overflows": "netstat_listen_overflows_total",
+    "time_wait_overflows": "netstat_time_wait_overflows_total",
+    "memory_aborts": "netstat_memory_aborts_total",
+    "syn_queue_drops": "netstat_syn_queue_drops_total",
+    "syn_cookies": "netstat_syn_cookies_sent_total",
+}
+_OF_PORTS = {"listener_drops": "netstat_listener_drops_total", "udp_drops": "netstat_udp_drops_total"}
+_TEXTS = {
+    "listen_overflows": "{} inbound connections are dropped{}, because an accept queue is full.",
+    "time_wait_overflows": "{} connections end without TIME_WAIT{}, because its table is full.",
+    "memory_aborts": "{} connections are aborted{}, because TCP has no more memory or too many orphans.",
+    "udp_drops": "{} datagrams are dropped{}, because the program does not read them in time.",
+}
+
+
+class _Counter(NamedTuple):
+    """A counter that is not 0."""
+
+    kind: str
+    at: At
+    key: Key
+    total: float
+
+
+def find_losses(facts: Facts) -> tuple[list[Loss], list[Problem]]:
+    """Return what was lost, the worst first, and what is wrong about it now."""
+    losses, problems = [], []
+    for each in _find_counters(facts):
+        rate = facts.trends.rate(each.key, _RATE_SECONDS)
+        exceeded = _judge(facts, each, rate or _NO_RATE)
+        losses.append(
+            Loss(
+                severity=exceeded.severity if exceeded else OK,
+                kind=each.kind,
+                total=int(each.total),
+                per_second=rate,
+                history=facts.trends.history(each.key),
+                **facts.place(each.at),
+            )
+        )
+        if exceeded and rate:
+            where = (
+                f", {facts.describe(each.at)}"
+                if each.at.port
+                else f" in {each.at.netns}" * bool(each.at.netns)
+            )
+            text = _TEXTS[each.kind].format(say_rate(rate), where)
+            problems.append(facts.blame(exceeded, each.at, text))
+    losses.sort(key=lambda each: (-rank(each.severity), -(each.per_second or 0), -each.total, each.kind))
+    return losses, problems
+
+
+def _find_counters(facts: Facts) -> Iterator[_Counter]:
+    for kind, metric in _OF_NAMESPACES.items():
+        for (netns,), total in facts.by(metric, ()).items():
+            if total:
+                yield _Counter(kind, At(netns), Key(metric, netns), total)
+    for kind, metric in _OF_PORTS.items():
+        for at, total in facts.by_service(metric).items():
+            if total:
+                key = Key(metric, at.netns, (at.protocol, at.port))
+                yield _Counter(kind, at._replace(direction=INBOUND), key, total)
+
+
+def _judge(facts: Facts, counter: _Counter, rate: float) -> Threshold | None:
+    """Return the threshold that the rate of a counter exceeds, in number and in share."""
+    netns = counter.at.netns
+    if counter.kind == "listen_overflows":
+        established = _count_established(facts, netns, INBOUND)
+        floor, threshold = thresholds.LISTEN_OVERFLOWS_SHARE.value * established, thresholds.LISTEN_OVERFLOWS
+    elif counter.kind == "time_wait_overflows":
+        waiting = facts.get("netstat_time_wait_buckets", netns) or 0
+        floor, threshold = (
+            thresholds.TIME_WAIT_OVERFLOWS_SHARE.value * waiting,
+            thresholds.TIME_WAIT_OVERFLOWS,
+        )
+    elif counter.kind == "memory_aborts":
+        established = _count_established(facts, netns, INBOUND, OUTBOUND)
+        floor, threshold = thresholds.MEMORY_ABORTS_SHARE.value * established, thresholds.MEMORY_ABORTS
+    elif counter.kind == "udp_drops":
+        floor = 0.0
+        unread = facts.by_service("netstat_receive_queue_bytes").get(counter.at)
+        threshold = thresholds.UDP_DROPS_UNREAD if unread else thresholds.UDP_DROPS
+    else:
+        return None
+    return threshold if threshold.is_exceeded(rate) and rate > floor else None
+
+
+def _count_established(facts: Facts, netns: str, *directions: str) -> float:
+    found = facts.by("netstat_sockets", ("direction",), protocol="tcp", state=ESTABLISHED)
+    return sum(found.get((netns, direction), 0) for direction in directions)

@@ -1,0 +1,184 @@
+"""Find what runs out: everything that has a limit, with how much of it is used."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from exporter.status import thresholds
+from exporter.status.facts import INBOUND, OUTBOUND, At, Facts, first_exceeded
+from exporter.status.history import Key
+from exporter.status.model import Problem, Resource
+from exporter.status.quantities import say_bytes, say_count, say_duration, say_share
+from exporter.status.severity import OK, WARNING, rank
+from exporter.status.thresholds import Threshold
+
+
+class _Usage(NamedTuple):
+    """How much of something is used, by whom, and which threshold that exceeds."""
+
+    kind: str
+    unit: str
+    at: At
+    key: Key
+    used: float
+    limit: float
+    ratio: float
+    left_seconds: float | None
+    exceeded: Threshold | None
+    text: str
+    owner: str = ""
+
+
+def find_resources(facts: Facts) -> tuple[list[Resource], list[Problem]]:
+    """Return what is limited, the fullest first, and what is about to run out."""
+    resources, problems = [], []
+    for find in (_find_destinations, _find_bound, _find_queues, _find_files, _find_tables):
+        for usage in find(facts):
+            resources.append(
+                Resource(
+                    severity=usage.exceeded.severity if usage.exceeded else OK,
+                    kind=usage.kind,
+                    unit=usage.unit,
+                    owner=usage.owner,
+                    used=usage.used,
+                    limit=usage.limit,
+                    ratio=usage.ratio,
+                    left_seconds=usage.left_seconds,
+                    history=facts.trends.history(usage.key),
+                    **facts.place(usage.at),
+                )
+            )
+            if usage.exceeded:
+                left = usage.left_seconds
+                end = "" if left is None else f" At the present growth none is left in {say_duration(left)}."
+                problems.append(facts.blame(usage.exceeded, usage.at, usage.text + end, usage.owner))
+    resources.sort(key=lambda each: (-rank(each.severity), -each.ratio, each.kind, each.netns, each.port))
+    return resources, problems
+
+
+def _choose(
+    exceeded: Sequence[Threshold], filling: Threshold, ratio: float, left_seconds: float | None, within: float
+) -> Threshold | None:
+    """Return the threshold that a share exceeds; a lower one counts where the rest is used up soon."""
+    is_soon = left_seconds is not None and left_seconds <= within
+    return first_exceeded(exceeded, ratio) or (filling if is_soon and filling.is_exceeded(ratio) else None)
+
+
+def _find_destinations(facts: Facts) -> Iterator[_Usage]:
+    found = facts.by_service("netstat_ephemeral_ports_busiest_destination", max)
+    for at, used in found.items():
+        limit = facts.get("netstat_ephemeral_ports", at.netns)
+        if not limit:
+            continue
+        key = Key("netstat_ephemeral_ports_busiest_destination", at.netns, (at.protocol, at.port))
+        ratio, left = used / limit, facts.time_left(key, limit - used)
+        exceeded = _choose(
+            thresholds.DESTINATION,
+            thresholds.DESTINATION_FILLING,
+            ratio,
+            left,
+            thresholds.DESTINATION_SECONDS.value,
+        )
+        place = at._replace(direction=OUTBOUND)
+        text = (
+            f"{say_share(ratio)} of the ephemeral ports are used for one destination, "
+            f"{facts.describe(place)}: at 100 % connect() fails."
+        )
+        yield _Usage("ephemeral_ports", "ports", place, key, used, limit, ratio, left, exceeded, text)
+
+
+def _find_bound(facts: Facts) -> Iterator[_Usage]:
+    opened = facts.by("netstat_sockets", ("protocol",), direction=OUTBOUND)
+    waiting = facts.by("netstat_sockets", ("protocol",), direction=OUTBOUND, state="time_wait")
+    for (netns, protocol), bound in facts.by("netstat_ephemeral_ports_bound", ("protocol",)).items():
+        limit = facts.get("netstat_ephemeral_ports", netns)
+        if not limit:
+            continue
+        is_tcp, at = protocol == "tcp", (netns, protocol)
+        used = max(0.0, bound - waiting.get(at, 0)) if is_tcp else bound
+        is_shared = is_tcp and bound < opened.get(at, 0) / thresholds.SHARED_PORTS.value
+        key, ratio = Key("netstat_ephemeral_ports_bound", netns, (protocol,)), used / limit
+        exceeded = None if is_shared else first_exceeded(thresholds.BOUND, ratio)
+        text = (
+            f"{protocol} sockets hold {say_share(ratio)} of the ephemeral ports of one local address: "
+            "at 100 % bind() to port 0 fails."
+        )
+        place = At(netns, protocol)
+        yield _Usage("bound_ports", "ports", place, key, used, limit, ratio, None, exceeded, text)
+
+
+def _find_queues(facts: Facts) -> Iterator[_Usage]:
+    limits = facts.by_service("netstat_accept_queue_limit")
+    fullest = facts.by_service("netstat_accept_queue_utilization_ratio", max)
+    for at, waiting in facts.by_service("netstat_accept_queue_length").items():
+        ratio, limit = fullest.get(at), limits.get(at)
+        if ratio is None or limit is None or not waiting:
+            continue
+        exceeded = (
+            first_exceeded(thresholds.QUEUE, ratio) if waiting >= thresholds.QUEUE_LEAST.value else None
+        )
+        key = Key("netstat_accept_queue_length", at.netns, (at.protocol, at.port))
+        text = (
+            f"{say_count(waiting)} connections wait for accept(), {facts.describe(at)}: "
+            f"the queue of a listener is {say_share(ratio)} full."
+        )
+        place = at._replace(direction=INBOUND)
+        yield _Usage("accept_queue", "connections", place, key, waiting, limit, ratio, None, exceeded, text)
+
+
+def _find_files(facts: Facts) -> Iterator[_Usage]:
+    limits = facts.by("netstat_owner_open_files_limit", ("owner",))
+    for at, used in facts.by("netstat_owner_open_files", ("owner",)).items():
+        netns, owner = at
+        limit = limits.get(at)
+        if not limit:
+            continue
+        key = Key("netstat_owner_open_files", netns, (owner,))
+        ratio, left = used / limit, facts.time_left(key, limit - used)
+        exceeded = _choose(
+            (thresholds.FILES_OUT,), thresholds.FILES_FILLING, ratio, left, thresholds.FILES_SECONDS.value
+        )
+        text = f"A process of {owner} has {say_count(used)} of {say_count(limit)} files open."
+        yield _Usage("open_files", "files", At(netns), key, used, limit, ratio, left, exceeded, text, owner)
+
+
+def _find_tables(facts: Facts) -> Iterator[_Usage]:
+    """Yield what the whole host has one of."""
+    tables = (
+        (
+            "time_wait",
+            "connections",
+            "netstat_time_wait_buckets",
+            "netstat_time_wait_limit",
+            thresholds.TIME_WAIT,
+        ),
+        (
+            "orphans",
+            "connections",
+            "netstat_orphaned_sockets",
+            "netstat_orphaned_sockets_limit",
+            thresholds.ORPHANS,
+        ),
+        (
+            "tcp_memory",
+            "bytes",
+            "netstat_tcp_memory_bytes",
+            "netstat_tcp_memory_limit_bytes",
+            thresholds.MEMORY,
+        ),
+    )
+    texts = {
+        "time_wait": "The kernel's table of TIME_WAIT is {} full.",
+        "orphans": "{} of the orphaned connections that the kernel allows are there.",
+        "tcp_memory": "TCP uses {} of the memory that the kernel allows it.",
+    }
+    for kind, unit, metric, limit_metric, threshold in tables:
+        used, limit = facts.get(metric), facts.get(limit_metric)
+        if used is None or not limit:
+            continue
+        ratio, exceeded = used / limit, first_exceeded((threshold,), used / limit)
+        text = texts[kind].format(say_share(ratio))
+        pressure = facts.get("netstat_tcp_memory_pressure_bytes")
+        if kind == "tcp_memory" and not exceeded and pressure is not None and used > pressure:
+            exceeded = threshold._replace(severity=WARNING)
+            text = f"TCP uses {say_bytes(used)}, so much that the kernel shrinks the buffers of connections."
+        yield _Usage(kind, unit, At(), Key(metric, ""), used, limit, ratio, None, exceeded, text)

@@ -1,0 +1,121 @@
+"""List the services with their sockets by state, the other network namespaces, and what is in ``other``."""
+
+from collections.abc import Collection, Mapping
+
+from exporter.sampling.labels import OTHER
+from exporter.status import thresholds
+from exporter.status.facts import CLOSE_WAIT, INBOUND, At, Facts
+from exporter.status.history import Key
+from exporter.status.model import FoldedPort, Namespace, Other, Problem, Service
+from exporter.status.quantities import say_count
+from exporter.status.severity import OK, rank
+
+_SYN_RECV = "syn_recv"
+
+
+def find_services(facts: Facts) -> tuple[list[Service], list[Problem]]:
+    """Return all services with sockets, the busiest first, and whose handshakes pile up."""
+    waiting = facts.by_service("netstat_accept_queue_length")
+    limits = facts.by_service("netstat_accept_queue_limit")
+    unread = facts.by_service("netstat_receive_queue_bytes")
+    unsent = facts.by_service("netstat_send_queue_bytes")
+    owners, exposures = _find_listeners(facts, "owner"), _find_listeners(facts, "exposure")
+    services, problems = [], []
+    for at, states in count_states(facts).items():
+        sockets = sum(states.values())
+        if not sockets:
+            continue
+        inbound = at.direction == INBOUND
+        listening = at._replace(direction="")
+        queue_limit = limits.get(listening) if inbound else None
+        services.append(
+            Service(
+                sockets=sockets,
+                states=states,
+                owners=owners.get(listening, ()) if inbound else (),
+                exposure=exposures.get(listening, ()) if inbound else (),
+                accept_queue=_whole(waiting.get(listening) if inbound else None),
+                accept_queue_limit=_whole(queue_limit),
+                receive_queue_bytes=_whole(unread.get(at)),
+                send_queue_bytes=_whole(unsent.get(at)),
+                history=facts.trends.history(Key("netstat_sockets", at.netns, at[1:])),
+                **facts.place(at),
+            )
+        )
+        unfinished = states.get(_SYN_RECV, 0)
+        is_many = bool(queue_limit) and unfinished > thresholds.SYN_RECV_SHARE.value * (queue_limit or 0)
+        if is_many and not at.is_other and thresholds.SYN_RECV.is_exceeded(unfinished):
+            text = f"{say_count(unfinished)} handshakes, {facts.describe(at)}, are not completed."
+            problems.append(facts.blame(thresholds.SYN_RECV, at, text))
+    services.sort(key=lambda each: (-each.sockets, each.netns, each.protocol, each.direction, each.port))
+    return services, problems
+
+
+def count_states(facts: Facts) -> Mapping[At, dict[str, int]]:
+    """Return the sockets of each service by state, with measured zeros."""
+    found: dict[At, dict[str, int]] = {}
+    labels = ("protocol", "direction", "port", "state")
+    for (*place, state), number in facts.by("netstat_sockets", labels).items():
+        found.setdefault(At(*place), {})[state] = int(number)
+    return found
+
+
+def find_namespaces(facts: Facts, problems: Collection[Problem]) -> list[Namespace]:
+    """Return the other network namespaces, the worst first; ``problems`` are those of everything."""
+    severities: dict[str, str] = {}
+    for problem in problems:
+        severities[problem.netns] = max(severities.get(problem.netns, OK), problem.severity, key=rank)
+    stuck = facts.by("netstat_stuck_sockets", (), state=CLOSE_WAIT)
+    sockets = facts.by("netstat_sockets", ())
+    states: dict[str, dict[str, int]] = {}
+    for (netns, state), number in facts.by("netstat_sockets", ("state",), protocol="tcp").items():
+        if number:
+            states.setdefault(netns, {})[state] = int(number)
+    namespaces = [
+        Namespace(
+            netns=labels.netns,
+            namespace=labels.namespace,
+            pod=labels.pod,
+            severity=severities.get(labels.netns, OK),
+            sockets=int(sockets.get((labels.netns,), 0)),
+            states=states.get(labels.netns, {}),
+            stuck=_whole(stuck.get((labels.netns,))),
+            history=facts.trends.history(Key("netstat_sockets", labels.netns)),
+        )
+        for labels, _ in facts.spaces
+        if labels.netns
+    ]
+    namespaces.sort(key=lambda each: (-rank(each.severity), -(each.stuck or 0), -each.sockets, each.netns))
+    return namespaces
+
+
+def describe_other(facts: Facts) -> Other:
+    """Return what of the host is counted with the port ``other``."""
+    sockets = facts.by("netstat_sockets", (), port=OTHER).get(("",), 0)
+    return Other(
+        sockets=int(sockets),
+        ports_over_limit=_whole(facts.get("netstat_exporter_ports_folded")),
+        sockets_over_limit=_whole(facts.get("netstat_exporter_sockets_folded")),
+        limit=facts.settings.ports.limit,
+        ports=tuple(
+            FoldedPort(
+                direction=each.direction,
+                port=str(each.port),
+                sockets=each.sockets,
+                reason="limit" if each.is_over_limit else "unnamed",
+            )
+            for each in facts.snapshot.folded
+        ),
+    )
+
+
+def _find_listeners(facts: Facts, label: str) -> Mapping[At, tuple[str, ...]]:
+    """Return the values of a label of listeners, by service without its direction."""
+    found: dict[At, set[str]] = {}
+    for netns, protocol, port, text in facts.by("netstat_listener_info", ("protocol", "port", label)):
+        found.setdefault(At(netns, protocol, "", port), set()).add(text)
+    return {at: tuple(sorted(texts)) for at, texts in found.items()}
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)
