@@ -119,7 +119,6 @@ class Namespaces:
 
     def _find(self, *, is_complete: bool) -> tuple[bool, Sequence[FoundNamespace]]:
         """Return the namespaces of all processes that are not hidden, and whether some are."""
-
         limit = _EVERY_PROCESS if is_complete else MAX_QUESTIONS
 
         def search(procfs: Procfs) -> tuple[bool, Search]:

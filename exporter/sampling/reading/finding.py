@@ -58,7 +58,8 @@ class FoundNamespace(NamedTuple):
 class NamespaceFinder:
     """Remembers the namespace of each process, as of the last search that was finished.
 
-    ``denied`` is how many processes may not be asked for. A search that hangs changes nothing here, whenever it ends.
+    ``denied`` is how many processes may not be asked for. A search that hangs changes nothing here, whenever
+    it ends.
     """
 
     def __init__(self) -> None:
