@@ -42,6 +42,12 @@ class Actor:
         self._process.stdin.flush()
         return self._process.stdout.readline().strip()
 
+    def end(self) -> None:
+        """Wait for its end; after Ctrl-C Popen itself waits a quarter of a second only."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
 
 @contextmanager
 def acting(
@@ -55,8 +61,11 @@ def acting(
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, process_group=0) as process:
         actor = Actor(process)
-        assert actor.tell("hello") == "done"
-        yield actor
+        try:
+            assert actor.tell("hello") == "done"
+            yield actor
+        finally:
+            actor.end()
 
 
 class Server:
