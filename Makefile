@@ -6,6 +6,7 @@ ARGS ?=
 JOBS ?= 3
 PREFIX ?= /opt
 UNITS := /etc/systemd/system
+SHARE := /usr/local/share
 BUILDAH ?= buildah
 REVISION = $(or $(shell git describe --always --dirty --abbrev=40 --exclude='*'),unknown)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
@@ -29,10 +30,12 @@ check: $(VENV)/.dev  ## lint, types, rooms, dependencies, spelling
 	$(BIN)/deptry exporter
 	$(BIN)/codespell
 
-golden: $(VENV)/.dev  ## write the golden page, the reference of metrics and what follows from rules and dashboard again
+golden: $(VENV)/.dev  ## write the golden page, the reference of metrics and what follows from rules, dashboard and flags again
 	$(BIN)/python -m pytest tests/test_golden.py tests/test_docs.py tests/status/test_schema.py tests/live/test_sizing.py --update-golden
 	$(BIN)/python -m prometheus.generate
 	$(BIN)/python -m grafana.generate
+	$(BIN)/python -m completions.generate
+	$(BIN)/python -m man.generate
 
 fixtures: $(VENV)/.dev  ## capture the fixtures again from real sockets (needs root)
 	$(BIN)/python -m tests.support.live.capture_fixtures
@@ -65,12 +68,18 @@ install:  ## into PREFIX, with units for systemd; a configuration that is there 
 	test -e /etc/netstat-exporter/config.yaml || \
 	  install -D -m 644 config.example.yaml /etc/netstat-exporter/config.yaml
 	ln -sf $(PREFIX)/netstat-exporter/bin/netstat-exporter /usr/local/bin/
+	install -D -m 644 man/netstat-exporter.1 -t $(SHARE)/man/man1
+	install -D -m 644 completions/netstat-exporter.bash $(SHARE)/bash-completion/completions/netstat-exporter
+	install -D -m 644 completions/_netstat-exporter -t $(SHARE)/zsh/site-functions
+	install -D -m 644 completions/netstat-exporter.fish -t $(SHARE)/fish/vendor_completions.d
 	-systemctl daemon-reload
 
 uninstall:  ## all that `make install` brought but the configuration (needs root)
 	-systemctl disable --now netstat-exporter.service netstat-exporter.socket
 	rm -rf $(PREFIX)/netstat-exporter /usr/local/bin/netstat-exporter
 	rm -f $(UNITS)/netstat-exporter.service $(UNITS)/netstat-exporter.socket
+	rm -f $(SHARE)/man/man1/netstat-exporter.1 $(SHARE)/bash-completion/completions/netstat-exporter
+	rm -f $(SHARE)/zsh/site-functions/_netstat-exporter $(SHARE)/fish/vendor_completions.d/netstat-exporter.fish
 	-systemctl daemon-reload
 
 lock:  ## choose the newest versions of what is installed and what builds it, and note the hashes of their files

@@ -3,11 +3,16 @@
 import sys
 
 from exporter.early import handle_signals
+from exporter.installation import find_conflict
 
 
 def main() -> int:
     """Run the exporter and return its exit code."""
     handle_signals(sys.argv[1:])
+    if conflict := find_conflict():
+        remedy = "Install it into an environment of its own, for example with pipx."
+        sys.stderr.write(f"netstat-exporter: {conflict}. {remedy}\n")
+        return 2
     from exporter.cli import main as run  # noqa: PLC0415 - see above
 
     return run()

@@ -7,6 +7,7 @@ import asyncio
 import dataclasses
 import math
 import os
+import platform
 import sys
 import time
 from collections.abc import Sequence
@@ -19,9 +20,12 @@ from exporter.config.loader import ConfigError, load
 from exporter.config.settings import Settings
 from exporter.daemon import EXIT_FAILED, EXIT_OK, Daemon
 from exporter.files import read_regular_file
-from exporter.flags import DEFAULT_ADDRESS, Flags, parse_flags
+from exporter.flags import DEFAULT_ADDRESS, OPTIONS, Flags, parse_flags
+from exporter.installation import PACKAGE
 from exporter.kernel.procfs import DEFAULT_ROOT, Procfs, ProcfsError
 from exporter.logs import configure_logging
+from exporter.options import find_unknown
+from exporter.revision import find_revision
 from exporter.sampling.sampler import NEED_MORE_PASSES, Sampler
 from exporter.sampling.services.names import PortNames, name_ports
 from exporter.serving.activation import take_listeners
@@ -44,21 +48,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = parse_flags(arguments)
     configure_logging(flags.log_level, flags.log_format)
     try:
-        if flags.config_check:
-            return check_config(flags)
-        if flags.once:
-            # No later pass compensates for this one, or continues its lookup of owners.
-            settings = dataclasses.replace(load_settings(flags), cpu_budget=math.inf)
-            names = load_names(flags, settings)
-            return print_once(Sampler(Procfs(flags.path_procfs), settings, names, flags.path_pod_logs))
-        return run_daemon(flags)
+        return run(flags)
     except (ConfigError, WebConfigError) as error:
         return _refuse(*error.problems)
     except ProcfsError as error:
-        return _refuse(f"netstat-exporter: --path.procfs: {error}")
+        return _refuse(f"netstat-exporter: {flags.name_source('--path.procfs')}: {error}")
     except ServerError as error:
         flag = "--web.systemd-socket" if flags.web_systemd_socket else "--web.listen-address"
-        return _refuse(f"netstat-exporter: {flag}: {error}")
+        return _refuse(f"netstat-exporter: {flags.name_source(flag)}: {error}")
+
+
+def run(flags: Flags) -> int:
+    """Do what the flags say; raises ConfigError, WebConfigError, ProcfsError and ServerError."""
+    if flags.version:
+        return print_version()
+    if flags.config_check:
+        return check_config(flags)
+    if flags.once:
+        # No later pass compensates for this one, or continues its lookup of owners.
+        settings = dataclasses.replace(load_settings(flags), cpu_budget=math.inf)
+        names = load_names(flags, settings)
+        return print_once(Sampler(Procfs(flags.path_procfs), settings, names, flags.path_pod_logs))
+    return run_daemon(flags)
+
+
+def print_version() -> int:
+    """Print which exporter this is, and which Python runs it from where."""
+    lines = (
+        f"netstat-exporter, version {__version__} (revision: {find_revision()})",
+        f"  python:  {platform.python_implementation()} {platform.python_version()}, {sys.executable}",
+        f"  package: {PACKAGE}",
+    )
+    return _print("".join(f"{line}\n" for line in lines).encode(errors="surrogateescape"))
 
 
 def check_config(flags: Flags) -> int:
@@ -147,6 +168,8 @@ def _log_start(flags: Flags, settings: Settings, procfs: Procfs, addresses: Sequ
         procfs=procfs.net_directory,
         source=settings.source,
     )
+    for name in find_unknown(OPTIONS, os.environ):
+        log.warning("unknown environment variable", variable=name)
     if os.geteuid() == 0:
         log.warning("running as root is not required")
     namespaces = procfs.network_namespaces()

@@ -1,19 +1,20 @@
-"""The command line, spelt as users of Prometheus know it."""
+"""The command line, spelt as users of Prometheus know it, and the environment variables beside it."""
 
 import argparse
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from exporter import __version__
 from exporter.kernel.pods import DEFAULT_POD_LOGS
 from exporter.logs import FORMATS, LEVELS
+from exporter.options import Option, name_attribute, name_variable
 
 DEFAULT_ADDRESS: Final = ":9068"
 
 
 class Flags(argparse.Namespace):
-    """The parsed flags, by their names with underscores."""
+    """The parsed flags, by their names with underscores; those of ``variables`` are from the environment."""
 
     config_file: str | None
     config_check: bool
@@ -29,25 +30,69 @@ class Flags(argparse.Namespace):
     log_level: str
     log_format: str
     once: bool
+    version: bool
+    variables: frozenset[str]
+
+    def name_source(self, flag: str) -> str:
+        """Return what an operator has to change: the flag, or its environment variable."""
+        return name_variable(flag) if flag in self.variables else flag
 
 
-def parse_flags(arguments: Sequence[str] | None = None) -> Flags:
-    """Parse the arguments, by default the process' own; exits with 2 and a message when they are wrong."""
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="netstat-exporter",
         description="Counts the kernel's sockets by protocol, state, direction and port for Prometheus.",
-        epilog="No flag and no file is required. SIGHUP reloads the configuration and the services file. "
-        "Exit codes: 0 when a signal stopped it, 1 when it failed, 2 for a wrong flag, file or address.",
+        epilog="No flag and no file is required. Without a flag its environment variable counts, such as "
+        "NETSTAT_EXPORTER_WEB_LISTEN_ADDRESS for --web.listen-address; --config.check, --once and --version "
+        "have none. Addresses in it are separated by commas; for a flag without a value it is true or false. "
+        "SIGHUP reloads the configuration and the services file. Exit codes: 0 when a signal stopped it, "
+        "1 when it failed, 2 for a wrong flag, variable, file or address.",
         allow_abbrev=False,
     )
-    for flag, options in _FLAGS.items():
-        name = flag.removeprefix("--").replace(".", "_").replace("-", "_")
-        parser.add_argument(flag, dest=name, **options)  # type: ignore[arg-type]
-    parser.add_argument("--version", action="version", version=f"netstat-exporter, version {__version__}")
+    for flag, option in OPTIONS.items():
+        option.add_to(parser, flag)
+    return parser
+
+
+def parse_flags(arguments: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ) -> Flags:
+    """Parse the arguments, by default the process' own; exits with 2 and a message when they are wrong.
+
+    A flag that is not given has the value of its environment variable, or else its default.
+    """
+    parser = make_parser()
     flags = parser.parse_args(arguments, namespace=Flags())
+    found = {} if flags.version else _read_environment(parser, flags, environment)
+    flags.variables = frozenset(found)
+    for flag, option in OPTIONS.items():
+        if getattr(flags, name_attribute(flag)) is None:
+            setattr(flags, name_attribute(flag), found.get(flag, option.default))
     if flags.web_systemd_socket and flags.web_listen_address:
-        parser.error("--web.systemd-socket and --web.listen-address exclude each other")
+        names = " and ".join(map(flags.name_source, _EXCLUSIVE))
+        parser.error(f"{names} exclude each other")
     return flags
+
+
+def _read_environment(
+    parser: argparse.ArgumentParser, flags: Flags, environment: Mapping[str, str]
+) -> dict[str, object]:
+    """Return the values of environment variables whose flags are not given, by flag."""
+    found: dict[str, object] = {}
+    for flag, option in OPTIONS.items():
+        text = environment.get(name_variable(flag))
+        if not (text and option.has_variable) or _is_given(flags, flag):
+            continue
+        try:
+            found[flag] = option.read_variable(text)
+        except argparse.ArgumentTypeError as error:
+            parser.error(f"environment variable {name_variable(flag)}: {error}")
+    return found
+
+
+def _is_given(flags: Flags, flag: str) -> bool:
+    """Return whether a flag is on the command line, or one that excludes it."""
+    alike = _EXCLUSIVE if flag in _EXCLUSIVE else (flag,)
+    return any(getattr(flags, name_attribute(each)) is not None for each in alike)
 
 
 _TELEMETRY_PATH: Final = re.compile(r"(/[\w.~-]+)+", re.ASCII)
@@ -68,69 +113,59 @@ def _number_of_requests(word: str) -> int:
 
 
 _MAX_REQUESTS: Final = 10_000
-_FLAGS: Final[dict[str, dict[str, object]]] = {
-    "--config.file": {
-        "metavar": "FILE",
-        "help": "configuration, as YAML (default: none, built-in defaults apply)",
-    },
-    "--config.check": {"action": "store_true", "help": "check the configuration files and exit, with 0 or 2"},
-    "--web.config.file": {
-        "metavar": "FILE",
-        "help": "TLS, client certificates, users and headers, as YAML in exporter-toolkit's format; "
+_EXCLUSIVE: Final = ("--web.systemd-socket", "--web.listen-address")
+
+OPTIONS: Final[Mapping[str, Option]] = {
+    "--config.file": Option("configuration, as YAML (default: none, built-in defaults apply)", "FILE"),
+    "--config.check": Option(
+        "check the configuration files and exit, with 0 or 2",
+        default=False,
+        action="store_true",
+        has_variable=False,
+    ),
+    "--web.config.file": Option(
+        "TLS, client certificates, users and headers, as YAML in exporter-toolkit's format; "
         "reloaded when it changes",
-    },
-    "--web.listen-address": {
-        "metavar": "ADDRESS",
-        "action": "append",
-        "help": f"address: :PORT, HOST:PORT or [IPV6]:PORT; repeatable (default: {DEFAULT_ADDRESS})",
-    },
-    "--web.systemd-socket": {
-        "action": "store_true",
-        "help": "listen on the sockets that systemd passes, instead of an address",
-    },
-    "--web.telemetry-path": {
-        "metavar": "PATH",
-        "type": _telemetry_path,
-        "default": "/metrics",
-        "help": "path of the metrics (default: %(default)s)",
-    },
-    "--web.max-requests": {
-        "metavar": "N",
-        "type": _number_of_requests,
-        "default": 40,
-        "help": f"maximum of concurrent requests, up to {_MAX_REQUESTS}; more get 503 (default: %(default)s)",
-    },
-    "--web.enable-lifecycle": {
-        "action": "store_true",
-        "help": "enable POST /-/reload, which reloads the configuration",
-    },
-    "--path.procfs": {
-        "metavar": "DIRECTORY",
-        "default": "/proc",
-        "help": "procfs to read; in a container, the mount point of the host's (default: %(default)s)",
-    },
-    "--path.services": {
-        "metavar": "FILE",
-        "default": "/etc/services",
-        "help": "file with the names of ports (default: %(default)s)",
-    },
-    "--path.pod-logs": {
-        "metavar": "DIRECTORY",
-        "default": DEFAULT_POD_LOGS,
-        "help": "the kubelet's log directory, which has the names of pods (default: %(default)s)",
-    },
-    "--log.level": {
-        "choices": LEVELS,
-        "default": "info",
-        "help": "lowest level to log (default: %(default)s)",
-    },
-    "--log.format": {
-        "choices": FORMATS,
-        "default": "logfmt",
-        "help": "format of log lines (default: %(default)s)",
-    },
-    "--once": {
-        "action": "store_true",
-        "help": "print one pass and exit, for node_exporter's textfile collector",
-    },
+        "FILE",
+    ),
+    "--web.listen-address": Option(
+        f"address: :PORT, HOST:PORT or [IPV6]:PORT; repeatable (default: {DEFAULT_ADDRESS})",
+        "ADDRESS",
+        action="append",
+    ),
+    "--web.systemd-socket": Option(
+        "listen on the sockets that systemd passes, instead of an address", default=False, action="store_true"
+    ),
+    "--web.telemetry-path": Option("path of the metrics", "PATH", "/metrics", _telemetry_path),
+    "--web.max-requests": Option(
+        f"maximum of concurrent requests, up to {_MAX_REQUESTS}; more get 503",
+        "N",
+        40,
+        _number_of_requests,
+    ),
+    "--web.enable-lifecycle": Option(
+        "enable POST /-/reload, which reloads the configuration", default=False, action="store_true"
+    ),
+    "--path.procfs": Option(
+        "procfs to read; in a container, the mount point of the host's", "DIRECTORY", "/proc"
+    ),
+    "--path.services": Option("file with the names of ports", "FILE", "/etc/services"),
+    "--path.pod-logs": Option(
+        "the kubelet's log directory, which has the names of pods", "DIRECTORY", DEFAULT_POD_LOGS
+    ),
+    "--log.level": Option("lowest level to log", default="info", choices=LEVELS),
+    "--log.format": Option("format of log lines", default="logfmt", choices=FORMATS),
+    "--once": Option(
+        "print one pass and exit, for node_exporter's textfile collector",
+        default=False,
+        action="store_true",
+        has_variable=False,
+    ),
+    "--version": Option(
+        "print the version, and where this installation is, and exit",
+        default=False,
+        action="store_true",
+        has_variable=False,
+    ),
 }
+"""The flags of the daemon."""

@@ -102,6 +102,8 @@ def test_sdist_has_what_its_tests_need(distributions: Path) -> None:
         "requirements-build.lock",
         "hatch_build.py",
         "grafana/dashboard.yaml",
+        "completions/_netstat-exporter",
+        "man/netstat-exporter.1",
     }
     assert needed <= packaged
 

@@ -269,4 +269,5 @@ def test_it_is_uninstalled_but_for_its_configuration(machine: Machine) -> None:
     machine.run("make", "uninstall")
     assert not machine.path("/opt/netstat-exporter").exists()
     assert not list(machine.path("/etc/systemd/system").glob("netstat-exporter.*t*"))
+    assert not list(machine.path("/usr/local").rglob("*netstat-exporter*"))
     assert machine.path(CONFIG).exists()

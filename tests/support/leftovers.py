@@ -15,7 +15,7 @@ from typing import Final
 
 import psutil
 
-RUN: Final = "NETSTAT_EXPORTER_TEST_RUN"
+RUN: Final = "TESTS_OF_NETSTAT_EXPORTER"  # no name that the exporter takes for its own
 CGROUP: Final = "netstat-exporter-test"
 PATIENCE_SECONDS: Final = 5
 KEPT_BY_PYTEST: Final = "pytest-of-"
