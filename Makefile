@@ -11,9 +11,13 @@ BUILDAH ?= buildah
 REVISION = $(or $(shell git describe --always --dirty --abbrev=40 --exclude='*'),unknown)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
 
+BUILD ?= build
+WHEELS := build/wheels
+DOWNLOAD = $(BIN)/pip download --quiet --no-deps --require-hashes --only-binary=:all: --dest=$(WHEELS)
+OFFLINE := unshare --map-root-user --net
 EPOCH = $(or $(shell git log -1 --format=%ct),0)
 
-.PHONY: run test check golden fixtures bench demo picture dist image install uninstall lock sbom clean
+.PHONY: run test check golden fixtures bench demo picture dist deb image install uninstall lock sbom clean
 
 run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metrics
 	@$(BIN)/python -m exporter $(ARGS)
@@ -53,6 +57,24 @@ picture: $(VENV)/.dev  ## draw the dashboard with Grafana's own components (need
 
 dist: $(VENV)/.dev  ## build the sdist, and the wheel from it, into dist/; the same commit makes the same files
 	SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m build --no-isolation --outdir=dist
+
+# From the sdist, without a network.
+deb: dist $(WHEELS)/.complete  ## build the package for Debian 12 and newer into dist/ (needs debhelper and python3-pip)
+	rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb
+	tar -xzf dist/netstat_exporter-$(VERSION).tar.gz -C $(BUILD)/deb
+	cp -r $(WHEELS) $(BUILD)/deb/netstat_exporter-$(VERSION)/
+	cd $(BUILD)/deb/netstat_exporter-$(VERSION) && \
+	  $(OFFLINE) dpkg-buildpackage --unsigned-source --unsigned-changes --build=binary
+	cp $(BUILD)/deb/*.deb dist/
+
+# Those of every version of Python that the package runs with.
+$(WHEELS)/.complete: requirements.lock requirements-build.lock debian/rules $(VENV)/.dev
+	rm -rf $(WHEELS)
+	$(DOWNLOAD) -r requirements-build.lock
+	for version in $$(sed -n 's/^PYTHONS := //p' debian/rules); do \
+	  $(DOWNLOAD) --implementation=cp --python-version=$$version -r requirements.lock || exit; \
+	done
+	touch $@
 
 image:  ## build netstat-exporter:VERSION with Buildah; the same commit makes the same image
 	$(BUILDAH) build --tag netstat-exporter:$(VERSION) --timestamp=$(EPOCH) \

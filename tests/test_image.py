@@ -34,7 +34,7 @@ PORT = "9068"
 QUICK = "interval: 100ms\ncpu_budget: 1\n"
 FETCH = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{PORT}/metrics').read().decode())"
 COMMANDS = (
-    *(("buildah", "buildah"), ("podman", "podman"), ("runc", "runc"), ("debootstrap", "debootstrap")),
+    *(("buildah", "buildah"), ("podman", "podman"), ("runc", "runc"), ("mmdebstrap", "mmdebstrap")),
     ("make", "make"),
 )
 

@@ -1,4 +1,4 @@
-"""The files of a Debian of this machine's release, made by debootstrap(8) once and kept."""
+"""The files of a Debian, made by mmdebstrap(1) once and kept: for machines that boot it, and as the base of images."""
 
 import fcntl
 import platform
@@ -9,30 +9,31 @@ from typing import Final
 from tests.support.live.machine import MachineError, run_quietly
 from tests.support.live.namespace import ROOT
 
-PACKAGES: Final = ("python3-venv", "netbase")
+PACKAGES: Final = ("python3-venv", "netbase", "systemd-sysv", "dbus", "pipx")
+RELEASE: Final = platform.freedesktop_os_release()["VERSION_CODENAME"]
+"""That of this machine."""
 
 
-def make_tree() -> Path:
+def make_tree(release: str = RELEASE) -> Path:
     """Return where the files are; raises MachineError."""
-    release = platform.freedesktop_os_release()["VERSION_CODENAME"]
     tree = ROOT / ".ci" / "tmp" / "-".join((release, *PACKAGES))
     tree.parent.mkdir(exist_ok=True)
-    with open(tree.parent / "lock", "w", encoding="utf-8") as lock:
+    with open(tree.with_suffix(".lock"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another run waits for the one that makes it
         if not tree.exists():
             include = f"--include={','.join(PACKAGES)}"
+            options = ("--variant=minbase", "--dpkgopt=force-unsafe-io", include)
             with TemporaryDirectory(dir=tree.parent) as draft:
                 made = Path(draft) / "tree"
-                mirror = _find_mirror(release)
-                run_quietly("debootstrap", "--variant=minbase", include, release, str(made), mirror)
+                run_quietly("mmdebstrap", *options, release, str(made), _find_mirror())
                 made.rename(tree)
     return tree
 
 
-def _find_mirror(release: str) -> str:
-    """Return the address from which apt has a release."""
-    words = ("--format=$(REPO_URI)", "Created-By: Packages", f"Release: {release}", "Component: main")
+def _find_mirror() -> str:
+    """Return the address from which apt has this machine's release, where others are, too."""
+    words = ("--format=$(REPO_URI)", "Created-By: Packages", f"Release: {RELEASE}", "Component: main")
     mirrors = run_quietly("apt-get", "indextargets", *words).splitlines()
     if not mirrors:
-        raise MachineError(f"apt has no mirror of {release}")
+        raise MachineError(f"apt has no mirror of {RELEASE}")
     return mirrors[0]

@@ -1,4 +1,4 @@
-"""The image, built by Buildah as ``make image`` does, on a Debian that debootstrap made.
+"""The image, built by Buildah as ``make image`` does, on a Debian that mmdebstrap made.
 
 No registry is asked: the base is a tree of files, and pip has the wheels that the locks name.
 """

@@ -1,7 +1,8 @@
 """A machine of its own, booted by systemd in a container without network.
 
-It has the programs of this machine, which it can only read, and nothing else of it: no configuration, no
-services, no users. What is changed on it is gone with it. See systemd-nspawn(1) and file-hierarchy(7).
+It has the files of a tree, or the programs of this machine, which it can only read, and nothing else of it: no
+configuration, no services, no users. What is changed on it is gone with it. See systemd-nspawn(1) and
+file-hierarchy(7).
 """
 
 import os
@@ -81,18 +82,23 @@ def gather_wheels(folder: Path) -> None:
 
 
 @contextmanager
-def running_machine(wheels: Path, identity: Path) -> Iterator[Machine]:
-    """Boot a machine, and end it.
+def running_machine(
+    wheels: Path, identity: Path, project: Path = ROOT, tree: Path | None = None
+) -> Iterator[Machine]:
+    """Boot a machine that has the files of a tree, by default the programs of this one, and end it.
 
     It is given a file with an identity, as systemd enables whatever service it finds on a machine without.
     """
     identity.write_text(f"{uuid.uuid4().hex}\n")
+    programs = (
+        *("--directory=/", "--volatile=yes", "--tmpfs=/usr/local/bin", "--tmpfs=/etc/systemd/system"),
+        f"--bind-ro={PORT_NAMES}",
+    )
     command = [
-        *("systemd-nspawn", "--directory=/", "--volatile=yes", "--boot", "--notify-ready=yes"),
-        *("--machine=netstat-exporter", "--private-network", "--register=no", "--console=pipe"),
-        *("--tmpfs=/usr/local/bin", "--tmpfs=/etc/systemd/system"),
-        *(f"--bind-ro={identity}:/etc/machine-id", f"--bind-ro={PORT_NAMES}"),
-        *(f"--bind-ro={ROOT}:{PROJECT}:norbind", f"--bind-ro={wheels}:{WHEELS}"),
+        *("systemd-nspawn", *((f"--directory={tree}", "--volatile=overlay") if tree else programs)),
+        *("--boot", "--notify-ready=yes", f"--machine=netstat-exporter-{identity.parent.name}"),
+        *("--private-network", "--register=no", "--console=pipe", f"--bind-ro={identity}:/etc/machine-id"),
+        *(f"--bind-ro={project}:{PROJECT}:norbind", f"--bind-ro={wheels}:{WHEELS}"),
     ]
     with ExitStack() as stack:
         if not os.path.isdir("/run/systemd/system"):  # nobody here makes a scope for it; see sd_booted(3)
