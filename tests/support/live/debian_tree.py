@@ -1,4 +1,4 @@
-"""The files of a Debian, made by mmdebstrap(1) once and kept: for machines that boot it, and as the base of images."""
+"""The files of a Debian, made by mmdebstrap(1) once and kept: machines boot it, images have it as base."""
 
 import fcntl
 import platform

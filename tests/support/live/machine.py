@@ -1,7 +1,7 @@
 """A machine of its own, booted by systemd in a container without network.
 
-It has the files of a tree, or the programs of this machine, which it can only read, and nothing else of it: no
-configuration, no services, no users. What is changed on it is gone with it. See systemd-nspawn(1) and
+It has the files of a tree, or the programs of this machine, which it can only read, and nothing else of it:
+no configuration, no services, no users. What is changed on it is gone with it. See systemd-nspawn(1) and
 file-hierarchy(7).
 """
 
