@@ -24,8 +24,12 @@ class Pod(NamedTuple):
     name: str
 
 
-def list_pods(directory: str) -> Mapping[str, Pod]:
-    """Return the pods of a node by uid; raises OSError where the folder cannot be read."""
+def list_pods(directory: str) -> tuple[Mapping[str, Pod], bool]:
+    """Return the pods of a node by uid, and whether these are all: no more than MAX_PODS entries are read.
+
+    Raises OSError where the folder cannot be read.
+    """
     with os.scandir(directory) as entries:
         found = (_FOLDER.fullmatch(entry.name) for entry in islice(entries, MAX_PODS))
-        return {match[3]: Pod(match[1], match[2]) for match in found if match}
+        pods = {match[3]: Pod(match[1], match[2]) for match in found if match}
+        return pods, next(entries, None) is None

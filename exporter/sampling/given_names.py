@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from exporter.kernel.netns_names import list_netns_names
-from exporter.kernel.pods import Pod, list_pods
+from exporter.kernel.pods import MAX_PODS, Pod, list_pods
 from exporter.kernel.procfs import ProcfsError
 from exporter.sampling.namespace_names import GivenNames
 from exporter.sampling.other_namespace import OtherNamespace
@@ -45,12 +45,11 @@ class NameLists:
             return
         self._pods_at = now
         try:
-            self._pods = self._reader.read("pods", lambda _: list_pods(self._pod_logs))
-        except (OSError, HangError) as error:
-            self._pods = {}
+            self._pods, is_complete = self._reader.read("pods", lambda _: list_pods(self._pod_logs))
+        except (OSError, HangError) as error:  # an earlier list still holds: no uid is given twice
             self.pods_error = str(error)
         else:
-            self.pods_error = ""
+            self.pods_error = "" if is_complete else f"{self._pod_logs}: more than {MAX_PODS} entries"
 
     def _list_netns(self) -> None:
         try:

@@ -25,7 +25,7 @@ from exporter.sampling.passes import Outcome
 from exporter.sampling.reading.finding import MAX_QUESTIONS, FoundNamespace, NamespaceFinder, Search
 from exporter.sampling.reading.reader import FILE_SECONDS, KernelReader
 from exporter.sampling.reading.rounds import MOST_HANGS, Rounds
-from exporter.sampling.roster import Roster, choose
+from exporter.sampling.roster import Roster, choose, label
 from exporter.sampling.services.counting import Counters
 from exporter.sampling.services.ports import PortRules
 from exporter.sampling.turns import Turns
@@ -38,6 +38,7 @@ TABLE_SECONDS: Final = 1.0
 
 _EVERY_PROCESS: Final = 1 << 30
 _LEAST_SHARE: Final = 2.0  # of what it costs to find them: something is left for reading in any case
+_SHARE_OF_NAMES: Final = 0.25
 _SHARE_OF_CHECKS: Final = 0.5
 _LONGEST_ROUND_SECONDS: Final = 60.0
 _HIDDEN: Final = "processes of other users are hidden: hidepid of the procfs, or ProtectProc= of the unit"
@@ -96,20 +97,25 @@ class Namespaces:
         known = self._roster.update(found, now)
         plan = self._plan(settings, rules, counters, known, now)
         self._rounds.forget_finished()
-        unnamed = [each for each in known if each.count_check()]
-        self._go(unnamed, lambda procfs, each: each.find_name(procfs, plan.names), left(), now)
-        self._roster.name(known)
-        chosen, excluded, over_limit = choose(known, settings.namespaces)
+        unnamed = [each for each in known if each.count_pass()]
+        unnamed.sort(key=lambda each: (each.name is not None, each.number))
+        seconds = left() * _SHARE_OF_NAMES
+        self._go(unnamed, lambda procfs, each: each.find_name(procfs, plan.names), seconds, now)
+        unnamed = [each for each in unnamed if each.name is None and not each.is_gone]
+        named = [each for each in known if each.name is not None]
+        chosen, excluded, over_limit = choose(named, settings.namespaces)
+        label(chosen)
         by_check = sorted(chosen, key=lambda each: (each.checked_at, each.number))
         self._go(by_check, lambda _, each: each.check(now), left() * _SHARE_OF_CHECKS, now)
         due = self._turns.choose(chosen, settings.namespaces.max_age_seconds, now)
-        tracked_limit = settings.tracked.limit - sum(each.tracked_sockets for each in chosen)
-        self._go(due, lambda _, each: each.read(plan, max(tracked_limit, 0)), left(), now)
+        self._read(due, chosen, plan, left(), now)
         self._debt_seconds = max(0.0, -left())
         shown = [each for each in chosen if not each.is_gone]
         results = Counter(dict.fromkeys(RESULTS, 0))
         wanted = {each.number for each in due}
-        results.update(self._result_of(each, now, is_due=each.number in wanted) for each in shown)
+        results.update(
+            self._result_of(each, now, is_due=each.number in wanted) for each in (*shown, *unnamed)
+        )
         results.update({"excluded": excluded, "over_limit": over_limit, "unreadable": is_blind})
         if is_blind:  # then none of them is known to be 0
             results = +results
@@ -148,6 +154,26 @@ class Namespaces:
             stuck = self._rounds.run(waiting, isolate, limit_seconds, _round_seconds(limit_seconds))
             for each in stuck:
                 self._roster.replace(each, now)
+
+    def _read(
+        self,
+        due: Sequence[OtherNamespace],
+        chosen: Iterable[OtherNamespace],
+        plan: ReadPlan,
+        limit_seconds: float,
+        now: float,
+    ) -> None:
+        """Read what is due. All share the limit of tracked sockets, and each has a part of it in any case."""
+        tracked, settings = sum(each.tracked_sockets for each in chosen), plan.settings
+        least = settings.tracked.limit // settings.namespaces.limit
+
+        def read(_: Procfs, namespace: OtherNamespace) -> None:
+            nonlocal tracked
+            tracked -= namespace.tracked_sockets
+            namespace.read(plan, max(settings.tracked.limit - tracked, least))
+            tracked += namespace.tracked_sockets
+
+        self._go(due, read, limit_seconds, now)
 
     def _plan(
         self,

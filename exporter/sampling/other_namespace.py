@@ -24,8 +24,8 @@ from exporter.sampling.services.counting import Counters
 from exporter.sampling.services.ports import PortRules
 
 _PROCESSES_TRIED: Final = 3
-_YOUNG_CHECKS: Final = 3
-_CHECKS_OF_A_NAME: Final = 12
+_YOUNG_PASSES: Final = 3
+_PASSES_OF_A_NAME: Final = 12
 _RETRY_SECONDS: Final = 60
 _WAITING: Final = "netstat_accept_queue_length"
 
@@ -45,17 +45,19 @@ class OtherNamespace:
     """What was read of a namespace, and when.
 
     ``found_at``, ``checked_at``, ``tried_at`` and ``read_at`` are on the monotonic clock. ``is_gone`` is
-    whether it has ended since it was found.
+    whether it has ended since it was found. ``label`` is its name, with a number where ``base_label``, the
+    name alone, is that of others, too.
     """
 
     __slots__ = (
-        "_checks",
         "_fingerprint",
+        "_passes",
         "_procfs",
         "_read",
         "_sampler",
         "_table_error",
         "access_error",
+        "base_label",
         "checked_at",
         "found",
         "found_at",
@@ -71,7 +73,7 @@ class OtherNamespace:
     def __init__(self, root: str, found: FoundNamespace, now: float) -> None:
         self.found = found
         self.name: NamespaceName | None = None
-        self.label = ""
+        self.label = self.base_label = ""
         self.samples: Mapping[str, Samples] = {}
         self.totals: Mapping[str, float] = {}
         self.access_error: Exception | None = None
@@ -83,7 +85,7 @@ class OtherNamespace:
         self._sampler: NamespaceSampler | None = None
         self._fingerprint: Fingerprint | None = None
         self._read: Fingerprint | None = None
-        self._checks = 0
+        self._passes = 0
 
     @property
     def number(self) -> int:
@@ -109,25 +111,30 @@ class OtherNamespace:
         """The number of sockets that are remembered one by one."""
         return self._sampler.tracked_sockets if self._sampler else 0
 
-    def count_check(self) -> bool:
+    def count_pass(self) -> bool:
         """Count a pass, and return whether to look for the name in it.
 
         That is at first, and now and then, as its process may change its cgroup.
         """
-        self._checks += 1
-        is_young = self._checks <= _YOUNG_CHECKS
+        self._passes += 1
         return (
-            is_young
-            or (self._checks + self.number) % _CHECKS_OF_A_NAME == 0
-            or (self.name is not None and self.name.has_pod_without_name)
+            self.name is None
+            or self._passes <= _YOUNG_PASSES
+            or (self._passes + self.number) % _PASSES_OF_A_NAME == 0
+            or self.name.has_pod_without_name
         )
 
     def find_name(self, procfs: Procfs, names: GivenNames) -> None:
-        """Find its name."""
+        """Find its name; a pod whose folder of logs is gone keeps it."""
         try:
-            self.name = name_namespace(procfs, self.found, names)
+            name = name_namespace(procfs, self.found, names)
         except ProcfsError as error:
             self._note(error)
+            return
+        if name is None:
+            self.is_gone = True
+        elif not (name.has_pod_without_name and self.name is not None and self.name.owner == name.owner):
+            self.name = name
 
     def check(self, now: float) -> None:
         """Find out whether something has changed."""
@@ -143,10 +150,9 @@ class OtherNamespace:
                 return
 
     def read(self, plan: ReadPlan, tracked_limit: int) -> None:
-        """Read and count its tables; at most so many sockets more are tracked."""
+        """Read and count its tables; at most so many sockets are tracked."""
         self.tried_at = plan.now
-        limit = tracked_limit + self.tracked_sockets
-        settings = replace(plan.settings, tracked=replace(plan.settings.tracked, limit=limit))
+        settings = replace(plan.settings, tracked=replace(plan.settings.tracked, limit=tracked_limit))
         if self._sampler is None:
             self._sampler = NamespaceSampler(KernelReader(self._procfs, PROCFS, DirectReads()), is_host=False)
         for pid in self.found.processes[:_PROCESSES_TRIED]:

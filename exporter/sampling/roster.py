@@ -1,7 +1,8 @@
 """Decide which network namespaces are read, and give each a name that no other has.
 
 Anybody can make network namespaces in a user namespace of their own. So there is a limit, and when it is
-reached, each owner gets a place in turn: one with a thousand namespaces cannot exclude the others.
+reached, each owner gets a place in turn: one with a thousand namespaces cannot exclude the others. A user who
+names them by a thousand units is one owner.
 """
 
 from collections import Counter
@@ -9,46 +10,48 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from exporter.config.settings import Namespaces as NamespaceSettings
-from exporter.sampling.namespace_names import LONGEST_NETNS
+from exporter.sampling.namespace_names import LONGEST_NETNS, group_owners
 from exporter.sampling.other_namespace import OtherNamespace
 from exporter.sampling.reading.finding import FoundNamespace
 
 
 class Roster:
-    """The namespaces that are known, and their names."""
+    """The namespaces that are known."""
 
     def __init__(self, root: str) -> None:
         self._root = root
         self._known: dict[int, OtherNamespace] = {}
-        self._holders: dict[str, int] = {}
 
     def update(self, found: Iterable[FoundNamespace], now: float) -> Sequence[OtherNamespace]:
-        """Return all namespaces that were found; those that are gone are forgotten, with their names."""
+        """Return all namespaces that were found; those that are gone are forgotten."""
         known = {}
         for each in found:
             known[each.number] = self._known.get(each.number) or OtherNamespace(self._root, each, now)
             known[each.number].found = each
         self._known = known
-        self._holders = {label: number for label, number in self._holders.items() if number in known}
         return list(known.values())
 
     def replace(self, stuck: OtherNamespace, now: float) -> None:
         """Begin again with a namespace, as what is known of it may still be changed by a read that hangs."""
         self._known[stuck.number] = OtherNamespace(self._root, stuck.found, now)
 
-    def name(self, namespaces: Iterable[OtherNamespace]) -> None:
-        """Give those a label that have a new name; of several of one name the first keeps it."""
-        for each in namespaces:
-            wanted = each.name.netns if each.name else ""
-            if not wanted or _strip_number(each.label) == wanted:
-                continue
-            self._holders.pop(each.label, None)
-            label, others = wanted, 1
-            while self._holders.get(label, each.number) != each.number:
-                others += 1
-                label = f"{wanted[: LONGEST_NETNS - 8]}#{others}"
-            each.label = label
-            self._holders[label] = each.number
+
+def label(shown: Iterable[OtherNamespace]) -> None:
+    """Give those a label that have a new name; of several of one name the first keeps it."""
+    taken: set[str] = set()
+    unlabelled = []
+    for each in shown:
+        if each.base_label == _name_of(each) and each.label not in taken:
+            taken.add(each.label)
+        else:
+            unlabelled.append(each)
+    used = Counter[str]()
+    for each in unlabelled:
+        each.label = each.base_label = name = _name_of(each)
+        while each.label in taken:
+            used[name] += 1
+            each.label = f"{name[: LONGEST_NETNS - 8]}#{used[name] + 1}"
+        taken.add(each.label)
 
 
 def choose(
@@ -62,18 +65,18 @@ def choose(
     of_owner = Counter[str]()
     turns = []
     for each in sorted(wanted, key=lambda each: each.number):
-        owner = each.name.owner if each.name else ""
+        owner = group_owners(each.name.owner) if each.name else ""
         of_owner[owner] += 1
         turns.append((of_owner[owner], each.number, each))
     chosen = [each for *_, each in sorted(turns, key=lambda turn: turn[:2])[: settings.limit]]
     return chosen, excluded, len(wanted) - len(chosen)
 
 
+def _name_of(namespace: OtherNamespace) -> str:
+    return namespace.name.netns if namespace.name else ""
+
+
 def _is_wanted(namespace: OtherNamespace, settings: NamespaceSettings) -> bool:
-    name = namespace.name.netns if namespace.name else ""
+    name = _name_of(namespace)
     included = not settings.include or any(fnmatchcase(name, pattern) for pattern in settings.include)
     return included and not any(fnmatchcase(name, pattern) for pattern in settings.exclude)
-
-
-def _strip_number(label: str) -> str:
-    return label.partition("#")[0]

@@ -69,3 +69,16 @@ def test_what_cannot_be_read_is_no_name_and_is_tried_again(lists: NameLists, lis
     listing.fails = False
     assert lists.update([first], 3.0).netns == BLUE
     assert lists.netns_error == ""
+
+
+def test_pods_that_were_listed_keep_their_names_when_a_later_list_fails(tmp_path: Path) -> None:
+    NamespacesTree(tmp_path)
+    logs = tmp_path / "pods"
+    folder = logs / "shop_web_0b1c2d3e-1111-2222-3333-444455556666"
+    folder.mkdir(parents=True)
+    lists = NameLists(KernelReader(Procfs(str(tmp_path)), PROCFS), str(logs))
+    assert len(lists.update([found_at(2.0)], 2.0).pods) == 1
+    folder.rmdir()
+    logs.rmdir()
+    assert len(lists.update([found_at(20.0)], 20.0).pods) == 1
+    assert "No such file" in lists.pods_error

@@ -7,7 +7,7 @@ import pytest
 
 from exporter.kernel.pods import Pod
 from exporter.kernel.procfs import Procfs
-from exporter.sampling.namespace_names import GivenNames, NamespaceName, name_namespace
+from exporter.sampling.namespace_names import GivenNames, NamespaceName, group_owners, name_namespace
 from exporter.sampling.reading.finding import FoundNamespace
 from tests.support.namespaces_tree import NamespacesTree
 
@@ -31,7 +31,9 @@ def name_first(
     """Return the name of a namespace that has these processes."""
     procfs = Procfs(str(root))
     found = FoundNamespace(1, procfs.find_namespace(pids[0]) or 0, pids)
-    return name_namespace(procfs, found, GivenNames(pods or {}, netns or {}))
+    name = name_namespace(procfs, found, GivenNames(pods or {}, netns or {}))
+    assert name is not None
+    return name
 
 
 @pytest.mark.parametrize(
@@ -103,6 +105,74 @@ def test_names_are_bounded(tmp_path: Path) -> None:
     tree.add_process(7, tree.add_namespace(), f"{SLICE}/x.scope")
     found = name_first(tmp_path, 7, pods={UID: long})
     assert (len(found.netns), len(found.namespace), len(found.pod)) == (128, 63, 64)
+
+
+def move(tree: NamespacesTree, pid: int) -> None:
+    """Let a number be that of a process in the host's own namespace."""
+    (tree.root / str(pid) / "net").unlink()
+    (tree.root / str(pid) / "net").symlink_to(tree.host)
+
+
+def test_a_process_whose_number_is_another_s_by_now_names_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = NamespacesTree(tmp_path)
+    net = tree.add_namespace()
+    tree.add_process(7, net, "/system.slice/sshd.service")
+    tree.add_process(8, net, "/user.slice/user-1000.slice/session-1.scope")
+    found = FoundNamespace(1, (net / "tcp").stat().st_ino, (7, 8))
+    procfs, given = Procfs(str(tmp_path)), GivenNames({}, {})
+    read = Procfs.read_process
+
+    def read_and_move(procfs: Procfs, process: str, name: str) -> bytes | None:
+        text = read(procfs, process, name)
+        if name == "cgroup":
+            move(tree, int(process))
+        return text
+
+    first = name_namespace(procfs, found, given)
+    assert first is not None
+    assert first.netns == "sshd.service"
+    move(tree, 7)
+    second = name_namespace(procfs, found, given)
+    assert second is not None
+    assert second.netns == "user-1000"
+    monkeypatch.setattr(Procfs, "read_process", read_and_move)
+    assert name_namespace(procfs, found, given) is None
+
+
+def test_a_path_that_the_kernel_does_not_give_is_no_reason_to_hide(tmp_path: Path) -> None:
+    """It is too long for it where somebody nested cgroups so deep: ENAMETOOLONG."""
+    tree = NamespacesTree(tmp_path)
+    folder = tree.add_process(7, tree.add_namespace())
+    (folder / "cgroup").unlink()
+    (folder / "cgroup").mkdir()  # cannot be read either
+    assert name_first(tmp_path, 7)[:4] == ("unknown", "", "", "unknown")
+
+
+@pytest.mark.parametrize(
+    "text", [b"x" * 3_000_000, b"0::/" + b"a/" * 1_500_000 + b"\n", b"0::/\xff\x00\n" * 9]
+)
+def test_a_cgroup_of_megabytes_or_odd_bytes_has_a_short_name(tmp_path: Path, text: bytes) -> None:
+    tree = NamespacesTree(tmp_path)
+    (tree.add_process(7, tree.add_namespace()) / "cgroup").write_bytes(text)
+    name = name_first(tmp_path, 7).netns
+    assert len(name) <= 64
+    assert name.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("owner", "expected"),
+    [
+        ("user-1000/app.service", "user-1000"),
+        ("user-1000", "user-1000"),
+        ("process:a", "process"),
+        ("docker:0123456789ab", "docker:0123456789ab"),
+        ("web.service", "web.service"),
+    ],
+)
+def test_a_user_is_one_owner_whatever_he_names(owner: str, expected: str) -> None:
+    assert group_owners(owner) == expected
 
 
 @pytest.mark.parametrize(

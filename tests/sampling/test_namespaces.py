@@ -4,6 +4,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from time import thread_time
 
 import pytest
 
@@ -12,6 +13,8 @@ from exporter.kernel import states
 from exporter.kernel.namespaces import NamespaceProcfs
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.sampling import namespaces as namespaces_module
+from exporter.sampling.namespace_names import GivenNames
+from exporter.sampling.other_namespace import OtherNamespace
 from exporter.sampling.sampler import Sampler
 from exporter.sampling.snapshot import Snapshot
 from tests.support.namespaces_tree import NamespacesTree
@@ -228,6 +231,98 @@ def test_who_makes_very_many_keeps_nobody_out(node: Node) -> None:
     names = [each.labels.netns for each in node.see().namespaces]
     assert "shop.service" in names
     assert len(names) == len(set(names)) == 5
+
+
+def test_a_user_who_names_each_of_very_many_keeps_nobody_out(node: Node) -> None:
+    manager = "/user.slice/user-1000.slice/user@1000.service"
+    for number in range(20):
+        node.tree.add_process(100 + number, node.tree.add_namespace(), f"{manager}/n{number}.service")
+    node.see()
+    for name in ("shop", "web", "db"):
+        node.add(name, LISTENING)
+    node.change(limit=5)
+    node.see()
+    names = {each.labels.netns for each in node.see().namespaces}
+    assert {"shop.service", "web.service", "db.service"} < names
+    assert len(names) == 5
+
+
+def test_very_many_new_ones_do_not_keep_others_from_being_read(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They wait for their names, which are not looked for as long as it takes."""
+
+    def find_name_slowly(namespace: OtherNamespace, procfs: Procfs, names: GivenNames) -> None:
+        begun = thread_time()
+        while thread_time() - begun < 0.001:
+            pass
+        find_name(namespace, procfs, names)
+
+    find_name = OtherNamespace.find_name
+    net = node.add("shop", LISTENING)
+    node.change(include=("shop.service",))
+    node.sampler.change_settings(replace(node.settings, cpu_budget=0.004), NAMES)
+    node.see()
+    monkeypatch.setattr(OtherNamespace, "find_name", find_name_slowly)
+    pid, ages = 2000, []
+    for number in range(8):
+        for _ in range(20):
+            pid += 1
+            node.tree.add_process(pid, node.tree.add_namespace(), "/user.slice/user-1000.slice/x.scope")
+        (net / "snmp").write_text(f"Tcp: InSegs\nTcp: {number}\n")
+        snapshot = node.see()
+        assert results_of(snapshot)["deferred"] > 0
+        ages.append(age_of(snapshot))
+    assert max(ages) <= 20
+    assert ages.count(0) >= 3
+
+
+def test_two_of_one_name_have_two_labels_whoever_comes_back(node: Node) -> None:
+    """Also when one was beyond the limit, and the other took its label meanwhile."""
+    cgroup = "/user.slice/user-1000.slice/session-1.scope"
+    nets = [node.tree.add_namespace(LISTENING) for _ in range(3)]
+    for number, net in enumerate(nets):
+        node.tree.add_process(100 + number, net, cgroup)
+    labels = ["user-1000", "user-1000#2", "user-1000#3"]
+    assert list(sockets_of(node.see())) == labels
+    for number in (1, 2, 3):
+        node.change(limit=number)
+        node.see()
+        assert len(sockets_of(node.see())) == number
+    node.tree.remove_process(100)
+    assert set(sockets_of(node.see())) < set(labels)
+    node.tree.add_process(104, node.tree.add_namespace(LISTENING), cgroup)
+    assert list(sockets_of(node.see())) == labels
+
+
+def test_one_with_very_many_tracked_sockets_leaves_others_their_part(node: Node) -> None:
+    """All together hold to the limit, but for that part."""
+    node.add("big", *MANY)
+    node.add("shop", LEAKED)
+    settings = replace(SETTINGS, tracked=replace(SETTINGS.tracked, limit=1000))
+    node.sampler.change_settings(settings, NAMES)
+    node.see()
+    for name in ("big", "shop"):  # both orders
+        (node.nets[name] / "snmp").write_text("Tcp: InSegs\nTcp: 99\n")
+        snapshot = node.see(120.0)
+        stuck = {
+            each.labels.netns: sum(each.samples.get("netstat_stuck_sockets", {}).values())
+            for each in snapshot.namespaces
+        }
+        assert stuck["shop.service"] == 1
+        assert sum(stuck.values()) <= 1000 + 2
+
+
+def test_a_pod_keeps_its_name_when_its_folder_is_gone(node: Node) -> None:
+    uid = "0b1c2d3e-1111-2222-3333-444455556666"
+    folder = node.tree.root / "no pods" / f"shop_web_{uid}"
+    folder.mkdir(parents=True)
+    node.tree.add_process(100, node.tree.add_namespace(LISTENING), f"/kubepods/burstable/pod{uid}/c")
+    assert list(sockets_of(node.see())) == ["shop/web"]
+    folder.rmdir()
+    node.tree.add_process(101, node.tree.add_namespace(), f"/kubepods/burstable/pod{uid[::-1]}/c")
+    for _ in range(13):
+        assert "shop/web" in sockets_of(node.see())
 
 
 def test_ports_beyond_the_limit_are_folded(node: Node) -> None:

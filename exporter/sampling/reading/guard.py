@@ -99,10 +99,8 @@ class Guard:
 
         Raises HangError, also when no thread can be started, and what the work raises.
         """
-        if name in self._hanging:
-            if self._hanging[name].is_busy():
-                raise HangError
-            del self._hanging[name]
+        if self.is_hanging(name):
+            raise HangError
         if self._worker is None:
             try:
                 self._worker = _Worker()
@@ -123,7 +121,9 @@ class Guard:
 
     def is_hanging(self, name: str) -> bool:
         """Return whether the read of this name still hangs."""
-        return name in self._hanging and self._hanging[name].is_busy()
+        if name in self._hanging and not self._hanging[name].is_busy():
+            del self._hanging[name]
+        return name in self._hanging
 
     def close(self) -> None:
         """Let the thread end."""
