@@ -25,7 +25,7 @@ from exporter.sampling.passes import Outcome
 from exporter.sampling.reading.finding import MAX_QUESTIONS, FoundNamespace, NamespaceFinder, Search
 from exporter.sampling.reading.reader import FILE_SECONDS, KernelReader
 from exporter.sampling.reading.rounds import MOST_HANGS, Rounds
-from exporter.sampling.roster import Roster, choose, label
+from exporter.sampling.roster import Roster, choose, fit_ports, label
 from exporter.sampling.services.counting import Counters
 from exporter.sampling.services.ports import PortRules
 from exporter.sampling.turns import Turns
@@ -95,28 +95,24 @@ class Namespaces:
             return allowed_seconds - self._debt_seconds - (self._reader.cpu_seconds - started)
 
         known = self._roster.update(found, now)
-        plan = self._plan(settings, rules, counters, known, now)
         self._rounds.forget_finished()
-        unnamed = [each for each in known if each.count_pass()]
-        unnamed.sort(key=lambda each: (each.name is not None, each.number))
-        seconds = left() * _SHARE_OF_NAMES
-        self._go(unnamed, lambda procfs, each: each.find_name(procfs, plan.names), seconds, now)
-        unnamed = [each for each in unnamed if each.name is None and not each.is_gone]
-        named = [each for each in known if each.name is not None]
+        named, unnamed = self._name(known, left() * _SHARE_OF_NAMES, now)
         chosen, excluded, over_limit = choose(named, settings.namespaces)
         label(chosen)
         by_check = sorted(chosen, key=lambda each: (each.checked_at, each.number))
         self._go(by_check, lambda _, each: each.check(now), left() * _SHARE_OF_CHECKS, now)
-        due = self._turns.choose(chosen, settings.namespaces.max_age_seconds, now)
+        ports_limit = fit_ports(chosen, settings.namespaces)
+        due = self._turns.choose(chosen, settings.namespaces.max_age_seconds, ports_limit, now)
+        plan = self._plan(settings, rules, counters, ports_limit, now)
         self._read(due, chosen, plan, left(), now)
         self._debt_seconds = max(0.0, -left())
         shown = [each for each in chosen if not each.is_gone]
-        results = Counter(dict.fromkeys(RESULTS, 0))
         wanted = {each.number for each in due}
+        results = Counter({"excluded": excluded, "over_limit": over_limit, "unreadable": int(is_blind)})
+        results.update(dict.fromkeys(RESULTS, 0))
         results.update(
             self._result_of(each, now, is_due=each.number in wanted) for each in (*shown, *unnamed)
         )
-        results.update({"excluded": excluded, "over_limit": over_limit, "unreadable": is_blind})
         if is_blind:  # then none of them is known to be 0
             results = +results
         self._report(shown, is_blind=is_blind)
@@ -133,6 +129,17 @@ class Namespaces:
         is_blind, seen = self._reader.read("processes of namespaces", search)
         found = self._finder.finish(seen)
         return is_blind or seen.home is None or self._finder.denied > 0, found
+
+    def _name(
+        self, known: Sequence[OtherNamespace], limit_seconds: float, now: float
+    ) -> tuple[Sequence[OtherNamespace], Sequence[OtherNamespace]]:
+        """Find the names that are due, new ones first; return what has a name, and what has none yet."""
+        names = self._lists.update(known, now)
+        due = [each for each in known if each.count_pass()]
+        due.sort(key=lambda each: (each.name is not None, each.number))
+        self._go(due, lambda procfs, each: each.find_name(procfs, names), limit_seconds, now)
+        named = [each for each in known if each.name is not None]
+        return named, [each for each in due if each.name is None and not each.is_gone]
 
     def _go(
         self,
@@ -180,14 +187,13 @@ class Namespaces:
         settings: Settings,
         rules: PortRules,
         counters: Counters,
-        known: Iterable[OtherNamespace],
+        ports_limit: int,
         now: float,
     ) -> ReadPlan:
-        own_rules = self._find_rules(rules, settings.namespaces.ports_limit)
+        own_rules = self._find_rules(rules, ports_limit)
         if own_rules.directions != rules.directions:
             counters = self._own_counters = self._own_counters or Counters(own_rules)
-        names = self._lists.update(known, now)
-        return ReadPlan(_settings_of(settings), own_rules, counters, names, now)
+        return ReadPlan(_settings_of(settings), own_rules, counters, now)
 
     def _find_rules(self, rules: PortRules, limit: int) -> PortRules:
         """Return the rules for other namespaces, the same ones as long as the host's are the same."""

@@ -14,7 +14,7 @@ from exporter.kernel.namespaces import (
     read_fingerprint,
 )
 from exporter.kernel.procfs import Procfs, ProcfsError
-from exporter.sampling.labels import Samples
+from exporter.sampling.labels import Samples, SocketKey
 from exporter.sampling.namespace_names import GivenNames, NamespaceName, name_namespace
 from exporter.sampling.namespace_sampler import NamespaceSampler
 from exporter.sampling.reading.finding import FoundNamespace
@@ -28,6 +28,9 @@ _YOUNG_PASSES: Final = 3
 _PASSES_OF_A_NAME: Final = 12
 _RETRY_SECONDS: Final = 60
 _WAITING: Final = "netstat_accept_queue_length"
+_SOCKETS: Final = "netstat_sockets"
+_FOLDED: Final = "netstat_exporter_ports_folded"
+_PORT: Final = SocketKey._fields.index("port")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,6 @@ class ReadPlan:
     settings: Settings
     rules: PortRules
     counters: Counters
-    names: GivenNames
     now: float
 
 
@@ -46,12 +48,13 @@ class OtherNamespace:
 
     ``found_at``, ``checked_at``, ``tried_at`` and ``read_at`` are on the monotonic clock. ``is_gone`` is
     whether it has ended since it was found. ``label`` is its name, with a number where ``base_label``, the
-    name alone, is that of others, too.
+    name alone, is that of others, too. ``ports`` is how many would have series if there were no limit.
     """
 
     __slots__ = (
         "_fingerprint",
         "_passes",
+        "_ports_limit",
         "_procfs",
         "_read",
         "_sampler",
@@ -64,6 +67,7 @@ class OtherNamespace:
         "is_gone",
         "label",
         "name",
+        "ports",
         "read_at",
         "samples",
         "totals",
@@ -85,7 +89,8 @@ class OtherNamespace:
         self._sampler: NamespaceSampler | None = None
         self._fingerprint: Fingerprint | None = None
         self._read: Fingerprint | None = None
-        self._passes = 0
+        self.ports = 0
+        self._passes = self._ports_limit = 0
 
     @property
     def number(self) -> int:
@@ -97,14 +102,20 @@ class OtherNamespace:
         """Why it could not be read, or not the whole of it."""
         return self.access_error or self._table_error
 
-    def is_changed(self, now: float) -> bool:
+    def is_changed(self, ports_limit: int, now: float) -> bool:
         """Return whether something has happened since it was read; accept() leaves no trace but in the queue.
 
-        Tables that failed are not read again at once: what they cost others lack.
+        Or it shows more ports than it may by now. Tables that failed are not read again at once: what they
+        cost others lack.
         """
         if self._table_error is not None:
             return now - self.tried_at >= _RETRY_SECONDS
-        return self._read is None or self._read != self._fingerprint or _WAITING in self.samples
+        return (
+            self._read is None
+            or self._read != self._fingerprint
+            or _WAITING in self.samples
+            or min(self.ports, self._ports_limit) > ports_limit
+        )
 
     @property
     def tracked_sockets(self) -> int:
@@ -189,6 +200,9 @@ class OtherNamespace:
         self.totals = {
             name: found[()] for name, found in samples.items() if _is_about_exporter(name) and found[()]
         }
+        shown = {key[_PORT] for key in self.samples.get(_SOCKETS, {})}
+        self.ports = len(shown) + int(self.totals.get(_FOLDED, 0))
+        self._ports_limit = plan.rules.limit
         if self._table_error is None:
             self.read_at, self._read = plan.now, fingerprint
 

@@ -2,17 +2,21 @@
 
 Anybody can make network namespaces in a user namespace of their own. So there is a limit, and when it is
 reached, each owner gets a place in turn: one with a thousand namespaces cannot exclude the others. A user who
-names them by a thousand units is one owner.
+names them by a thousand units is one owner. There is a limit to the ports of all of them, too.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from typing import Final
 
 from exporter.config.settings import Namespaces as NamespaceSettings
 from exporter.sampling.namespace_names import LONGEST_NETNS, group_owners
 from exporter.sampling.other_namespace import OtherNamespace
 from exporter.sampling.reading.finding import FoundNamespace
+
+PORTS_OF_A_NAMESPACE: Final = 10
+"""How many ports of a namespace have series of their own, on average over as many as are allowed."""
 
 
 class Roster:
@@ -34,6 +38,20 @@ class Roster:
     def replace(self, stuck: OtherNamespace, now: float) -> None:
         """Begin again with a namespace, as what is known of it may still be changed by a read that hangs."""
         self._known[stuck.number] = OtherNamespace(self._root, stuck.found, now)
+
+
+def fit_ports(namespaces: Sequence[OtherNamespace], settings: NamespaceSettings) -> int:
+    """Return how many ports of a namespace may have series of their own.
+
+    All together have series for ``PORTS_OF_A_NAMESPACE`` times ``namespaces.limit`` ports at most: with more,
+    those with the most ports get fewer.
+    """
+    limit = settings.ports_limit
+    while limit > 1 and sum(min(each.ports, limit) for each in namespaces) > (
+        PORTS_OF_A_NAMESPACE * settings.limit
+    ):
+        limit //= 2
+    return limit
 
 
 def label(shown: Iterable[OtherNamespace]) -> None:

@@ -18,18 +18,19 @@ class Turns:
         self._passed_at = -math.inf
 
     def choose(
-        self, namespaces: Sequence[OtherNamespace], max_age_seconds: float, now: float
+        self, namespaces: Sequence[OtherNamespace], max_age_seconds: float, ports_limit: int, now: float
     ) -> Sequence[OtherNamespace]:
         """Return what to read, in that order: what has changed, and a share of the rest.
 
-        ``now`` is on the monotonic clock. The one that was tried the longest ago comes first.
+        What shows more than ``ports_limit`` ports has changed, too. ``now`` is on the monotonic clock. The
+        one that was tried the longest ago comes first.
         """
         due: list[OtherNamespace] = []
         unchanged: list[OtherNamespace] = []
         for each in namespaces:
             if each.access_error is not None or each.is_gone:
                 continue
-            if each.is_changed(now):
+            if each.is_changed(ports_limit, now):
                 due.append(each)
             elif each.error is None:
                 unchanged.append(each)

@@ -15,6 +15,7 @@ from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.sampling import namespaces as namespaces_module
 from exporter.sampling.namespace_names import GivenNames
 from exporter.sampling.other_namespace import OtherNamespace
+from exporter.sampling.roster import PORTS_OF_A_NAMESPACE
 from exporter.sampling.sampler import Sampler
 from exporter.sampling.snapshot import Snapshot
 from tests.support.namespaces_tree import NamespacesTree
@@ -334,6 +335,29 @@ def test_ports_beyond_the_limit_are_folded(node: Node) -> None:
     assert ports["other"] == 6
     assert len(ports) == 5
     assert snapshot.samples["netstat_exporter_ports_folded"] == {(): 6}
+
+
+def test_all_together_have_series_for_a_bounded_number_of_ports(node: Node) -> None:
+    """Who has the most gets fewer, also of those that were read before there were so many."""
+
+    def listeners(count: int) -> list[Printed]:
+        return [Printed(port, state=states.LISTEN, inode=port) for port in range(9001, 9001 + count)]
+
+    node.add("big", *listeners(30))
+    node.change(limit=2)
+    (found,) = node.see().namespaces
+    assert len(found.samples["netstat_sockets"]) == 30 > 2 * PORTS_OF_A_NAMESPACE
+    node.add("small", *listeners(3))
+    for _ in range(3):
+        snapshot = node.see()
+    assert results_of(snapshot) == {"unchanged": 2}
+    ports = {each.labels.netns: each.samples["netstat_sockets"] for each in snapshot.namespaces}
+    shown = {name: len(found) for name, found in ports.items()}
+    assert shown == {"big.service": 12 + 1, "small.service": 3}
+    assert {name: sum(found.values()) for name, found in ports.items()} == {
+        "big.service": 30,
+        "small.service": 3,
+    }
 
 
 def test_switched_off_it_costs_nothing(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
