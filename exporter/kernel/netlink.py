@@ -106,7 +106,7 @@ def dump(question: Question, deadline: float) -> Generator[list[Block], None, No
             while not splitter.done:
                 yield splitter.split(buffer[: receive(channel, buffer, deadline)])
     except OSError as error:
-        raise _explain(error.errno or 0) from error
+        raise explain(error.errno or 0) from error
 
 
 def retry_once(ask: Callable[[], Answer]) -> Answer:
@@ -193,7 +193,7 @@ class MessageSplitter:
                 raise _malformed(f"an end of {len(payload)} bytes")
             (number,) = _ERROR_NUMBER.unpack_from(payload)
             if number:
-                raise _explain(-number)
+                raise explain(-number)
             self.done = True
         elif kind != _NLMSG_NOOP:
             raise _malformed(f"a message of type {kind}")
@@ -250,7 +250,8 @@ def _malformed(what: str) -> SockDiagError:
     return SockDiagError(Reason.TRANSIENT, f"malformed: {what}")
 
 
-def _explain(number: int) -> SockDiagError:
+def explain(number: int) -> SockDiagError:
+    """Return what the kernel's error number means."""
     if number not in errorcode:  # which os.strerror may not even be able to take
         return _malformed(f"error number {number}")
     reason = Reason.UNAVAILABLE if number in _UNAVAILABLE else Reason.TRANSIENT

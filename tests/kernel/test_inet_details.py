@@ -1,16 +1,27 @@
-"""Of sockets in a dump it is read how long they are idle, and what memory they hold, wherever that stands."""
+"""It is read how long sockets are idle, what memory they hold, and how they ended, wherever that stands."""
 
 from itertools import chain
+from socket import AF_INET, AF_INET6
 from struct import pack
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.kernel import states
-from exporter.kernel.inet_details import Idle, Memory, read_idle, read_memory
+from exporter.kernel.inet_details import Closed, Idle, Memory, read_closed, read_idle, read_memory
 from exporter.kernel.netlink import Block, MessageSplitter
 from exporter.kernel.rows import TIMER_KEEPALIVE
-from tests.support.kernel.messages import MARK, SHORTEST, SHUTDOWN, cgroup, inet, info, memory
+from tests.support.kernel.messages import (
+    MARK,
+    PROTOCOL,
+    SHORTEST,
+    SHUTDOWN,
+    cgroup,
+    closed,
+    inet,
+    info,
+    memory,
+)
 
 LIMIT = 3_600_000
 TIMES = st.sampled_from([0, 1, LIMIT - 1, LIMIT, LIMIT + 1, (1 << 32) - 1])
@@ -84,3 +95,58 @@ def test_any_attributes_are_read(attributes: bytes) -> None:
     attributes += bytes(-len(attributes) % 4)
     messages = [inet((1, 80), 1, attributes=attributes)] * 2
     assert len(idle(*messages)) <= 2 >= len(held(*messages))
+
+
+def ended(*messages: bytes) -> list[Closed]:
+    """Return the sockets that were destroyed, of events."""
+    lengths = {len(message) for message in messages}
+    blocks = [Block(b"".join(m for m in messages if len(m) == length), length) for length in lengths]
+    return sorted(chain.from_iterable(map(read_closed, blocks)))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([b"", PROTOCOL, PROTOCOL + MARK]), st.booleans(), NUMBERS, NUMBERS))
+)
+def test_closed_connections(sockets: list[tuple[bytes, bool, int, int]]) -> None:
+    """What was sent again is not counted twice, and a FIN is no data; later kernels have more to say."""
+    messages, expected = [], []
+    for i, (before, with_data, sent, resent) in enumerate(sockets):
+        family = AF_INET6 if i % 2 else AF_INET
+        messages.append(
+            closed(
+                (i + 1, 80),
+                sent=sent,
+                sent_again=7,
+                received=9,
+                segments=sent,
+                resent=resent,
+                with_data=with_data,
+                family=family,
+                before=before,
+                behind=8 * (i % 3),
+            )
+        )
+        received = 9 if with_data else 0
+        numbers = max(sent - 7, 0), received, max(sent - resent, 0), resent
+        expected.append(("connection", family, i + 1, 80, *numbers))
+    assert sorted(expected) == ended(*messages)
+
+
+def test_how_a_socket_ended() -> None:
+    """By its remote port, by what was delivered, and by what seems to be queued."""
+    found = ended(
+        closed((1, 80), delivered=1),
+        closed((2, 80), delivered=0, resent=6),
+        closed((3, 0), queued=3, delivered=0),
+        closed((4, 0), queued=65538, delivered=0),
+        closed((5, 0), delivered=0),
+    )
+    assert {1: "connection", 2: "failed", 3: "failed", 4: "aborted", 5: "unconnected"} == {
+        local_port: outcome for outcome, _, local_port, *_ in found
+    }
+    assert all(not any(numbers) for outcome, _, _, _, *numbers in found if outcome != "connection")
+
+
+def test_event_without_its_numbers() -> None:
+    """A tcp_info that is too short, or is not there, is none."""
+    assert [] == ended(closed((1, 80))[:-65], inet((2, 80), states.CLOSE, attributes=PROTOCOL))

@@ -74,6 +74,32 @@ def info(data_sent: int, data_received: int) -> bytes:
     return pack("=HH", 4 + len(payload), 2) + payload
 
 
+PROTOCOL = pack("=HHB3x", 5, 10, 6)
+
+
+def closed(  # noqa: PLR0913 - the fields of an event
+    ports: tuple[int, int],
+    *,
+    queued: int = 0,
+    sent: int = 0,
+    sent_again: int = 0,
+    received: int = 0,
+    segments: int = 0,
+    resent: int = 0,
+    with_data: int = 1,
+    delivered: int = 1,
+    family: int = AF_INET,
+    before: bytes = PROTOCOL,
+    behind: int = 64,
+) -> bytes:
+    """Make the event of a socket that was destroyed; a later kernel may have more ``behind`` it."""
+    payload = b"\xff" * 100 + pack("=I", resent) + b"\xff" * 24 + pack("=QI", received, segments)
+    payload += b"\xff" * 12 + pack("=I", with_data) + b"\xff" * 36 + pack("=I", delivered) + b"\xff" * 4
+    payload += pack("=QQ", sent, sent_again) + b"\xff" * behind
+    attributes = before + pack("=HH", 4 + len(payload), 2) + payload
+    return inet(ports, states.CLOSE, (0, queued), attributes, family=family, flags=0)
+
+
 def cgroup(cgroup_id: int) -> bytes:
     """Make the attribute with the id of a socket's cgroup."""
     return pack("=HHQ", 12, 21, cgroup_id)

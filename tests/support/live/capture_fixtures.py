@@ -12,10 +12,12 @@ import time
 from pathlib import Path
 
 from exporter.kernel import tables
+from exporter.kernel.close_events import CloseEvents
 from exporter.kernel.inet_requests import ask_for
 from exporter.kernel.netlink import NETLINK_SOCK_DIAG, MessageSplitter, encode_request, receive
 from exporter.kernel.tables import Table
 from exporter.kernel.unix_diag import ask_for_unix
+from tests.support.live.closed import CLOSED
 from tests.support.live.namespace import ROOT, Namespace, inside, private_namespace
 from tests.support.live.sockets import held_sockets
 
@@ -70,6 +72,18 @@ def receive_dump(table: Table) -> bytes:
     return received
 
 
+def capture_close_events(namespace: Namespace, folder: Path) -> None:
+    """Copy the events of sockets that end in each way, byte for byte, in the order of CLOSED."""
+    with inside(namespace.path), CloseEvents() as events:
+        captured = b""
+        for close in CLOSED:
+            close()
+            if not events.wait(PATIENCE_SECONDS):
+                sys.exit(f"no event of {close.__name__}: capture again")
+            captured += b"".join(block.data for block in events.read())
+    (folder / "close_events.bin").write_bytes(captured)
+
+
 def cut_long_sl(table: bytes) -> bytes:
     """Keep the header, some rows before ``sl`` outgrows its four places, and some after of either length."""
     header, *rows = table.splitlines(keepends=True)
@@ -88,6 +102,7 @@ def main() -> None:
         capture_tables(namespace, FIXTURES / "proc" / "self" / "net")
         capture_sysctls(namespace, FIXTURES / "proc" / "sys" / "net" / "ipv4")
         capture_sockdiag(namespace, FIXTURES)
+        capture_close_events(namespace, FIXTURES)
     rows = ",\n  ".join(json.dumps(one.told()) for one in made)
     (FIXTURES / "made.json").write_text(f"[\n  {rows}\n]\n", encoding="utf-8")
     with private_namespace() as namespace, held_sockets("many", namespace):
