@@ -26,7 +26,7 @@ from exporter.sampling.services.counts import (
     RareCount,
     TableCount,
 )
-from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PORTS, PortRules
+from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PORTS, Directions, PortRules
 
 PORTLESS_PROTOCOLS: Final = frozenset({"raw", "unix"})
 PORTLESS: Final = OTHER_PORT
@@ -61,6 +61,7 @@ class TableCounter:
     What depends on the rules only is kept between walks: to make it again costs more than a small table does.
     Services are *expected* when they have a name or had series of their own recently. Each of them has a list
     of counts, which the ports of a row find by index. All other services are *rare*: see ``RareCount``.
+    ``find_service`` returns the service of a socket, by the rules above.
     """
 
     def __init__(self, table: Table, rules: PortRules) -> None:
@@ -73,6 +74,8 @@ class TableCounter:
         self._tallies: dict[int, list[int]] = {}
         self._inbound: set[int] = set()
         self._has_rows = False
+        self.directions = Directions(self._inbound, self._is_ephemeral, self._named)
+        self.find_service = self.directions.find_service
         for port in self._named:
             self._expect(port + OUTBOUND)
 
@@ -133,12 +136,6 @@ class TableCounter:
     def has_outgrown(self, expected: Collection[int]) -> bool:
         """Return whether there are far more tallies than services that have a name or are expected."""
         return len(self._tallies) > len(self._named) + 2 * len(expected) + PORTS // 64
-
-    def find_service(self, local: int, remote: int) -> int:
-        """Return the service of a socket, by the rules above."""
-        if local in self._inbound:
-            return local
-        return remote + OUTBOUND if self._is_ephemeral[local] or remote in self._named else local
 
     def find_outbound_ports(self) -> bytes:
         """Return 1 for each local port that the kernel chooses to connect from, 0 for others, by port."""

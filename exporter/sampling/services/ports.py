@@ -5,9 +5,10 @@ it is computed for every row: the port, plus ``OUTBOUND`` if this host opened th
 """
 
 from collections.abc import Collection, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 from exporter.kernel.counters import parse_numbers, parse_port_list
 from exporter.kernel.procfs import Procfs, ProcfsError
@@ -39,6 +40,28 @@ def fold(service: int, own: Collection[int]) -> int:
     """Return the service that a service is shown as: that of the port other unless its port is in ``own``."""
     port = service % PORTS
     return service if port in own else service - port
+
+
+class Directions(NamedTuple):
+    """What decides the service of a socket of one table, by the rules that ``counting`` begins with.
+
+    ``inbound`` are the ports that listen, or did recently. ``is_ephemeral`` is 1 for every port that the
+    kernel may choose itself. ``named`` are the ports that have a name, or are in ``ports.always``.
+    """
+
+    inbound: AbstractSet[int]
+    is_ephemeral: bytes
+    named: AbstractSet[int]
+
+    def find_service(self, local: int, remote: int) -> int:
+        """Return the service of a socket."""
+        if local in self.inbound:
+            return local
+        return remote + OUTBOUND if self.is_ephemeral[local] or remote in self.named else local
+
+    def freeze(self) -> "Directions":
+        """Return them as they are now; those of a counter change with every walk."""
+        return self._replace(inbound=frozenset(self.inbound))
 
 
 @dataclass(frozen=True)
