@@ -20,6 +20,8 @@ T = TypeVar("T")
 FILE_SECONDS: Final = 1.0
 """The timeout of a file that is not a table, and of a dump of listeners."""
 
+_ELSEWHERE: Final = "it shows another network namespace than the procfs"
+
 
 class KernelReader:
     """Reads the network namespace that a procfs shows.
@@ -91,7 +93,8 @@ class KernelReader:
         now = time.monotonic()
         choice = self._choice_of("tcp")
         if not choice.may_use(NETLINK, now):
-            raise SockDiagError(Reason.UNAVAILABLE, "not available")
+            why = "it failed within the last minute" if self._reachable else _ELSEWHERE
+            raise SockDiagError(Reason.UNAVAILABLE, f"not available: {why}")
         try:
             return self._guard.read(
                 what,
