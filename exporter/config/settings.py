@@ -118,6 +118,14 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class ClosedConnections:
+    """Whether the kernel's events of closed connections are read, and for what share of a core at most."""
+
+    enabled: bool = key(ENABLED, read_flag, default=False)
+    cpu_budget: float = key("cpu_budget", read_share, 0.02)
+
+
+@dataclass(frozen=True, slots=True)
 class Peaks:
     """Of which states the highest counts are shown, and over how long."""
 
@@ -177,6 +185,7 @@ class Settings:
     ephemeral_ports: Switch = section("ephemeral_ports", Switch)
     limits: Switch = section("limits", Switch)
     tcp_counters: Switch = section("tcp_counters", Switch)
+    closed_connections: ClosedConnections = section("closed_connections", ClosedConnections)
     memory: Memory = section("memory", Memory)
     udp_drops: Switch = section("udp_drops", Switch)
     peaks: Peaks = section("peaks", Peaks)

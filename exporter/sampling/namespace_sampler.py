@@ -93,13 +93,24 @@ class NamespaceSampler:
                 samples |= collector.collect(replace(self._aging, now=now))
         return samples
 
+    def close(self) -> None:
+        """Drop all collectors."""
+        for collector in self._collectors.values():
+            collector.close()
+        self._collectors = {}
+
     def _enable(self, settings: Settings) -> Mapping[str, Collector]:
         """Make the collectors that are enabled, and drop the others."""
-        self._collectors = {
-            name: self._collectors.get(name) or made()
-            for name, made in COLLECTORS.items()
-            if made.is_enabled(settings) and (self._is_host or made.in_every_namespace)
-        }
+        before, self._collectors = (
+            self._collectors,
+            {
+                name: self._collectors.get(name) or made()
+                for name, made in COLLECTORS.items()
+                if made.is_enabled(settings) and (self._is_host or made.in_every_namespace)
+            },
+        )
+        for name in before.keys() - self._collectors.keys():
+            before[name].close()
         return self._collectors
 
     def _describe_pass(

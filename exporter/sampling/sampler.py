@@ -42,7 +42,7 @@ NEED_MORE_PASSES: Final = frozenset(
 QUESTIONS: Final = 2
 """How many questions take as long as a table: for idle connections, and for the memory of sockets."""
 
-OTHER_READS: Final = 21
+OTHER_READS: Final = 23
 """How many reads beside the tables may hang in one pass: those of a procfs that is not there any more."""
 
 _LEAST_SHARE: Final = 0.25
@@ -87,6 +87,11 @@ class Sampler:
                 snapshot.cpu_seconds / self._settings.cpu_budget, snapshot.interval_seconds
             )
             self._stopped.wait(ended + shortest_seconds - time.monotonic())
+        self.close()
+
+    def close(self) -> None:
+        """Let go of what collectors hold, after the last snapshot."""
+        self._host.close()
 
     @property
     def longest_pass_seconds(self) -> float:

@@ -13,6 +13,7 @@ from exporter.config.settings import (
     MOVED,
     TRACKABLE_STATES,
     Ages,
+    ClosedConnections,
     Idle,
     Memory,
     Namespaces,
@@ -97,6 +98,7 @@ def test_every_key_is_read() -> None:
         ephemeral_ports: {enabled: false}
         limits: {enabled: false}
         tcp_counters: {enabled: false}
+        closed_connections: {enabled: true, cpu_budget: 0.5}
         memory: {enabled: false, when: always, every: 30s}
         udp_drops: {enabled: false}
         peaks: {enabled: false, states: [listen], window: 5m}
@@ -123,6 +125,7 @@ def test_every_key_is_read() -> None:
         ephemeral_ports=OFF,
         limits=OFF,
         tcp_counters=OFF,
+        closed_connections=ClosedConnections(enabled=True, cpu_budget=0.5),
         memory=Memory(enabled=False, when="always", every_seconds=30.0),
         udp_drops=OFF,
         peaks=Peaks(enabled=False, states=("listen",), window_seconds=300.0),

@@ -9,6 +9,7 @@ from typing import Final
 
 from exporter.sampling.collectors.accept_queues import AcceptQueues
 from exporter.sampling.collectors.ages import Ages
+from exporter.sampling.collectors.closed_connections import ClosedConnections
 from exporter.sampling.collectors.collector import Collector
 from exporter.sampling.collectors.ephemeral_ports import EphemeralPorts
 from exporter.sampling.collectors.idle import Idle
@@ -40,6 +41,7 @@ COLLECTORS: Final[Mapping[str, type[Collector]]] = MappingProxyType(
             EphemeralPorts,
             Limits,
             TcpCounters,
+            ClosedConnections,
             Memory,
             UdpDrops,
             Peaks,

@@ -15,7 +15,7 @@ from exporter.sampling.reading.walk import READ_ERRORS, Observer, Reading
 from exporter.sampling.services.cohorts import EVERY_CGROUP, Tracked
 from exporter.sampling.services.counting import TableCounter
 from exporter.sampling.services.counts import TableCount
-from exporter.sampling.services.ports import PortRules
+from exporter.sampling.services.ports import Directions, PortRules
 from exporter.sampling.services.series import Folded, Series
 
 COUNTER: Final = "counter"
@@ -117,16 +117,17 @@ class Pass:
 
     def find_services(self) -> Mapping[str, Callable[[int, int], int]]:
         """Return what finds the service of a socket by its ports, for TCP's tables that could be read."""
-        counters = (
-            (name, reading.observed.observers[COUNTER])
-            for name, reading in self.readings.items()
-            if reading.observed
-        )
-        return {
-            name: counter.find_service
-            for name, counter in counters
-            if isinstance(counter, TableCounter) and TABLES[name].protocol == "tcp"
-        }
+        return {name: counter.find_service for name, counter in self._tcp_counters()}
+
+    def find_directions(self) -> Mapping[str, Directions]:
+        """Return what decides the services of sockets until the next pass, by table, as above."""
+        return {name: counter.directions.freeze() for name, counter in self._tcp_counters()}
+
+    def _tcp_counters(self) -> Iterator[tuple[str, TableCounter]]:
+        for name, reading in self.readings.items():
+            counter = reading.observed.observers[COUNTER] if reading.observed else None
+            if isinstance(counter, TableCounter) and TABLES[name].protocol == "tcp":
+                yield name, counter
 
     def observers(self, name: str) -> Iterator[tuple[Table, Observer]]:
         """Yield the observers of a collector that saw a whole table; raises what one of them raised."""
@@ -139,11 +140,11 @@ class Pass:
 class Collector(ABC):
     """Measures something at every pass, and may remember from one to the next.
 
-    It is made when it is enabled, and dropped when it is disabled. ``needs_tracked`` asks for the sockets in
-    tracked states, ``needs_drops`` for the drops of datagram sockets. ``spans_passes`` means that a single
-    pass cannot measure any of its metrics. ``in_every_namespace`` makes another one for each other network
-    namespace; those do not share anything. ``changes_with_time`` means that what it collects of a namespace
-    changes although nothing happens there.
+    It is made when it is enabled, and closed and dropped when it is disabled. ``needs_tracked`` asks for
+    the sockets in tracked states, ``needs_drops`` for the drops of datagram sockets. ``spans_passes`` means
+    that a single pass cannot measure any of its metrics. ``in_every_namespace`` makes another one for each
+    other network namespace; those do not share anything. ``changes_with_time`` means that what it collects of
+    a namespace changes although nothing happens there.
     """
 
     name: ClassVar[str]
@@ -162,6 +163,9 @@ class Collector(ABC):
     def named_cgroups(self, settings: Settings) -> Collection[int]:  # noqa: ARG002
         """Return the cgroups for whose tracked sockets it needs no inode."""
         return EVERY_CGROUP
+
+    def close(self) -> None:  # noqa: B027 - few hold anything
+        """Let go of what it holds, such as a thread; it is not used again. Never waits, raises nothing."""
 
     def prepare(self, plan: Plan) -> None:  # noqa: B027 - few override it
         """Get ready before the tables are read; may raise anything."""
