@@ -19,6 +19,7 @@ from benchmarks.report import write_report
 from benchmarks.results import SHARES, USUAL_SHARE, Stage
 from benchmarks.stages import (
     Effort,
+    measure_close_events,
     measure_collectors,
     measure_growth,
     measure_idle,
@@ -62,6 +63,7 @@ def measure_all(options: argparse.Namespace) -> Iterator[Stage]:
         measure_ports(options.ports, effort),
         measure_udp(options.udp, effort),
         measure_collectors(options.listeners, options.processes, effort),
+        measure_close_events(options.events, effort),
         *(measure_share(options.headline, share, effort) for share in other_shares),
         measure_growth({*options.tcp, options.headline}, effort),
     )
@@ -77,6 +79,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--ports", type=int, default=30_000, help="number of remote ports")
     parser.add_argument("--listeners", type=int, default=1000, help="number of listeners")
     parser.add_argument("--processes", type=int, default=500, help="number of processes")
+    parser.add_argument("--events", type=int, default=10_000, help="number of events of closed connections")
     parser.add_argument("--namespaces", type=int, default=500, help="most other network namespaces")
     parser.add_argument("--rounds", type=int, default=15, help="samples of each contender in each stage")
     parser.add_argument("--time-limit", type=float, default=8, help="seconds a contender has in each stage")

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Final, NamedTuple
 
 from benchmarks.peers import running_collectd, running_node_exporter
@@ -36,6 +37,10 @@ QUESTIONS: Final = "counts, idle and memory at every pass, netlink"
 WITH: Final = "with it"
 WITHOUT: Final = "without it"
 """Our pass with all collectors, and with all but one."""
+
+ALL_EVENTS: Final = "all events"
+ONE_IN: Final = 16
+SAMPLED_EVENTS: Final = f"one event in {ONE_IN}"
 
 NODE_EXPORTER: Final = "node_exporter tcpstat"
 COLLECTD: Final = "collectd tcpconns"
@@ -129,6 +134,13 @@ def collector_contenders(collector: str) -> Iterator[Contender]:
     """Yield our pass over all default tables, with a collector and without it."""
     yield our_pass(WITH, NETLINK)
     yield our_pass(WITHOUT, NETLINK, settings=f"{collector}: {{enabled: false}}\n")
+
+
+def event_contenders(number: int) -> Iterator[Contender]:
+    """Yield the thread that reads so many events of closed connections: all of them, and a share."""
+    for name, one_in in ((ALL_EVENTS, 1), (SAMPLED_EVENTS, ONE_IN)):
+        open_worker = partial(running_worker, "events", str(number), str(one_in))
+        yield Contender(name, NETLINK, sys.executable, open_worker)
 
 
 def bare(tables: str) -> Iterator[Contender]:

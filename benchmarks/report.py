@@ -15,7 +15,7 @@ from benchmarks.contenders import BARE, BARE_DUMPS
 from benchmarks.headline import headline_lines
 from benchmarks.measure import percentile
 from benchmarks.namespaces import HEADINGS, NamespaceCost, write_rows
-from benchmarks.results import IDLE, LISTENERS, OPEN_FILES, PORTS, TCP, UDP, Stage, growing
+from benchmarks.results import CLOSE_EVENTS, IDLE, LISTENERS, OPEN_FILES, PORTS, TCP, UDP, Stage, growing
 from benchmarks.tables import Row, write_number, write_table
 from benchmarks.targets import targets
 from exporter import __version__
@@ -50,6 +50,7 @@ _HEADINGS: Final = {
     PORTS: "{size:,} UDP sockets, connected to {ports:,} remote ports, all default tables",
     LISTENERS: "The collector listeners, {size:,} listeners",
     OPEN_FILES: "The collector open_files, {size:,} processes",
+    CLOSE_EVENTS: "The thread of the collector closed_connections, {size:,} events",
 }
 
 

@@ -11,6 +11,7 @@ PORTS: Final = "ports"
 LISTENERS: Final = "listeners"
 OPEN_FILES: Final = "open_files"
 """The collectors that are measured by themselves."""
+CLOSE_EVENTS: Final = "close_events"
 
 SHARES: Final = (0.0, 0.05, 0.25)
 """The shares of TCP's sockets that are in CLOSE_WAIT."""

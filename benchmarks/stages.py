@@ -14,6 +14,7 @@ from benchmarks.contenders import (
     TRACK_NOTHING_THERE,
     Contender,
     collector_contenders,
+    event_contenders,
     idle_contenders,
     port_contenders,
     tcp_contenders,
@@ -24,6 +25,7 @@ from benchmarks.load import PATIENCE_SECONDS, Load, growing_load
 from benchmarks.measure import memory_mb, request_milliseconds
 from benchmarks.processes import Probe
 from benchmarks.results import (
+    CLOSE_EVENTS,
     IDLE,
     LISTENERS,
     OPEN_FILES,
@@ -124,6 +126,12 @@ def measure_collectors(listeners: int, processes: int, effort: Effort) -> Iterat
     ):
         with _private_load() as load, crowd, _opened(collector_contenders(kind)) as probes:
             yield Stage(kind, size, f"{size:,}", measure_costs(probes, load, effort), share=0.0)
+
+
+def measure_close_events(number: int, effort: Effort) -> Iterator[Stage]:
+    """Measure what it costs to read the events of closed connections."""
+    with _private_load() as load, _opened(event_contenders(number)) as probes:
+        yield Stage(CLOSE_EVENTS, number, f"{number:,}", measure_costs(probes, load, effort), share=0.0)
 
 
 def measure_costs(probes: Probes, load: Load, effort: Effort) -> dict[str, Cost]:

@@ -1,6 +1,7 @@
 """Do one piece of work for every line of standard input, and answer with the CPU seconds it took.
 
     python -m benchmarks.worker read|dump-one|dump|dump-families|pass|psutil TABLES [CONFIG]
+    python -m benchmarks.worker events NUMBER ONE_IN
 
 TABLES are those of tcp, of udp, or the ``default`` ones, which the exporter reads without a configuration.
 """
@@ -17,6 +18,7 @@ from typing import Final
 from benchmarks.shipped import hide_rich
 
 BUFFER_BYTES: Final = 1 << 18
+_LATE_SECONDS: Final = 0.2  # within them the last events have come
 
 Work = Callable[[], None]
 
@@ -126,7 +128,34 @@ def psutil_connections(protocol: str, config: str) -> Work:
     return work
 
 
+def read_events(number: str, one_in: str) -> Work:
+    """Read the events of connections that another process closes, or one in so many of them."""
+    from benchmarks.closing import start_closer  # noqa: PLC0415
+    from exporter.kernel.close_events import CloseEvents  # noqa: PLC0415
+    from exporter.sampling.reading.event_reader import EventReader  # noqa: PLC0415
+    from exporter.sampling.services.closings import ClosingCounts  # noqa: PLC0415
+
+    closer = start_closer(int(number) // 2)
+
+    def work() -> None:
+        counts = ClosingCounts()
+        reader, events = EventReader(counts.add), CloseEvents()
+        events.sample(int(one_in))
+        reader.start(events, 1.0)
+        print(file=closer.stdin, flush=True)
+        if closer.stdout is None or not closer.stdout.readline():
+            raise RuntimeError("no connections were closed")
+        time.sleep(_LATE_SECONDS)
+        reader.stop()
+        found = sum(counts.take_events().values())
+        if one_in == "1" and found + reader.lost < int(number):
+            raise RuntimeError(f"{found} events were read and {reader.lost} lost")
+
+    return work
+
+
 WORKS: Final = {
+    "events": read_events,
     "read": bare_read,
     "dump-one": bare_dump_of_one_family,
     "dump": bare_dump,

@@ -56,7 +56,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         requirements.require_command(peer, package)
     path = tmp_path_factory.mktemp("report") / "benchmarks.md"
     sizes = ("--headline", "400", "--tcp", "200", "--udp", "200", "--ports", "60", "--namespaces", "10")
-    quickly = ("--rounds", "1", "--asking-time", "0")
+    quickly = ("--events", "100", "--rounds", "1", "--asking-time", "0")
     command = (sys.executable, "-m", "benchmarks.bench", *sizes, *quickly, "--require-all", "--output", path)
     subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
     return path
@@ -116,6 +116,13 @@ def test_many_remote_ports_are_measured(report: Path) -> None:
         assert 60 == numbers(report, heading)["inuse"]
         assert ["as shipped"] == [row[0] for row in table(report, heading)[1:]]
     assert verdicts(report)["as shipped, most remote ports over fewest"] in JUDGED
+
+
+def test_close_events_are_measured(report: Path) -> None:
+    """All of them, and a share."""
+    rows = table(report, "## The thread of the collector closed_connections, 100 events")[1:]
+    assert ["all events", "one event in 16"] == [row[0] for row in rows]
+    assert all(float(row[2]) > 0 for row in rows)
 
 
 def test_udp_sockets_have_as_many_remote_ports_as_asked_for() -> None:
