@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from exporter.sampling.labels import UNKNOWN_OWNER
 from exporter.status import thresholds
-from exporter.status.facts import CLOSE_WAIT, ESTABLISHED, At, Facts
+from exporter.status.facts import CLOSE_WAIT, ESTABLISHED, At, Facts, Row
 from exporter.status.history import Key
 from exporter.status.model import Leak, LeakOwner, Problem
 from exporter.status.quantities import say_duration
@@ -13,14 +13,14 @@ from exporter.status.severity import CRITICAL, OK, WARNING, rank
 _HOUR_SECONDS = 3600.0
 
 
-def find_leaks(facts: Facts) -> tuple[list[Leak], list[Problem]]:
+def find_leaks(facts: Facts) -> tuple[list[Row[Leak]], list[Problem]]:
     """Return the services with sockets in CLOSE_WAIT, the worst first, and what is wrong with them."""
     stuck = facts.by_service("netstat_stuck_sockets", state=CLOSE_WAIT)
     oldest = facts.by_service("netstat_oldest_socket_age_seconds", max, state=CLOSE_WAIT)
-    established = facts.by_service("netstat_sockets", state=ESTABLISHED, protocol="tcp")
+    established = facts.count(ESTABLISHED)
     owners = _find_owners(facts)
     leaks, problems = [], []
-    for at, sockets in facts.by_service("netstat_sockets", state=CLOSE_WAIT).items():
+    for at, sockets in facts.count(CLOSE_WAIT).items():
         if not sockets:
             continue
         key = Key("netstat_stuck_sockets", at.netns, (at.protocol, CLOSE_WAIT, at.direction, at.port))
@@ -37,14 +37,15 @@ def find_leaks(facts: Facts) -> tuple[list[Leak], list[Problem]]:
             left_seconds=min(
                 (each.left_seconds for each in found if each.left_seconds is not None), default=None
             ),
-            history=facts.trends.history(key),
             **facts.place(at),
         )
-        leaks.append(leak)
+        leaks.append(Row(leak, key))
         if severity != OK:
             threshold = thresholds.LEAK if severity == WARNING else thresholds.LEAK_OF_OWNER
             problems.append(facts.blame(threshold, at, _describe(facts, at, leak), _name_owner(found)))
-    leaks.sort(key=lambda each: (-rank(each.severity), -(each.stuck or 0), -each.sockets, each.port))
+    leaks.sort(
+        key=lambda row: (-rank(row.shown.severity), -(row.shown.stuck or 0), -row.shown.sockets, row.key)
+    )
     return leaks, problems
 
 
