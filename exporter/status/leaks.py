@@ -42,7 +42,7 @@ def find_leaks(facts: Facts) -> tuple[list[Row[Leak]], list[Problem]]:
         leaks.append(Row(leak, key))
         if severity != OK:
             threshold = thresholds.LEAK if severity == WARNING else thresholds.LEAK_OF_OWNER
-            problems.append(facts.blame(threshold, at, _describe(facts, at, leak), _name_owner(found)))
+            problems.append(facts.blame(threshold, at, _describe(facts, at, leak), _name_owner(at, found)))
     leaks.sort(
         key=lambda row: (-rank(row.shown.severity), -(row.shown.stuck or 0), -row.shown.sockets, row.key)
     )
@@ -100,8 +100,9 @@ def _runs_out(owner: LeakOwner) -> bool:
     )
 
 
-def _name_owner(owners: Sequence[LeakOwner]) -> str:
-    return next((each.owner for each in owners), UNKNOWN_OWNER)
+def _name_owner(at: At, owners: Sequence[LeakOwner]) -> str:
+    """Return whose leak it is: of a pod or a container, which has a name, that one."""
+    return at.netns or next((each.owner for each in owners), UNKNOWN_OWNER)
 
 
 def _describe(facts: Facts, at: At, leak: Leak) -> str:
@@ -111,8 +112,8 @@ def _describe(facts: Facts, at: At, leak: Leak) -> str:
 def _sentences(facts: Facts, at: At, leak: Leak) -> Iterator[str]:
     age = "" if leak.oldest_seconds is None else f", the oldest for {say_duration(leak.oldest_seconds)}"
     yield (
-        f"{_name_owner(leak.owners)} does not close connections: {leak.stuck:,} sockets, "
-        f"{facts.describe(at)}, are stuck in CLOSE_WAIT{age}."
+        f"{_name_owner(at, leak.owners)} does not close connections: {leak.stuck:,} sockets, "
+        f"{facts.describe(at._replace(netns=''))}, are stuck in CLOSE_WAIT{age}."
     )
     if leak.left_seconds is not None:
         yield f"At the present growth it can open no more files in {say_duration(leak.left_seconds)}."
