@@ -17,7 +17,7 @@ DOWNLOAD = $(BIN)/pip download --quiet --no-deps --require-hashes --only-binary=
 OFFLINE := unshare --map-root-user --net
 EPOCH = $(or $(shell git log -1 --format=%ct),0)
 
-.PHONY: run test check golden fixtures bench demo picture dist deb image install uninstall lock sbom clean
+.PHONY: run test check golden fixtures bench demo picture status-picture dist deb image install uninstall lock sbom clean
 
 run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metrics
 	@$(BIN)/python -m exporter $(ARGS)
@@ -75,6 +75,9 @@ $(WHEELS)/.complete: requirements.lock requirements-build.lock debian/rules $(VE
 	  $(DOWNLOAD) --implementation=cp --python-version=$$version -r requirements.lock || exit; \
 	done
 	touch $@
+
+status-picture: $(VENV)/.dev  ## take the picture of the status page during a real leak (needs root, chromium)
+	unshare --uts sh -c 'hostname web1 && exec $(BIN)/python -m tests.picture.status $(ARGS)'
 
 image:  ## build netstat-exporter:VERSION with Buildah; the same commit makes the same image
 	$(BUILDAH) build --tag netstat-exporter:$(VERSION) --timestamp=$(EPOCH) \

@@ -30,6 +30,7 @@ from exporter.serving.security import OPEN, Security
 from exporter.serving.server import Server, limit_connections
 from exporter.serving.web_config import WebConfig
 from exporter.serving.web_watch import WebWatch
+from exporter.status.history import History
 from exporter.threads import run_in_thread
 
 EXIT_OK: Final = 0
@@ -61,6 +62,7 @@ class Daemon:
         self._sampler = sampler
         self._settings = settings
         self._reload = reload
+        self._history = History()
         self._reload_status = ReloadStatus(successful=True, success_at_seconds=time.time())
         self._reloader = Reloader(self._read_settings)
         self._waiting: dict[str, str] = {}
@@ -110,7 +112,9 @@ class Daemon:
     def _describe_site(self, sampling: threading.Thread) -> Site:
         return Site(
             newest=lambda: self._sampler.snapshot,
-            configured=self._flags.config_file is not None,
+            history=self._history,
+            settings=lambda: self._settings,
+            config_file=self._flags.config_file,
             reload_status=lambda: self._reload_status,
             healthy=lambda: sampling.is_alive() and not self._sampler.is_overdue(),
             reload=self._reloader.reload if self._flags.web_enable_lifecycle else None,
@@ -160,6 +164,7 @@ class Daemon:
 
     def _report(self, snapshot: Snapshot) -> None:
         """Report a pass from the event loop, so that the watchdog sees that both threads run."""
+        self._sampler.charge(self._history.add(snapshot))
         problems = [f"Waiting for {problem}." for problem in self._waiting.values()]
         if not self._reload_status.successful:
             problems.append("The configuration was wrong at the last reload, the old one is in force.")

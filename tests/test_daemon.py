@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.status.encoding import decode_status
 from tests.support.daemon import COMMAND, PATIENCE_SECONDS, ROOT, Daemon, parse_page, run_once, running_daemon
 from tests.support.patience import wait_until
 
@@ -78,11 +79,14 @@ def test_reload_takes_a_good_file_and_keeps_the_old_one_for_a_bad_one(daemon: Da
     assert daemon.samples()[RELOADED_AT] > good_at
 
 
-def test_landing_page_says_how_the_last_reading_of_the_file_went(daemon: Daemon, config: Path) -> None:
-    assert "<dd>read</dd>" in daemon.ask("/").body.decode()
+def test_the_status_says_how_the_last_reading_of_the_file_went(daemon: Daemon, config: Path) -> None:
+    assert f"From {config}." in daemon.ask("/").body.decode()
     config.write_text("interval: never\n")
     assert daemon.ask("/-/reload", "POST").status == 500
-    assert "<dd>wrong at the last reload, the old one is in force</dd>" in daemon.ask("/").body.decode()
+    wait_until(lambda: f"{config} was wrong at the last reload" in daemon.ask("/").body.decode())
+    status = decode_status(daemon.ask("/api/v1/status").body)
+    assert not status.exporter.is_reloaded
+    assert "NetstatConfigReloadFailed" in {problem.alert for problem in status.problems}
 
 
 def test_a_storm_of_signals_collapses(daemon: Daemon) -> None:

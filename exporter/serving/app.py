@@ -1,9 +1,8 @@
-"""Answer requests: the metrics, a landing page, health and reload."""
+"""Answer requests: the metrics, the status, health and reload."""
 
 import dataclasses
 import ipaddress
 import socket
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -12,20 +11,19 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry, ProcessCollector
 
+from exporter.config.settings import Settings
 from exporter.sampling.snapshot import Snapshot
 from exporter.serving.access import Passwords
 from exporter.serving.admission import Rejections
-from exporter.serving.landing import describe_configuration, render_landing_page
 from exporter.serving.messages import Answer, Request, say
 from exporter.serving.metrics import OwnCollector, ReloadStatus, Status
 from exporter.serving.page import Pages
 from exporter.serving.parsing import PROBES
 from exporter.serving.security import Security
+from exporter.serving.status_answers import StatusAnswers
+from exporter.status.facts import Context
+from exporter.status.history import History
 
-_HTML: Final = {
-    "Content-Type": "text/html; charset=utf-8",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-}
 _RETRY_AFTER: Final = {"Retry-After": "1"}
 _READING: Final = ("GET", "HEAD")
 _CHANGING: Final = ("POST", "PUT")
@@ -44,14 +42,16 @@ class ReloadError(Exception):
 class Site:
     """What the application serves and calls.
 
-    ``newest`` returns the newest snapshot. ``configured`` tells whether there is a configuration file.
-    ``reload`` reads it again and raises ReloadError; it is None where POST /-/reload is not enabled.
-    ``cpu_budget`` is the share of a core that encoding takes at most; ``charge`` counts its CPU seconds into
-    the budget of the passes.
+    ``newest`` returns the newest snapshot, and ``history`` has those before. ``settings`` are those in force,
+    ``config_file`` is where they are from, None without a file. ``reload`` reads it again and raises
+    ReloadError; it is None where POST /-/reload is not enabled. ``cpu_budget`` is the share of a core that
+    encoding takes at most, and ``charge`` counts its CPU seconds into the budget of the passes.
     """
 
     newest: Callable[[], Snapshot | None]
-    configured: bool
+    history: History
+    settings: Callable[[], Settings]
+    config_file: str | None
     reload_status: Callable[[], ReloadStatus]
     healthy: Callable[[], bool]
     reload: Callable[[], Awaitable[None]] | None
@@ -79,9 +79,13 @@ class App:
         own.register(OwnCollector(self._describe))
         ProcessCollector(registry=own)
         self._pages = Pages(site.newest, own, self._show_age, site.cpu_budget, site.charge)
+        status = StatusAnswers(
+            site.newest, self._describe_context, site.history, site.cpu_budget, site.charge
+        )
         self._routes: Mapping[str, tuple[tuple[str, ...], Respond]] = {
             site.telemetry_path: (_READING, self._metrics),
-            "/": (_READING, self._landing_page),
+            "/": (_READING, status.page),
+            "/api/v1/status": (_READING, status.json),
             "/-/healthy": (_READING, self._healthy),
             "/-/ready": (_READING, self._ready),
             "/-/reload": (_CHANGING, self._reload),
@@ -129,12 +133,6 @@ class App:
         self._fails = False
         return page
 
-    async def _landing_page(self, _: Request) -> Answer:
-        site = self._site
-        configuration = describe_configuration(site.reload_status(), configured=site.configured)
-        page = render_landing_page(site.newest(), configuration, site.telemetry_path, time.time())
-        return Answer(200, [page.encode()], _HTML)
-
     async def _healthy(self, _: Request) -> Answer:
         if self._site.healthy():
             return say(200, "netstat-exporter is healthy")
@@ -164,6 +162,17 @@ class App:
             requests_rejected=self._rejections.requests,
             log_lines_lost=self._site.log_lines_lost(),
             snapshot_age_seconds=self._age_seconds,
+        )
+
+    def _describe_context(self) -> Context:
+        site = self._site
+        return Context(
+            site.settings(),
+            socket.gethostname(),
+            site.config_file,
+            site.telemetry_path,
+            is_reloaded=site.reload_status().successful,
+            log_lines_lost=site.log_lines_lost(),
         )
 
     def _show_age(self, age_seconds: float | None) -> None:

@@ -16,15 +16,16 @@ PLAIN_TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 class Request:
     """A request; it never has a body.
 
-    ``path`` is decoded and without a query. Names of ``headers`` are in lower case, and the values of one
-    that came several times are joined by commas. ``peer`` is the identity of the client, see
-    ``admission.identify``.
+    ``path`` is decoded and without the ``query``, which is not. Names of ``headers`` are in lower case, and
+    the values of one that came several times are joined by commas. ``peer`` is the identity of the client,
+    see ``admission.identify``.
     """
 
     method: str
     path: str
     headers: Mapping[str, str]
     peer: bytes = b""
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)

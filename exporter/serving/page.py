@@ -7,7 +7,6 @@ old. Both make one gzip stream without compressing the first part twice: parts o
 refer to earlier ones can be joined, see RFC 1951.
 """
 
-import asyncio
 import math
 import struct
 import time
@@ -22,7 +21,7 @@ from exporter.sampling.snapshot import Snapshot
 from exporter.serving.messages import Answer
 from exporter.serving.metrics import OwnCollector, SnapshotCollector, Status
 from exporter.serving.negotiation import accepts_gzip, prefers_openmetrics
-from exporter.threads import run_in_thread
+from exporter.serving.sharing import Shared
 
 # A client gets one of two versions, whatever it lists: the names of the metrics need nothing newer.
 _OPENMETRICS: Final = choose_encoder("application/openmetrics-text;version=1.0.0")
@@ -68,20 +67,15 @@ class Pages:
         cpu_budget: Callable[[], float],
         charge: Callable[[float], None],
     ) -> None:
-        self._newest = newest
         self._own = own
         self._show_age = show_age
-        self._cpu_budget = cpu_budget
-        self._charge = charge
-        self._not_before_seconds = 0.0
-        self._shown: Snapshot | None = None
-        self._parts: dict[tuple[bool, bool], asyncio.Future[_Part]] = {}
+        self._parts = Shared(newest, _encode_part, cpu_budget, charge)
         self._ends: dict[bool, tuple[Snapshot | None, float, bytes]] = {}
 
     async def get(self, accept: str, accept_encoding: str) -> Answer:
         """Return the page in the format that the headers ask for; concurrent requests share one encoding."""
         as_openmetrics, zipped = prefers_openmetrics(accept), accepts_gzip(accept_encoding)
-        part = await self._get_part(as_openmetrics, zipped)
+        part = await self._parts.get((as_openmetrics, zipped))
         end = self._encode_end(part.snapshot, as_openmetrics)
         _, content_type = _OPENMETRICS if as_openmetrics else _TEXT
         headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
@@ -90,28 +84,6 @@ class Pages:
         trailer = struct.pack("<II", zlib.crc32(end, part.checksum), (part.size + len(end)) & 0xFFFFFFFF)
         zipped_end = _deflate(end, zlib.Z_FINISH) + trailer
         return Answer(200, [_GZIP_HEAD, part.body, zipped_end], {**headers, "Content-Encoding": "gzip"})
-
-    async def _get_part(self, as_openmetrics: bool, zipped: bool) -> _Part:  # noqa: FBT001
-        newest = self._newest()
-        may_encode = self._shown is None or time.monotonic() >= self._not_before_seconds
-        if newest is not self._shown and may_encode:
-            self._shown, self._parts = newest, {}
-        variant = as_openmetrics, zipped
-        if variant not in self._parts or self._parts[variant].cancelled():
-            self._parts[variant] = asyncio.ensure_future(self._make_part(self._shown, *variant))
-        part = self._parts[variant]
-        try:
-            return await asyncio.shield(part)
-        except Exception:
-            self._parts.pop(variant, None)
-            raise
-
-    async def _make_part(self, snapshot: Snapshot | None, as_openmetrics: bool, zipped: bool) -> _Part:  # noqa: FBT001
-        part, cpu_seconds = await run_in_thread(_encode_part, snapshot, as_openmetrics, zipped)
-        start_seconds = max(time.monotonic(), self._not_before_seconds)
-        self._not_before_seconds = start_seconds + cpu_seconds / self._cpu_budget()
-        self._charge(cpu_seconds)
-        return part
 
     def _encode_end(self, snapshot: Snapshot | None, as_openmetrics: bool) -> bytes:  # noqa: FBT001
         now = time.monotonic()
@@ -124,15 +96,15 @@ class Pages:
         return end
 
 
-def _encode_part(snapshot: Snapshot | None, as_openmetrics: bool, zipped: bool) -> tuple[_Part, float]:  # noqa: FBT001
-    """Encode a snapshot, and return the CPU seconds that it took."""
-    started = time.thread_time()
+def _encode_part(snapshot: Snapshot | None, variant: tuple[bool, bool]) -> _Part:
+    """Encode a snapshot, as OpenMetrics or not, zipped or not."""
+    as_openmetrics, zipped = variant
     registry = CollectorRegistry()
     registry.register(SnapshotCollector(lambda: snapshot))
     encode, _ = _OPENMETRICS if as_openmetrics else _TEXT
     text = encode(registry).removesuffix(_END_OF_OPENMETRICS)
     body = _deflate(text, zlib.Z_FULL_FLUSH) if zipped else text
-    return _Part(snapshot, body, len(text), zlib.crc32(text)), time.thread_time() - started
+    return _Part(snapshot, body, len(text), zlib.crc32(text))
 
 
 def _deflate(data: bytes, flush: int) -> bytes:

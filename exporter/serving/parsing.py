@@ -65,7 +65,7 @@ def parse_head(connection: h11.Connection, head: bytes, peer: bytes) -> Request:
         raise RefusalError(say(400, "websockets are not supported", rejected="http_version"))
     # A proxy is asked for a target such as http://host/metrics. unquote() keeps //.
     path = unquote(target.path or "/", errors="replace")
-    return Request(event.method.decode("ascii"), path, headers, peer)
+    return Request(event.method.decode("ascii"), path, headers, peer, target.query)
 
 
 def _join(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -1,10 +1,12 @@
 """Build the status of a host from a snapshot and its history."""
 
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
 from exporter.sampling.snapshot import Snapshot
 from exporter.status.condition import Links
-from exporter.status.facts import Context, Facts, worst
+from exporter.status.facts import Context, Facts, R, Row, worst
 from exporter.status.health import (
     describe_exporter,
     find_own_problems,
@@ -22,10 +24,10 @@ from exporter.status.services import describe_other, find_namespaces, find_servi
 from exporter.status.severity import rank
 from exporter.status.silences import find_silences
 
-T = TypeVar("T")
-
 MOST_ROWS: Final = 500
-"""The longest of the lists; there are at most as many series as services and network namespaces."""
+"""The longest of the lists; there are as many services as have series."""
+ROWS_WITH_HISTORY: Final = 50
+"""Of each list."""
 
 
 def build_status(snapshot: Snapshot, trends: Trends, context: Context) -> Status:
@@ -46,19 +48,19 @@ def build_status(snapshot: Snapshot, trends: Trends, context: Context) -> Status
         host=context.host,
         taken_at_seconds=snapshot.taken_at_seconds,
         severity=worst(problems),
-        sockets=sum(service.sockets for service in services),
-        problems=_first(problems),
-        leaks=_first(leaks),
+        sockets=sum(row.shown.sockets for row in services),
+        problems=tuple(problems[:MOST_ROWS]),
+        leaks=_first(facts, leaks),
         leaks_total=len(leaks),
-        resources=_first(resources),
+        resources=_first(facts, resources),
         resources_total=len(resources),
-        losses=_first(losses),
+        losses=_first(facts, losses),
         losses_total=len(losses),
-        silences=_first(silences),
+        silences=_first(facts, silences),
         silences_total=len(silences),
-        services=_first(services),
+        services=_first(facts, services),
         services_total=len(services),
-        namespaces=_first(namespaces),
+        namespaces=_first(facts, namespaces),
         namespaces_total=len(namespaces),
         other=describe_other(facts),
         tables=list_tables(facts),
@@ -70,5 +72,9 @@ def build_status(snapshot: Snapshot, trends: Trends, context: Context) -> Status
     )
 
 
-def _first(rows: list[T]) -> tuple[T, ...]:
-    return tuple(rows[:MOST_ROWS])
+def _first(facts: Facts, rows: Sequence[Row[R]]) -> tuple[R, ...]:
+    """Return the first rows, and more about the very first."""
+    return tuple(
+        replace(row.shown, history=facts.trends.history(row.key)) if place < ROWS_WITH_HISTORY else row.shown
+        for place, row in enumerate(rows[:MOST_ROWS])
+    )

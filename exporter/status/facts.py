@@ -1,17 +1,17 @@
 """Look into a snapshot: its samples by some of their labels, of all network namespaces at once."""
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypedDict
+from typing import Final, Generic, NamedTuple, TypedDict, TypeVar
 
 from exporter.config.settings import Settings
 from exporter.sampling.labels import OTHER, NamespaceLabels, Samples
-from exporter.sampling.sampler import METRICS
 from exporter.sampling.snapshot import Snapshot
+from exporter.status.grouping import Join, group, has_label
 from exporter.status.history import Key, Trends
 from exporter.status.links import find_runbook
-from exporter.status.model import Problem
+from exporter.status.model import Leak, Loss, Namespace, Problem, Resource, Service, Silence
 from exporter.status.severity import OK, rank
 from exporter.status.thresholds import Threshold
 
@@ -23,7 +23,6 @@ OUTBOUND: Final = "outbound"
 _HOST: Final = NamespaceLabels("", "", "")
 _DAY_SECONDS: Final = 86_400
 _GROWTH_SECONDS: Final = 1800
-_LABELS: Final = {metric.name: metric.labels for metric in METRICS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +64,23 @@ class At(NamedTuple):
         return self.port == OTHER
 
 
-Join = Callable[[float, float], float]
 Values = Mapping[At, float]
+
+R = TypeVar("R", Leak, Resource, Loss, Silence, Service, Namespace)
+
+
+class Row(NamedTuple, Generic[R]):
+    """A row of a list, and the key of its history."""
+
+    shown: R
+    key: Key
 
 
 class Facts:
-    """The samples of a snapshot, and the trends that lead to it."""
+    """The samples of a snapshot, and the trends that lead to it.
+
+    ``services`` has the sockets of each service by state, with measured zeros.
+    """
 
     def __init__(self, snapshot: Snapshot, trends: Trends, settings: Settings) -> None:
         self.snapshot = snapshot
@@ -81,6 +91,7 @@ class Facts:
             *((each.labels, each.samples) for each in snapshot.namespaces),
         ]
         self._scopes = {labels.netns: labels for labels, _ in self.spaces}
+        self.services = self._count_states()
         self._names = {
             (labels[0], labels[4]): labels[5]
             for _, samples in self.spaces
@@ -93,32 +104,36 @@ class Facts:
         return found.get(metric, {}).get(labels)
 
     def by(
-        self,
-        metric: str,
-        labels: tuple[str, ...],
-        join: Join = operator.add,
-        **wanted: str,
+        self, metric: str, labels: tuple[str, ...], join: Join = operator.add, **wanted: str
     ) -> Mapping[tuple[str, ...], float]:
-        """Return the values by network namespace and some labels, of the samples with the wanted ones.
-
-        ``join`` joins those that differ in other labels only.
-        """
-        names = _LABELS[metric]
-        places = [names.index(label) for label in labels]
-        conditions = [(names.index(label), text) for label, text in wanted.items()]
-        found: dict[tuple[str, ...], float] = {}
-        for scope, samples in self.spaces:
-            for key, value in samples.get(metric, {}).items():
-                if all(key[place] == text for place, text in conditions):
-                    group = (scope.netns, *[key[place] for place in places])
-                    found[group] = join(found[group], value) if group in found else value
-        return found
+        """Return the values by network namespace and some labels, as ``group`` does for each namespace."""
+        return {
+            (scope.netns, *key): value
+            for scope, samples in self.spaces
+            for key, value in group(samples, metric, labels, join, wanted).items()
+        }
 
     def by_service(self, metric: str, join: Join = operator.add, **wanted: str) -> Values:
         """Return the values by service; of the metrics of listeners the direction is empty."""
-        labels = tuple(label for label in At._fields[1:] if label in _LABELS[metric])
-        found = self.by(metric, labels, join, **wanted)
-        return {At(netns, **dict(zip(labels, key, strict=True))): n for (netns, *key), n in found.items()}
+        if has_label(metric, "direction"):
+            return {At(*key): n for key, n in self.by(metric, At._fields[1:], join, **wanted).items()}
+        found = self.by(metric, ("protocol", "port"), join, **wanted)
+        return {At(netns, protocol, "", port): n for (netns, protocol, port), n in found.items()}
+
+    def count(self, state: str) -> Values:
+        """Return the TCP sockets in a state by service, where they were counted."""
+        return {
+            at: states[state]
+            for at, states in self.services.items()
+            if state in states and at.protocol == "tcp"
+        }
+
+    def _count_states(self) -> Mapping[At, Mapping[str, int]]:
+        found: dict[At, dict[str, int]] = {}
+        labels = ("protocol", "direction", "port", "state")
+        for (*place, state), number in self.by("netstat_sockets", labels).items():
+            found.setdefault(At(*place), {})[state] = int(number)
+        return found
 
     def place(self, at: At) -> PlaceLabels:
         """Return the fields of a place."""

@@ -5,17 +5,19 @@ points lie twice as far apart, up to ``LONGEST_STEP_SECONDS``. So there is a gra
 after an hour one of the hour, for a few hundred bytes a series.
 """
 
+import operator
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isnan, nan
 from typing import Final, NamedTuple
 
-from exporter.sampling.sampler import METRICS
 from exporter.sampling.snapshot import Snapshot
+from exporter.status.grouping import Join, group
 
 POINTS: Final = 30
 LONGEST_STEP_SECONDS: Final = 120.0
@@ -40,7 +42,7 @@ class _Kept(NamedTuple):
 
     metric: str
     labels: tuple[str, ...] = ()
-    join: Callable[[float, float], float] = float.__add__
+    join: Join = operator.add
 
 
 _SERVICE: Final = ("protocol", "direction", "port")
@@ -65,49 +67,58 @@ KEPT: Final = (
 )
 """What is remembered, the most important first."""
 
-_LABELS: Final = {metric.name: metric.labels for metric in METRICS}
-
 
 @dataclass(frozen=True, slots=True)
 class Trends:
-    """The numbers until a snapshot: ``values`` by key, one for each of ``times``.
+    """The numbers until a snapshot, and ``now`` those of the snapshot itself.
 
-    The times are on the monotonic clock; the last is that of the snapshot. A value that is not known is nan.
+    ``past`` has one for each of ``times`` but the last, which is that of the snapshot, on the monotonic
+    clock. One that is not known is nan.
     """
 
     times: Sequence[float]
-    values: Mapping[Key, Sequence[float]]
+    past: Mapping[Key, Sequence[float]]
+    now: Mapping[Key, float]
 
     def history(self, key: Key) -> tuple[float | None, ...]:
-        """Return the values of a series; an empty tuple if it is not known."""
-        return tuple(map(_show, self.values.get(key, ())))
+        """Return the values of a series, one for each time; an empty tuple if nothing is known of it."""
+        is_known = key in self.past or key in self.now
+        return tuple(map(_show, self._values(key))) if is_known else ()
 
     def slope(self, key: Key, seconds: float) -> float | None:
         """Return the growth a second over the last ``seconds``, as deriv() of Prometheus does.
 
         None while there are too few points.
         """
-        points = list(self._since(key, seconds))
+        points = self._points(key, seconds)
         if len(points) < _LEAST_POINTS or points[-1][0] - points[0][0] < _LEAST_SECONDS:
             return None
-        mean_x = sum(x for x, _ in points) / len(points)
-        mean_y = sum(y for _, y in points) / len(points)
-        spread = sum((x - mean_x) ** 2 for x, _ in points)
-        return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
+        sum_x = sum_y = sum_xx = sum_xy = 0.0
+        for x, y in points:
+            sum_x += x
+            sum_y += y
+            sum_xx += x * x
+            sum_xy += x * y
+        number = len(points)
+        return (number * sum_xy - sum_x * sum_y) / (number * sum_xx - sum_x * sum_x)
 
     def rate(self, key: Key, seconds: float) -> float | None:
         """Return the increase a second of a counter, which may begin again at 0; None for a new one."""
-        points = list(self._since(key, seconds))
+        points = self._points(key, seconds)
         if len(points) < 2 or points[-1][0] - points[0][0] < _LEAST_SECONDS:  # noqa: PLR2004 - an interval
             return None
-        pairs = pairwise(points)
-        increase = sum(y - before if y >= before else y for (_, before), (_, y) in pairs)
+        increase = sum(y - before if y >= before else y for (_, before), (_, y) in pairwise(points))
         return increase / (points[-1][0] - points[0][0])
 
-    def _since(self, key: Key, seconds: float) -> Iterator[tuple[float, float]]:
-        start = self.times[-1] - seconds
-        pairs = zip(self.times, self.values.get(key, ()), strict=False)
-        return ((x, y) for x, y in pairs if x >= start and not isnan(y))
+    def _values(self, key: Key) -> Sequence[float]:
+        past = self.past.get(key) or (nan,) * (len(self.times) - 1)
+        return (*past, self.now.get(key, nan))
+
+    def _points(self, key: Key, seconds: float) -> Sequence[tuple[float, float]]:
+        """Return the known values of the last ``seconds``, with how long ago they were."""
+        end = self.times[-1]
+        pairs = zip(self.times, self._values(key), strict=True)
+        return [(x - end, y) for x, y in pairs if end - x <= seconds and not isnan(y)]
 
 
 def _show(value: float) -> float | None:
@@ -147,14 +158,12 @@ class History:
 
     def until(self, snapshot: Snapshot) -> Trends:
         """Return what is remembered from before a snapshot, and the snapshot's own numbers."""
-        measured = measure(snapshot)
         at = snapshot.taken_at_monotonic
         with self._lock:
-            known = sum(1 for time_ in self._times if time_ < at)
+            known = bisect_left(self._times, at)
             times = (*self._times[:known], at)
-            values = {key: (*past[:known], measured.get(key, nan)) for key, past in self._values.items()}
-        new = {key: (*(nan,) * known, value) for key, value in measured.items() if key not in values}
-        return Trends(times, {**values, **new})
+            past = {key: values[:known] for key, values in self._values.items()}
+        return Trends(times, past, measure(snapshot))
 
     def _unknown(self, fewer: int) -> "array[float]":
         return array("d", [nan]) * (len(self._times) - fewer)
@@ -180,11 +189,8 @@ def measure(snapshot: Snapshot) -> Mapping[Key, float]:
     spaces = [("", snapshot.samples), *((each.labels.netns, each.samples) for each in snapshot.namespaces)]
     for netns, samples in spaces:
         for metric, kept, join in KEPT:
-            places = [_LABELS[metric].index(label) for label in kept]
-            for labels, value in samples.get(metric, {}).items():
-                key = Key(metric, netns, tuple(labels[place] for place in places))
-                found[key] = join(float(found[key]), float(value)) if key in found else value
-        sockets = samples.get("netstat_sockets")
-        if sockets and netns:
+            for labels, value in group(samples, metric, kept, join).items():
+                found[Key(metric, netns, labels)] = value
+        if netns and (sockets := samples.get("netstat_sockets")):
             found[Key("netstat_sockets", netns)] = sum(sockets.values())
     return found

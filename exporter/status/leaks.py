@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from exporter.sampling.labels import UNKNOWN_OWNER
 from exporter.status import thresholds
-from exporter.status.facts import CLOSE_WAIT, ESTABLISHED, At, Facts
+from exporter.status.facts import CLOSE_WAIT, ESTABLISHED, At, Facts, Row
 from exporter.status.history import Key
 from exporter.status.model import Leak, LeakOwner, Problem
 from exporter.status.quantities import say_duration
@@ -13,14 +13,14 @@ from exporter.status.severity import CRITICAL, OK, WARNING, rank
 _HOUR_SECONDS = 3600.0
 
 
-def find_leaks(facts: Facts) -> tuple[list[Leak], list[Problem]]:
+def find_leaks(facts: Facts) -> tuple[list[Row[Leak]], list[Problem]]:
     """Return the services with sockets in CLOSE_WAIT, the worst first, and what is wrong with them."""
     stuck = facts.by_service("netstat_stuck_sockets", state=CLOSE_WAIT)
     oldest = facts.by_service("netstat_oldest_socket_age_seconds", max, state=CLOSE_WAIT)
-    established = facts.by_service("netstat_sockets", state=ESTABLISHED, protocol="tcp")
+    established = facts.count(ESTABLISHED)
     owners = _find_owners(facts)
     leaks, problems = [], []
-    for at, sockets in facts.by_service("netstat_sockets", state=CLOSE_WAIT).items():
+    for at, sockets in facts.count(CLOSE_WAIT).items():
         if not sockets:
             continue
         key = Key("netstat_stuck_sockets", at.netns, (at.protocol, CLOSE_WAIT, at.direction, at.port))
@@ -37,14 +37,15 @@ def find_leaks(facts: Facts) -> tuple[list[Leak], list[Problem]]:
             left_seconds=min(
                 (each.left_seconds for each in found if each.left_seconds is not None), default=None
             ),
-            history=facts.trends.history(key),
             **facts.place(at),
         )
-        leaks.append(leak)
+        leaks.append(Row(leak, key))
         if severity != OK:
             threshold = thresholds.LEAK if severity == WARNING else thresholds.LEAK_OF_OWNER
-            problems.append(facts.blame(threshold, at, _describe(facts, at, leak), _name_owner(found)))
-    leaks.sort(key=lambda each: (-rank(each.severity), -(each.stuck or 0), -each.sockets, each.port))
+            problems.append(facts.blame(threshold, at, _describe(facts, at, leak), _name_owner(at, found)))
+    leaks.sort(
+        key=lambda row: (-rank(row.shown.severity), -(row.shown.stuck or 0), -row.shown.sockets, row.key)
+    )
     return leaks, problems
 
 
@@ -99,8 +100,9 @@ def _runs_out(owner: LeakOwner) -> bool:
     )
 
 
-def _name_owner(owners: Sequence[LeakOwner]) -> str:
-    return next((each.owner for each in owners), UNKNOWN_OWNER)
+def _name_owner(at: At, owners: Sequence[LeakOwner]) -> str:
+    """Return whose leak it is: of a pod or a container, which has a name, that one."""
+    return at.netns or next((each.owner for each in owners), UNKNOWN_OWNER)
 
 
 def _describe(facts: Facts, at: At, leak: Leak) -> str:
@@ -110,8 +112,8 @@ def _describe(facts: Facts, at: At, leak: Leak) -> str:
 def _sentences(facts: Facts, at: At, leak: Leak) -> Iterator[str]:
     age = "" if leak.oldest_seconds is None else f", the oldest for {say_duration(leak.oldest_seconds)}"
     yield (
-        f"{_name_owner(leak.owners)} does not close connections: {leak.stuck:,} sockets, "
-        f"{facts.describe(at)}, are stuck in CLOSE_WAIT{age}."
+        f"{_name_owner(at, leak.owners)} does not close connections: {leak.stuck:,} sockets, "
+        f"{facts.describe(at._replace(netns=''))}, are stuck in CLOSE_WAIT{age}."
     )
     if leak.left_seconds is not None:
         yield f"At the present growth it can open no more files in {say_duration(leak.left_seconds)}."

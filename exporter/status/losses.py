@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from exporter.status import thresholds
-from exporter.status.facts import ESTABLISHED, INBOUND, OUTBOUND, At, Facts
+from exporter.status.facts import ESTABLISHED, INBOUND, OUTBOUND, At, Facts, Row
 from exporter.status.history import Key
 from exporter.status.model import Loss, Problem
 from exporter.status.quantities import say_rate
@@ -39,22 +39,20 @@ class _Counter(NamedTuple):
     total: float
 
 
-def find_losses(facts: Facts) -> tuple[list[Loss], list[Problem]]:
+def find_losses(facts: Facts) -> tuple[list[Row[Loss]], list[Problem]]:
     """Return what was lost, the worst first, and what is wrong about it now."""
     losses, problems = [], []
     for each in _find_counters(facts):
         rate = facts.trends.rate(each.key, _RATE_SECONDS)
         exceeded = _judge(facts, each, rate or _NO_RATE)
-        losses.append(
-            Loss(
-                severity=exceeded.severity if exceeded else OK,
-                kind=each.kind,
-                total=int(each.total),
-                per_second=rate,
-                history=facts.trends.history(each.key),
-                **facts.place(each.at),
-            )
+        loss = Loss(
+            severity=exceeded.severity if exceeded else OK,
+            kind=each.kind,
+            total=int(each.total),
+            per_second=rate,
+            **facts.place(each.at),
         )
+        losses.append(Row(loss, each.key))
         if exceeded and rate:
             where = (
                 f", {facts.describe(each.at)}"
@@ -63,7 +61,9 @@ def find_losses(facts: Facts) -> tuple[list[Loss], list[Problem]]:
             )
             text = _TEXTS[each.kind].format(say_rate(rate), where)
             problems.append(facts.blame(exceeded, each.at, text))
-    losses.sort(key=lambda each: (-rank(each.severity), -(each.per_second or 0), -each.total, each.kind))
+    losses.sort(
+        key=lambda row: (-rank(row.shown.severity), -(row.shown.per_second or 0), -row.shown.total, row.key)
+    )
     return losses, problems
 
 
@@ -104,5 +104,5 @@ def _judge(facts: Facts, counter: _Counter, rate: float) -> Threshold | None:
 
 
 def _count_established(facts: Facts, netns: str, *directions: str) -> float:
-    found = facts.by("netstat_sockets", ("direction",), protocol="tcp", state=ESTABLISHED)
-    return sum(found.get((netns, direction), 0) for direction in directions)
+    found = facts.count(ESTABLISHED).items()
+    return sum(number for at, number in found if at.netns == netns and at.direction in directions)

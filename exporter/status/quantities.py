@@ -1,6 +1,9 @@
 """Write numbers for people: with units, grouped, and no more digits than matter."""
 
+from collections.abc import Callable
 from typing import Final
+
+Say = Callable[[float], str]
 
 _STEPS: Final = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
 _PREFIXES: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")

@@ -1,10 +1,11 @@
 """Find what runs out: everything that has a limit, with how much of it is used."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from exporter.status import thresholds
-from exporter.status.facts import INBOUND, OUTBOUND, At, Facts, first_exceeded
+from exporter.status.facts import INBOUND, OUTBOUND, At, Facts, Row, first_exceeded
 from exporter.status.history import Key
 from exporter.status.model import Problem, Resource
 from exporter.status.quantities import say_bytes, say_count, say_duration, say_share
@@ -28,30 +29,28 @@ class _Usage(NamedTuple):
     owner: str = ""
 
 
-def find_resources(facts: Facts) -> tuple[list[Resource], list[Problem]]:
+def find_resources(facts: Facts) -> tuple[list[Row[Resource]], list[Problem]]:
     """Return what is limited, the fullest first, and what is about to run out."""
     resources, problems = [], []
     for find in (_find_destinations, _find_bound, _find_queues, _find_files, _find_tables):
         for usage in find(facts):
-            resources.append(
-                Resource(
-                    severity=usage.exceeded.severity if usage.exceeded else OK,
-                    kind=usage.kind,
-                    unit=usage.unit,
-                    owner=usage.owner,
-                    used=usage.used,
-                    limit=usage.limit,
-                    ratio=usage.ratio,
-                    left_seconds=usage.left_seconds,
-                    history=facts.trends.history(usage.key),
-                    **facts.place(usage.at),
-                )
+            resource = Resource(
+                severity=usage.exceeded.severity if usage.exceeded else OK,
+                kind=usage.kind,
+                unit=usage.unit,
+                owner=usage.owner,
+                used=usage.used,
+                limit=usage.limit,
+                ratio=usage.ratio,
+                left_seconds=usage.left_seconds,
+                **facts.place(usage.at),
             )
+            resources.append(Row(resource, usage.key))
             if usage.exceeded:
                 left = usage.left_seconds
                 end = "" if left is None else f" At the present growth none is left in {say_duration(left)}."
                 problems.append(facts.blame(usage.exceeded, usage.at, usage.text + end, usage.owner))
-    resources.sort(key=lambda each: (-rank(each.severity), -each.ratio, each.kind, each.netns, each.port))
+    resources.sort(key=lambda row: (-rank(row.shown.severity), -row.shown.ratio, row.key))
     return resources, problems
 
 
@@ -87,15 +86,18 @@ def _find_destinations(facts: Facts) -> Iterator[_Usage]:
 
 
 def _find_bound(facts: Facts) -> Iterator[_Usage]:
-    opened = facts.by("netstat_sockets", ("protocol",), direction=OUTBOUND)
-    waiting = facts.by("netstat_sockets", ("protocol",), direction=OUTBOUND, state="time_wait")
+    opened, waiting = Counter[str](), Counter[str]()  # of TCP, by network namespace
+    for at, states in facts.services.items():
+        if at.direction == OUTBOUND and at.protocol == "tcp":
+            opened[at.netns] += sum(states.values())
+            waiting[at.netns] += states.get("time_wait", 0)
     for (netns, protocol), bound in facts.by("netstat_ephemeral_ports_bound", ("protocol",)).items():
         limit = facts.get("netstat_ephemeral_ports", netns)
         if not limit:
             continue
-        is_tcp, at = protocol == "tcp", (netns, protocol)
-        used = max(0.0, bound - waiting.get(at, 0)) if is_tcp else bound
-        is_shared = is_tcp and bound < opened.get(at, 0) / thresholds.SHARED_PORTS.value
+        is_tcp = protocol == "tcp"
+        used = max(0, bound - waiting[netns]) if is_tcp else bound
+        is_shared = is_tcp and bound < opened[netns] / thresholds.SHARED_PORTS.value
         key, ratio = Key("netstat_ephemeral_ports_bound", netns, (protocol,)), used / limit
         exceeded = None if is_shared else first_exceeded(thresholds.BOUND, ratio)
         text = (

@@ -1,10 +1,11 @@
 """List the services with their sockets by state, the other network namespaces, and what is in ``other``."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 
 from exporter.sampling.labels import OTHER
 from exporter.status import thresholds
-from exporter.status.facts import CLOSE_WAIT, INBOUND, At, Facts
+from exporter.status.facts import CLOSE_WAIT, INBOUND, At, Facts, Row
 from exporter.status.history import Key
 from exporter.status.model import FoldedPort, Namespace, Other, Problem, Service
 from exporter.status.quantities import say_count
@@ -13,7 +14,7 @@ from exporter.status.severity import OK, rank
 _SYN_RECV = "syn_recv"
 
 
-def find_services(facts: Facts) -> tuple[list[Service], list[Problem]]:
+def find_services(facts: Facts) -> tuple[list[Row[Service]], list[Problem]]:
     """Return all services with sockets, the busiest first, and whose handshakes pile up."""
     waiting = facts.by_service("netstat_accept_queue_length")
     limits = facts.by_service("netstat_accept_queue_limit")
@@ -21,71 +22,60 @@ def find_services(facts: Facts) -> tuple[list[Service], list[Problem]]:
     unsent = facts.by_service("netstat_send_queue_bytes")
     owners, exposures = _find_listeners(facts, "owner"), _find_listeners(facts, "exposure")
     services, problems = [], []
-    for at, states in count_states(facts).items():
+    for at, states in facts.services.items():
         sockets = sum(states.values())
         if not sockets:
             continue
         inbound = at.direction == INBOUND
         listening = at._replace(direction="")
         queue_limit = limits.get(listening) if inbound else None
-        services.append(
-            Service(
-                sockets=sockets,
-                states=states,
-                owners=owners.get(listening, ()) if inbound else (),
-                exposure=exposures.get(listening, ()) if inbound else (),
-                accept_queue=_whole(waiting.get(listening) if inbound else None),
-                accept_queue_limit=_whole(queue_limit),
-                receive_queue_bytes=_whole(unread.get(at)),
-                send_queue_bytes=_whole(unsent.get(at)),
-                history=facts.trends.history(Key("netstat_sockets", at.netns, at[1:])),
-                **facts.place(at),
-            )
+        service = Service(
+            sockets=sockets,
+            states=states,
+            owners=owners.get(listening, ()) if inbound else (),
+            exposure=exposures.get(listening, ()) if inbound else (),
+            accept_queue=_whole(waiting.get(listening) if inbound else None),
+            accept_queue_limit=_whole(queue_limit),
+            receive_queue_bytes=_whole(unread.get(at)),
+            send_queue_bytes=_whole(unsent.get(at)),
+            **facts.place(at),
         )
+        services.append(Row(service, Key("netstat_sockets", at.netns, at[1:])))
         unfinished = states.get(_SYN_RECV, 0)
         is_many = bool(queue_limit) and unfinished > thresholds.SYN_RECV_SHARE.value * (queue_limit or 0)
         if is_many and not at.is_other and thresholds.SYN_RECV.is_exceeded(unfinished):
             text = f"{say_count(unfinished)} handshakes, {facts.describe(at)}, are not completed."
             problems.append(facts.blame(thresholds.SYN_RECV, at, text))
-    services.sort(key=lambda each: (-each.sockets, each.netns, each.protocol, each.direction, each.port))
+    services.sort(key=lambda row: (-row.shown.sockets, row.key))
     return services, problems
 
 
-def count_states(facts: Facts) -> Mapping[At, dict[str, int]]:
-    """Return the sockets of each service by state, with measured zeros."""
-    found: dict[At, dict[str, int]] = {}
-    labels = ("protocol", "direction", "port", "state")
-    for (*place, state), number in facts.by("netstat_sockets", labels).items():
-        found.setdefault(At(*place), {})[state] = int(number)
-    return found
-
-
-def find_namespaces(facts: Facts, problems: Collection[Problem]) -> list[Namespace]:
+def find_namespaces(facts: Facts, problems: Collection[Problem]) -> list[Row[Namespace]]:
     """Return the other network namespaces, the worst first; ``problems`` are those of everything."""
     severities: dict[str, str] = {}
     for problem in problems:
         severities[problem.netns] = max(severities.get(problem.netns, OK), problem.severity, key=rank)
     stuck = facts.by("netstat_stuck_sockets", (), state=CLOSE_WAIT)
-    sockets = facts.by("netstat_sockets", ())
-    states: dict[str, dict[str, int]] = {}
-    for (netns, state), number in facts.by("netstat_sockets", ("state",), protocol="tcp").items():
-        if number:
-            states.setdefault(netns, {})[state] = int(number)
+    sockets, states = Counter[str](), dict[str, Counter[str]]()
+    for at, found in facts.services.items():
+        sockets[at.netns] += sum(found.values())
+        if at.protocol == "tcp":
+            states.setdefault(at.netns, Counter()).update(found)
     namespaces = [
-        Namespace(
-            netns=labels.netns,
-            namespace=labels.namespace,
-            pod=labels.pod,
-            severity=severities.get(labels.netns, OK),
-            sockets=int(sockets.get((labels.netns,), 0)),
-            states=states.get(labels.netns, {}),
-            stuck=_whole(stuck.get((labels.netns,))),
-            history=facts.trends.history(Key("netstat_sockets", labels.netns)),
+        Row(
+            Namespace(
+                **labels._asdict(),
+                severity=severities.get(labels.netns, OK),
+                sockets=sockets[labels.netns],
+                states=+states.get(labels.netns, Counter()),
+                stuck=_whole(stuck.get((labels.netns,))),
+            ),
+            Key("netstat_sockets", labels.netns),
         )
         for labels, _ in facts.spaces
         if labels.netns
     ]
-    namespaces.sort(key=lambda each: (-rank(each.severity), -(each.stuck or 0), -each.sockets, each.netns))
+    namespaces.sort(key=lambda row: (-rank(row.shown.severity), -(row.shown.stuck or 0), -row.shown.sockets))
     return namespaces
 
 

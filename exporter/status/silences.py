@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from exporter.status import thresholds
-from exporter.status.facts import ESTABLISHED, OUTBOUND, At, Facts, worst
+from exporter.status.facts import ESTABLISHED, OUTBOUND, At, Facts, Row, worst
 from exporter.status.history import Key
 from exporter.status.model import Problem, Silence
 from exporter.status.quantities import say_count
@@ -13,9 +13,9 @@ _SERVICE = ("protocol", "direction", "port")
 _HANDSHAKES = ("syn_sent", "syn_recv")
 
 
-def find_silences(facts: Facts) -> tuple[list[Silence], list[Problem]]:
+def find_silences(facts: Facts) -> tuple[list[Row[Silence]], list[Problem]]:
     """Return the services with silent connections, the worst first, and what is wrong with them."""
-    established = facts.by_service("netstat_sockets", protocol="tcp", state=ESTABLISHED)
+    established = facts.count(ESTABLISHED)
     idle = facts.by_service("netstat_idle_sockets")
     forgotten = facts.by_service("netstat_idle_sockets", keepalive="no")
     waiting: dict[At, dict[str, int]] = {}
@@ -32,18 +32,18 @@ def find_silences(facts: Facts) -> tuple[list[Silence], list[Problem]]:
     for at in {**waiting, **{at: 0 for at, number in idle.items() if number}}:
         found = list(_judge(facts, at, tried.get(at, {}), established.get(at, 0)))
         problems += found
-        silences.append(
-            Silence(
-                severity=worst(found),
-                unanswered=sum(waiting.get(at, {}).values()),
-                waiting=waiting.get(at, {}),
-                idle=int(idle[at]) if at in idle else None,
-                idle_without_keepalive=int(forgotten.get(at, 0)) if at in idle else None,
-                history=facts.trends.history(Key("netstat_unanswered_sockets", at.netns, at[1:])),
-                **facts.place(at),
-            )
+        silence = Silence(
+            severity=worst(found),
+            unanswered=sum(waiting.get(at, {}).values()),
+            waiting=waiting.get(at, {}),
+            idle=int(idle[at]) if at in idle else None,
+            idle_without_keepalive=int(forgotten.get(at, 0)) if at in idle else None,
+            **facts.place(at),
         )
-    silences.sort(key=lambda each: (-rank(each.severity), -each.unanswered, -(each.idle or 0), each.port))
+        silences.append(Row(silence, Key("netstat_unanswered_sockets", at.netns, at[1:])))
+    silences.sort(
+        key=lambda row: (-rank(row.shown.severity), -row.shown.unanswered, -(row.shown.idle or 0), row.key)
+    )
     return silences, problems
 
 

@@ -101,6 +101,9 @@ def test_a_leak_in_a_pod_has_the_pod() -> None:
     status = status_of(make_snapshot({}, pods={pod: samples}))
     (found,) = status.leaks
     assert (found.netns, found.namespace, found.pod) == pod
+    assert status.problems[0].text.startswith(
+        "shop/web-7c9d does not close connections: 25 sockets, inbound tcp port 8080 (name-8080), are stuck"
+    )
     (namespace,) = status.namespaces
     assert (namespace.pod, namespace.stuck, namespace.severity) == ("web-7c9d", 25, WARNING)
     assert namespace.states == {"close_wait": 25}

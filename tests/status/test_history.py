@@ -81,9 +81,9 @@ def test_memory_is_bounded_and_what_is_gone_is_forgotten() -> None:
     many = {key: 1.0 for port in range(3 * MOST_SERIES) for key in sockets("listen", 1, str(port))}
     history.add(make_snapshot({"netstat_sockets": many}))
     first, second = (make_snapshot({}, at) for at in (5, 6))
-    assert len(history.until(first).values) == MOST_SERIES
+    assert len(history.until(first).past) == MOST_SERIES
     history.add(first)
     for at in range(10, 10 * POINTS, 5):
         history.add(make_snapshot({}, at))
-    assert not history.until(make_snapshot({}, 10 * POINTS)).values
-    assert all(isnan(value) for values in history.until(second).values.values() for value in values)
+    assert not history.until(make_snapshot({}, 10 * POINTS)).past
+    assert all(isnan(value) for values in history.until(second).past.values() for value in values)

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -130,11 +130,11 @@ def knock_at(listener: socket.socket) -> socket.socket:
 
 
 @contextmanager
-def incident(server: Namespace, client: Namespace) -> Iterator[None]:
-    """Let it happen in two namespaces."""
+def incident(server: Namespace, client: Namespace, prefix: Sequence[str] = ()) -> Iterator[None]:
+    """Let it happen in two namespaces; ``prefix`` begins its command line."""
     for name, value in SYSCTLS.items():
         server.run("sh", "-c", f'echo "{value}" >/proc/sys/net/ipv4/{name}')
-    command = server.command(sys.executable, "-m", "tests.support.live.incident", client.path)
+    command = [*prefix, *server.command(sys.executable, "-m", "tests.support.live.incident", client.path)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline(), "it did not begin; standard error says why"
