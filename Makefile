@@ -65,6 +65,7 @@ deb: dist $(WHEELS)/.complete  ## build the package for Debian 12 and newer into
 	cp -r $(WHEELS) $(BUILD)/deb/netstat_exporter-$(VERSION)/
 	cd $(BUILD)/deb/netstat_exporter-$(VERSION) && \
 	  $(OFFLINE) dpkg-buildpackage --unsigned-source --unsigned-changes --build=binary
+	rm -f dist/*.deb
 	cp $(BUILD)/deb/*.deb dist/
 
 # Those of every version of Python that the package runs with.

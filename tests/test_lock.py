@@ -58,3 +58,18 @@ def test_an_image_takes_nothing_else() -> None:
     ]
     (built,) = [step for step in installs if "--require-hashes" not in step]
     assert {"--no-index", "--no-deps", "/dist/*.whl"} <= set(built.split())
+
+
+def test_the_debian_package_takes_nothing_else_and_names_every_licence() -> None:
+    """Without an index, its pip installs what the locks name, and the wheel that was built from here."""
+    rules = re.sub(r"\\\n", "", (ROOT / "debian" / "rules").read_text())
+    assert "--no-index --find-links=wheels --no-deps" in rules
+    installs = [line for line in rules.splitlines() if "$(PIP) --" in line]
+    assert [lock for line in installs if "--require-hashes" in line for lock in LOCKS if lock in line] == [
+        "requirements-build.lock",
+        "requirements.lock",
+    ]
+    assert [line.split()[-1] for line in installs if "--require-hashes" not in line] == ["build/wheel/*.whl"]
+    stanzas = (ROOT / "debian" / "copyright").read_text()
+    named = re.findall(r"^Files: wheels/(.+)-\*\.whl$", stanzas, re.MULTILINE)
+    assert set(map(canonicalize_name, named)) == {package for lock in LOCKS for package in read_lock(lock)}

@@ -101,6 +101,7 @@ def test_sdist_has_what_its_tests_need(distributions: Path) -> None:
         "Containerfile",
         "requirements-build.lock",
         "hatch_build.py",
+        "debian/rules",
         "grafana/dashboard.yaml",
         "completions/_netstat-exporter",
         "man/netstat-exporter.1",

@@ -1,6 +1,5 @@
 """Installed as the README says, the exporter is a good service of a real systemd."""
 
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from tests.support.live.machine import Machine, MachineError, gather_wheels, req
 from tests.support.live.made import Made
 from tests.support.live.sockets import held_sockets
 from tests.support.patience import wait_until
+from tests.support.readme import readme_commands
 from tests.support.requirements import require
 
 pytestmark = [pytest.mark.live, pytest.mark.long]
@@ -37,16 +37,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     except MachineError as error:
         require(str(error), "let this machine reach the index of packages", met=False)
     with running_machine(wheels, tmp_path_factory.mktemp("machine") / "id") as booted:
-        for words in readme_commands("Install it"):
+        for words in readme_commands("From a clone"):
             booted.run(*words)
         yield booted
-
-
-def readme_commands(section: str) -> list[list[str]]:
-    """Return the commands of a section's first example."""
-    text = (ROOT / "README.md").read_text().partition(f"\n## {section}\n")[2]
-    example = text.partition("```console\n")[2].partition("```")[0]
-    return [shlex.split(line.removeprefix("$ ").removeprefix("sudo ")) for line in example.splitlines()]
 
 
 @pytest.fixture

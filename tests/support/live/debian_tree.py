@@ -9,7 +9,7 @@ from typing import Final
 from tests.support.live.machine import MachineError, run_quietly
 from tests.support.live.namespace import ROOT
 
-PACKAGES: Final = ("python3-venv", "netbase", "systemd-sysv", "dbus", "pipx")
+PACKAGES: Final = ("python3-venv", "netbase", "systemd-sysv", "dbus", "procps", "pipx")
 RELEASE: Final = platform.freedesktop_os_release()["VERSION_CODENAME"]
 """That of this machine."""
 

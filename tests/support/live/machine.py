@@ -72,9 +72,14 @@ def require_machine() -> None:
     require(f"needs {PORT_NAMES}", "apt-get install netbase", met=os.path.exists(PORT_NAMES))
 
 
-def gather_wheels(folder: Path) -> None:
-    """Put all into a folder that the locks name, for pip to install the project; raises MachineError."""
-    version = run_quietly(PYTHON, "-c", "import platform; print(platform.python_version())").strip()
+def gather_wheels(folder: Path, version: str | None = None) -> None:
+    """Put all into a folder that the locks name, for pip to install the project; raises MachineError.
+
+    The wheels are those for a version of Python, by default that of this machine's.
+    """
+    version = (
+        version or run_quietly(PYTHON, "-c", "import platform; print(platform.python_version())").strip()
+    )
     fetch = ("download", "--quiet", "--only-binary=:all:", "--no-deps", "--require-hashes")
     locks = [f"--requirement={lock}" for lock in ROOT.glob("requirements*.lock")]
     command = [sys.executable, "-m", "pip", *fetch, f"--python-version={version}", f"--dest={folder}", *locks]
