@@ -9,6 +9,8 @@ _Key = TypeVar("_Key", bound=Hashable)
 class ExpiringSet(Generic[_Key]):
     """A set whose members leave it when they were not seen for ``seconds``."""
 
+    __slots__ = ("_last_seen", "_seconds")
+
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._last_seen: dict[_Key, float] = {}

@@ -25,12 +25,14 @@ class ListenerMemory:
     that is not connected. That is why the port is passed to the next walk.
     """
 
+    __slots__ = ("_is_datagram", "_listened", "_served", "_services", "_since")
+
     def __init__(self, *, is_datagram: bool) -> None:
         self._is_datagram = is_datagram
         self._listened = ExpiringSet[int](LISTENERS_KEPT_SECONDS)
         self._since: dict[int, float] = {}
-        self._services: set[int] = set()
-        self._served: set[int] = set()
+        self._services: tuple[int, ...] = ()  # of most tables, of hundreds of namespaces, these are empty
+        self._served: tuple[int, ...] = ()
 
     def listened(self, now: float) -> Collection[int]:
         """Return the ports whose sockets are inbound from the first row of a walk on.
@@ -66,18 +68,18 @@ class ListenerMemory:
         since = self._since
         self._since = {port: since.get(port, now) for port in listening if is_ephemeral[port]}
         # A client's port is another's soon: it has a single socket, and is gone at the next pass.
-        self._served = {
+        self._served = tuple(
             port
             for port, first_seen in self._since.items()
             if self._is_datagram and (first_seen < now or sockets_of(port) > 1)
-        }
-        self._services = {
+        )
+        self._services = tuple(
             port
             for port, first_seen in self._since.items()
             if sockets_of(port) > _CONNECTED
             or (now - first_seen >= LASTING_SECONDS and not self._is_datagram)
-        }
+        )
 
     def lasting(self) -> Collection[int]:
         """Return the ports that are services; ephemeral ones have lasted or have connections."""
-        return self._services.union(self._listened)
+        return {*self._services, *self._listened}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from functools import cached_property
 from itertools import islice
 from typing import Final
 
@@ -20,8 +21,15 @@ class OwnerLookup:
     """Remembers the owners of some sockets; ``sockets`` says of which, to tell its reads from others."""
 
     def __init__(self, sockets: str = "") -> None:
-        self._cgroups = IncrementalLookup[bytes](f"cgroups{sockets}")
-        self._holders = IncrementalLookup[Holder](f"processes{sockets}")
+        self._sockets = sockets
+
+    @cached_property
+    def _cgroups(self) -> IncrementalLookup[bytes]:  # in other namespaces neither is asked
+        return IncrementalLookup(f"cgroups{self._sockets}")
+
+    @cached_property
+    def _holders(self) -> IncrementalLookup[Holder]:
+        return IncrementalLookup(f"processes{self._sockets}")
 
     def name_cgroups(
         self, ids: AbstractSet[int], reader: KernelReader, settings: Settings, now: float
