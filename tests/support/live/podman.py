@@ -7,11 +7,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from tests.support import requirements
 from tests.support.leftovers import remove_cgroups
 from tests.support.live.image import PRIVATE_MOUNTS
 from tests.support.live.namespace import Namespace
 from tests.support.live.runc import make_root, require_runc
+from tests.support.patience import wait_until
 
 WITHOUT_SYSTEMD: Final = ("--cgroup-manager=cgroupfs", "--runtime=runc", "--events-backend=none")
 WITHOUT_RIGHTS_OF_THE_HOST: Final = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=1000:1000")
@@ -56,3 +59,14 @@ def running_container(folder: Path, name: str) -> Iterator[Namespace]:
             yield Namespace(int(found.stdout))
         finally:
             subprocess.run([*podman, "rm", "--force", "--time=0", name], check=True, capture_output=True)
+            wait_until(lambda: not names_in_use(folder))
+
+
+def names_in_use(folder: Path) -> list[str]:
+    """Return the programs that were started with a path in a folder: a monitor that cleans up writes there."""
+    found = psutil.process_iter(["name", "cmdline"])
+    return [
+        process.info["name"]
+        for process in found
+        if any(str(folder) in word for word in process.info["cmdline"] or ())
+    ]
