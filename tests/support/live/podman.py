@@ -63,7 +63,7 @@ def running_container(folder: Path, name: str) -> Iterator[Namespace]:
 
 
 def names_in_use(folder: Path) -> list[str]:
-    """Return the programs that were started with a path in a folder: a monitor that cleans up writes there."""
+    """Return the programs that were started with a path in a folder: one that cleans up writes there."""
     found = psutil.process_iter(["name", "cmdline"])
     return [
         process.info["name"]
