@@ -9,7 +9,7 @@ import pytest
 from exporter.config.settings import AUTO, NETLINK, PROCFS
 from exporter.kernel import states
 from exporter.kernel.netlink import Reason, SockDiagError
-from exporter.kernel.tables import TABLES, Table
+from exporter.kernel.tables import TABLES, Detail, Table
 from exporter.sampling.reading.guard import HangError
 from exporter.sampling.reading.reader import KernelReader
 from exporter.sampling.reading.sources import LARGE_ROWS
@@ -38,7 +38,7 @@ def no_observers(table: Table) -> Mapping[str, Observer]:
 
 def walk(reader: KernelReader, *tables: str) -> Mapping[str, Reading]:
     """Walk tables once."""
-    return reader.walk(tables, no_observers, PATIENCE_SECONDS, want_drops=True)
+    return reader.walk(tables, no_observers, PATIENCE_SECONDS, Detail.DROPS)
 
 
 @pytest.fixture
