@@ -115,11 +115,16 @@ class Walk:
         now, cpu_seconds = time.monotonic(), self._guard.cpu_seconds
         source = choice.choose(rows, now)
         fallback = other_source(source)
-        readings = self._read(source, tables)
-        if all(reading.error is None for reading in readings.values()) and self._details in _USUAL:
+        filled = [table for table in tables if not self._is_empty(table)]
+        readings = self._read(source, filled) if filled else {}
+        for table in tables:
+            if table not in filled:
+                observed = Observed(Totals(), self._make_observers(table))
+                readings[table.name] = Reading(source, observed, sockstat_difference=0)
+        if filled and all(each.error is None for each in readings.values()) and self._details in _USUAL:
             listed = sum(reading.observed.totals.listed for reading in readings.values() if reading.observed)
             choice.note_cost(source, listed, self._guard.cpu_seconds - cpu_seconds, now)
-        failed = [table for table in tables if _should_fall_back(fallback, readings[table.name].error)]
+        failed = [table for table in filled if _should_fall_back(fallback, readings[table.name].error)]
         if failed and choice.may_use(fallback, now):
             others = self._read(fallback, failed)
             if any(second.error is None for second in others.values()):  # else what failed is no source
@@ -169,6 +174,11 @@ class Walk:
             for rows in parse_table(table, blocks):
                 _observe(seen, rows)
         return {table.name: seen}
+
+    def _is_empty(self, table: Table) -> bool:
+        """Return whether there is nothing to read; TCP's counters do not count every row."""
+        counted = self._sockstat.newest.get(table.sockstat, {})
+        return table.protocol != "tcp" and counted.get("inuse") == 0
 
     def _is_absent(self, table: Table) -> bool:
         """Return whether the kernel has no such table; one that procfs hides is still read over netlink."""

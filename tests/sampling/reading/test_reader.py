@@ -164,3 +164,19 @@ def test_cpu_time_is_that_of_all_reads(tree: ProcfsTree) -> None:
     assert reader.cpu_seconds == 0
     walk(reader, "tcp")
     assert 0.001 < reader.cpu_seconds < PATIENCE_SECONDS
+
+
+@pytest.mark.parametrize("source", [NETLINK, PROCFS])
+def test_table_that_is_empty_by_the_kernels_count_is_not_read(
+    tree: ProcfsTree, procfs: OwnCountingProcfs, netlink: Netlink, source: str
+) -> None:
+    tree.write("sockstat", b"UDP: inuse 0\n")
+    reader = KernelReader(procfs, source)
+    reading = walk(reader, "udp")["udp"]
+    assert (source, 0) == (reading.source, reading.sockstat_difference)
+    assert reading.observed is not None
+    assert (0, 0) == (netlink.dumps, procfs.opened["udp"])
+    tree.write("sockstat", b"UDP: inuse 1\n")
+    reader.sockstat.read()
+    walk(reader, "udp")
+    assert 1 == netlink.dumps + procfs.opened["udp"]
