@@ -20,12 +20,14 @@ _NUMBERS: Final = re.compile(r"-?[0-9]{1,20}(?: -?[0-9]{1,20})*")
 _PORTS: Final = re.compile(rb"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
-def parse_pairs(text: bytes) -> Mapping[str, Numbers]:
-    """Return numbers by name, by the prefix of their lines, from the text of netstat or snmp."""
-    found: dict[str, dict[str, int]] = {}
-    for (prefix, *names), (prefix_of_values, *values) in pairwise(_split_lines(text)):
-        if prefix == prefix_of_values and names and not _NUMBER.fullmatch(names[0]):
-            found.setdefault(prefix.rstrip(":"), {}).update(_name_numbers(names, values))
+def parse_pairs(text: bytes, prefix: str) -> Numbers:
+    """Return numbers by name, of the pairs of lines with a prefix, from the text of netstat or snmp."""
+    found: dict[str, int] = {}
+    start = f"{prefix}: ".encode()
+    own_lines = b"\n".join(line for line in text.split(b"\n") if line.startswith(start))
+    for (_, *names), (_, *values) in pairwise(_split_lines(own_lines)):
+        if names and not _NUMBER.fullmatch(names[0]):
+            found.update(_name_numbers(names, values))
     return found
 
 

@@ -1,28 +1,43 @@
 """Read what tables do not say: which of TCP's sockets are idle, what memory they hold, and how they ended.
 
-Messages of one block have one length, and nearly always the same attributes at the same places. Then the
-numbers of all messages are unpacked in C. Where they differ, each message is a block of its own.
+Messages of one block have one length, and nearly always the same attributes at the same places. Then those
+that matter are found by columns, and only these are unpacked. Where they differ, each is a block of its own.
 
 Source: ``struct tcp_info`` in include/uapi/linux/tcp.h, ``tcp_get_info`` and ``tcp_disconnect`` in
 net/ipv4/tcp.c; ``SK_MEMINFO_*`` in include/uapi/linux/sock_diag.h, ``sk_get_meminfo`` in net/core/sock.c.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import compress, repeat
+from operator import ne
 from struct import Struct
 from typing import Final
 
-from exporter.kernel.attributes import place_alike, place_attributes
-from exporter.kernel.inet_diag import CGROUP_ID, INFO, MESSAGE_BYTES, SKMEMINFO, TIMER
+from exporter.kernel.attributes import place_alike
+from exporter.kernel.inet_diag import (
+    CGROUP_ID,
+    FAMILY,
+    INFO,
+    LONG,
+    MESSAGE_BYTES,
+    PORTS,
+    SKMEMINFO,
+    STATE,
+    WORD,
+    places_of,
+)
 from exporter.kernel.netlink import Block
 from exporter.kernel.rows import TIMER_KEEPALIVE
+from exporter.kernel.states import ESTABLISHED
 
-_PORTS: Final = Struct(">20xHH")
+_IDLE_TIMERS: Final = frozenset({0, TIMER_KEEPALIVE})
 _DATA_SENT: Final = 8 + 9 * 4  # tcpi_last_data_sent, in milliseconds; two words further tcpi_last_data_recv
-_INFO_BYTES: Final = _DATA_SENT + 3 * 4
-_MEMORY_BYTES: Final = 8 * 4  # SK_MEMINFO_RMEM_ALLOC to SK_MEMINFO_BACKLOG
-_CGROUP_BYTES: Final = 8
-_FAMILY: Final = 16
+_DATA_RECEIVED: Final = _DATA_SENT + 2 * 4
+_MEMORY: Final = Struct("=I12xiI4xI")  # SK_MEMINFO_RMEM_ALLOC to SK_MEMINFO_BACKLOG
+_NOTHING: Final = (0, 0, 0, 0)
+_UPPER_BYTES: Final = (3, 2) if sys.byteorder == "little" else (0, 1)  # of a word
 _SEND_QUEUE: Final = 76
 _RETRANSMITTED: Final = 100  # tcpi_total_retrans
 _RECEIVED: Final = 128  # tcpi_bytes_received, tcpi_segs_out
@@ -72,11 +87,12 @@ def read_closed(block: Block) -> Iterator[Closed]:
 
     The kernel counts a FIN as a byte received; it is known to be none only where no segment had data.
     """
-    for alike, places in _align(block, INFO, CLOSED_INFO_BYTES):
+    alike_places = place_alike(block.data, block.length, MESSAGE_BYTES)
+    for alike, places in _align(block, alike_places, INFO, CLOSED_INFO_BYTES):
         info = places[INFO].start
         numbers = _unpack(
             alike,
-            (_FAMILY, "B"),
+            (FAMILY, "B"),
             (_SEND_QUEUE, "I"),
             (info + _RETRANSMITTED, "I"),
             (info + _RECEIVED, "QI"),
@@ -106,55 +122,79 @@ def _name_outcome(remote_port: int, queued: int) -> str:
     return ABORTED if queued > _UNANSWERED else FAILED
 
 
-def read_idle(block: Block, at_least_milliseconds: int) -> Iterator[Idle]:
-    """Yield the sockets without data for so long, of those for which TCP_INFO was asked.
+Places = Mapping[int, range]
+"""Where the payload of each attribute is, by type, in every message of a block."""
+
+
+def read_idle(block: Block, places: Places | None, at_least_milliseconds: int) -> Iterator[Idle]:
+    """Yield the established connections without data for so long, of those for which TCP_INFO was asked.
 
     A socket that waits for its peer, with data or a probe of the window, is not idle. The kernel counts
-    milliseconds in 32 bits, so after 49 days a socket begins again.
+    milliseconds in 32 bits, so after 49 days a socket begins again. ``places`` are None if messages differ.
     """
-    for alike, places in _align(block, INFO, _INFO_BYTES):
-        times = _unpack(alike, (TIMER, "B"), (places[INFO].start + _DATA_SENT, "I4xI"))
-        are_idle = [
-            sent >= at_least_milliseconds <= received and timer in {0, TIMER_KEEPALIVE}
-            for timer, sent, received in times
-        ]
-        if any(are_idle):
-            timers = compress(alike.data[TIMER :: alike.length], are_idle)
-            for ports, timer in zip(compress(_ports_of(alike), are_idle), timers, strict=True):
-                yield (*ports, timer == TIMER_KEEPALIVE)
+    for alike, at in _align(block, places, INFO, _DATA_RECEIVED + WORD.size):
+        sent_at, received_at = at[INFO].start + _DATA_SENT, at[INFO].start + _DATA_RECEIVED
+        candidates = _may_reach(alike, sent_at, at_least_milliseconds)
+        candidates &= _may_reach(alike, received_at, at_least_milliseconds)
+        if not candidates:
+            continue
+        for message in _select(alike, candidates.to_bytes(len(alike.data) // alike.length)):
+            sent, received = WORD.unpack_from(message, sent_at), WORD.unpack_from(message, received_at)
+            state, timer = message[STATE : STATE + 2]
+            is_idle = state == ESTABLISHED and timer in _IDLE_TIMERS
+            if is_idle and min(*sent, *received) >= at_least_milliseconds:
+                yield (*PORTS.unpack_from(message), timer == TIMER_KEEPALIVE)
 
 
-def read_memory(block: Block) -> Iterator[Memory]:
-    """Yield the sockets that hold memory, of those for which SKMEMINFO was asked."""
-    for alike, places in _align(block, SKMEMINFO, _MEMORY_BYTES):
-        numbers = list(_unpack(alike, (places[SKMEMINFO].start, "I12xiI4xI")))
-        holding = list(map(any, numbers))
-        if any(holding):
-            found = zip(_ports_of(alike), _cgroups_of(alike, places), numbers, strict=False)  # repeat()
-            yield from compress(found, holding)
+def read_memory(block: Block, places: Places | None) -> Iterator[Memory]:
+    """Yield the sockets that hold memory, of those for which SKMEMINFO was asked; see ``read_idle``."""
+    for alike, at in _align(block, places, SKMEMINFO, _MEMORY.size):
+        memory, cgroup = at[SKMEMINFO], at.get(CGROUP_ID, range(0))
+        has_cgroup = len(cgroup) == LONG.size
+        numbers = _layout_of(memory.start, alike.length).iter_unpack(alike.data)
+        for message in _select(alike, map(ne, numbers, repeat(_NOTHING))):
+            (cgroup_id,) = LONG.unpack_from(message, cgroup.start) if has_cgroup else (0,)
+            yield PORTS.unpack_from(message), cgroup_id, _MEMORY.unpack_from(message, memory.start)
 
 
-def _align(block: Block, kind: int, size: int) -> Iterator[tuple[Block, Mapping[int, range]]]:
+def _align(block: Block, places: Places | None, kind: int, size: int) -> Iterator[tuple[Block, Places]]:
     """Yield messages that have an attribute of some size, and where all of a block have theirs."""
-    alike = place_alike(block.data, block.length, MESSAGE_BYTES)
-    blocks = [block] if alike is not None else (Block(each, block.length) for each in block.messages())
-    for each in blocks:
-        places = place_attributes(each.data, MESSAGE_BYTES) if alike is None else alike
-        if len(places.get(kind, ())) >= size:
-            yield each, places
+    if places is None:
+        singly = ((Block(each, block.length), places_of(each)) for each in block.messages())
+        yield from ((each, at) for each, at in singly if len(at.get(kind, ())) >= size)
+    elif len(places.get(kind, ())) >= size:
+        yield block, places
 
 
-def _cgroups_of(block: Block, places: Mapping[int, range]) -> Iterator[int]:
-    """Yield the cgroup of every message."""
-    place = places.get(CGROUP_ID, range(0))
-    if len(place) != _CGROUP_BYTES:
-        return repeat(0)
-    return (cgroup_id for (cgroup_id,) in _unpack(block, (place.start, "Q")))
+def _may_reach(block: Block, place: int, number: int) -> int:
+    """Return 1 for the messages whose word at a place may be so large, 0 for others, by its upper half."""
+    highest, high = (block.data[place + i :: block.length] for i in _UPPER_BYTES)
+    most, more = divmod(min(number, 0xFFFFFFFF) >> 16, 256)
+    above, equal = (int.from_bytes(highest.translate(at_least(least))) for least in (most + 1, most))
+    return above | equal & int.from_bytes(high.translate(at_least(more)))
+
+
+def _select(block: Block, are_selected: Iterable[int]) -> Iterator[bytes]:
+    """Yield some messages."""
+    data, length = block
+    for start in compress(range(0, len(data), length), are_selected):
+        yield data[start : start + length]
+
+
+@lru_cache(maxsize=16)
+def _layout_of(place: int, length: int) -> Struct:
+    return Struct(f"={place}x{_MEMORY.format[1:]}{length - place - _MEMORY.size}x")
+
+
+@lru_cache(maxsize=64)
+def at_least(number: int) -> bytes:
+    """Return what translates a byte to 1 if it is so large, else to 0."""
+    return bytes(each >= number for each in range(256))
 
 
 def _ports_of(block: Block) -> Iterator[tuple[int, int]]:
-    behind = block.length - _PORTS.size
-    return Struct(f"{_PORTS.format}{behind}x").iter_unpack(block.data)
+    behind = block.length - PORTS.size
+    return Struct(f"{PORTS.format}{behind}x").iter_unpack(block.data)
 
 
 def _unpack(block: Block, *fields: tuple[int, str]) -> Iterator[tuple[int, ...]]:

@@ -93,11 +93,11 @@ class Procfs:
 
         Every procfs shows those of the reader's network namespace, so none go with the tables of another.
         """
-        return self._read(os.path.join(self.root, "sys", name)) if self._shows_sysctls else None
+        return self._read(f"{self.root}/sys/{name}") if self._shows_sysctls else None
 
     def read_process(self, process: str, name: str) -> bytes | None:
         """Return a file of a process, known by its number or as ``self``; None where it is gone."""
-        return self._read(os.path.join(self.root, process, name))
+        return self._read(f"{self.root}/{process}/{name}")
 
     def count_files(self, pid: int) -> int:
         """Return how many files a process has open; 0 where it is gone, is hidden, or before Linux 6.2.
@@ -190,7 +190,7 @@ class Procfs:
 
     def _locate(self, name: str) -> tuple[str, int | None]:
         """Return the path of a file beside the tables, and the directory that it is below, if it is open."""
-        return os.path.join(self.net_directory, name), None
+        return f"{self.net_directory}/{name}", None
 
     def _is_there(self) -> bool:
         return os.path.isdir(self.net_directory)

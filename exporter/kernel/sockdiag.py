@@ -6,39 +6,36 @@
    that is listed twice is as rare as one that is missed, and not removed.
 """
 
-import math
 from array import array
 from collections.abc import Collection, Generator, Iterator
 from contextlib import closing
 
-from exporter.kernel import inet_diag, inet_requests, states
-from exporter.kernel.inet_details import Idle, Memory, read_idle, read_memory
+from exporter.kernel import inet_diag, inet_requests
+from exporter.kernel.diag_rows import DiagRows
 from exporter.kernel.netlink import Block, Question, dump
 from exporter.kernel.rows import Listener, ListenerRows, Origin, Rows, Silences
-from exporter.kernel.tables import Table
+from exporter.kernel.tables import Detail, Table
 from exporter.kernel.unix_diag import ask_for_unix, parse_unix
 
 Walk = Generator[tuple[Table, Rows], None, None]
 """The rows of some tables, block after block, each with its table."""
 
 
-def walk_tables(tables: Collection[Table], deadline: float, *, want_drops: bool = False) -> Walk:
-    """Yield the rows of tables of one protocol; TCP's two come in one dump.
+def walk_tables(tables: Collection[Table], deadline: float, details: Detail = Detail.NONE) -> Walk:
+    """Yield the rows of tables of one protocol, with some details; TCP's two come in one dump.
 
-    ``deadline`` is on the monotonic clock. ``want_drops`` also asks for the drops of datagram sockets.
-
-    Raises SockDiagError, while iterating.
+    ``deadline`` is on the monotonic clock. Raises SockDiagError, while iterating.
     """
     if any(table.protocol == "tcp" for table in tables):
-        yield from _walk_tcp(tables, deadline)
+        yield from _walk_tcp(tables, deadline, details)
         return
     for table in tables:
         if table.protocol == "unix":
             yield from ((table, parse_unix(block)) for block in _ask(ask_for_unix(), deadline))
         else:
-            attributes = inet_requests.WANT_SKMEMINFO if want_drops else 0
+            attributes = inet_requests.WANT_SKMEMINFO if Detail.DROPS in details else 0
             question = inet_requests.ask_for(table, attributes=attributes)
-            yield from ((table, inet_diag.DiagRows(table, block)) for block in _ask(question, deadline))
+            yield from ((table, DiagRows(table, block)) for block in _ask(question, deadline))
 
 
 def read_listeners(tables: Collection[Table], deadline: float) -> dict[str, tuple[Listener, ...]]:
@@ -78,36 +75,14 @@ def read_silences(table: Table, wanted_states: Collection[int], deadline: float)
     return silences
 
 
-def walk_idle(
-    tables: Collection[Table], at_least_seconds: float, deadline: float
-) -> Iterator[tuple[Table, Iterator[Idle]]]:
-    """Yield the established connections of TCP that have had no data for so long, block after block.
-
-    Raises SockDiagError, while iterating.
-    """
-    established = 1 << states.ESTABLISHED
-    milliseconds = math.ceil(at_least_seconds * 1000)
-    for table, block in _ask_tcp(tables, established, deadline, attributes=inet_requests.WANT_INFO):
-        yield table, read_idle(block, milliseconds)
-
-
-def walk_memory(tables: Collection[Table], deadline: float) -> Iterator[tuple[Table, Iterator[Memory]]]:
-    """Yield the sockets of TCP that hold memory, block after block; listeners and minisockets hold none.
-
-    Raises SockDiagError, while iterating.
-    """
-    empty = 1 << states.LISTEN | 1 << states.TIME_WAIT | 1 << states.SYN_RECV
-    wanted = inet_requests.ALL_STATES & ~empty
-    for table, block in _ask_tcp(tables, wanted, deadline, attributes=inet_requests.WANT_SKMEMINFO):
-        yield table, read_memory(block)
-
-
-def _walk_tcp(tables: Collection[Table], deadline: float) -> Walk:
+def _walk_tcp(tables: Collection[Table], deadline: float, details: Detail) -> Walk:
     listeners = read_listeners(tables, deadline)
     yield from ((table, ListenerRows(listeners[table.name])) for table in tables)
     connected = inet_requests.ALL_STATES & ~inet_requests.ONLY_LISTEN
-    for table, block in _ask_tcp(tables, connected, deadline):
-        yield table, inet_diag.DiagRows(table, block)
+    attributes = inet_requests.WANT_INFO if Detail.DATA_TIMES in details else 0
+    attributes |= inet_requests.WANT_SKMEMINFO if Detail.MEMORY in details else 0
+    for table, block in _ask_tcp(tables, connected, deadline, attributes=attributes):
+        yield table, DiagRows(table, block)
 
 
 def _ask_tcp(

@@ -1,10 +1,23 @@
 """The kernel's socket tables that can be read, and how they differ."""
 
 from collections.abc import Mapping
+from enum import Flag
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from exporter.kernel import states
+
+
+class Detail(Flag):
+    """What sock_diag tells of sockets only if it is asked to; procfs does not have it, but for DROPS.
+
+    DROPS are those of datagram sockets. DATA_TIMES say when TCP sockets last had data, MEMORY what they hold.
+    """
+
+    NONE = 0
+    DROPS = 1
+    DATA_TIMES = 2
+    MEMORY = 4
 
 
 class Table(NamedTuple):

@@ -7,10 +7,13 @@ collectors run that make sense there, and their series are sparse, because there
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import reduce
+from operator import or_
 from typing import Final, NamedTuple
 
 from exporter.config.settings import PROCFS, Settings
-from exporter.kernel.tables import TABLES, Table
+from exporter.kernel.rows import Listener
+from exporter.kernel.tables import TABLES, Detail, Table
 from exporter.sampling.collectors import COLLECTORS
 from exporter.sampling.collectors.collector import COUNTER, Collector, IsolatedObserver, Pass, Plan
 from exporter.sampling.labels import Samples
@@ -19,6 +22,7 @@ from exporter.sampling.reading.reader import KernelReader
 from exporter.sampling.reading.walk import READ_ERRORS, Observed, Observer, Reading, Totals
 from exporter.sampling.services.cohorts import EVERY_CGROUP, Tracked, number_states
 from exporter.sampling.services.counting import Counters, TableCounter
+from exporter.sampling.services.counts import TableCount
 from exporter.sampling.services.ports import PortRules
 from exporter.sampling.services.series import SeriesMemory
 from exporter.sampling.services.tracking import TrackedSockets
@@ -74,6 +78,7 @@ class NamespaceSampler:
         """
         run = PassRun(self._enable(settings))
         counters.change_rules(rules)
+        self._reader.sockstat.read()
         plan = Plan(settings, rules, now, self._reader)
         run.prepare(plan)
         readings = self._walk(plan, run, counters, empty)
@@ -128,8 +133,21 @@ class NamespaceSampler:
             counts,
             self._memory.fold(counts, plan.rules, leaking, plan.now),
             self._commit(readings),
-            owner=owner,
+            self._find_listeners(readings, counts),
+            owner,
         )
+
+    def _find_listeners(
+        self, readings: Mapping[str, Reading], counts: Mapping[str, TableCount]
+    ) -> Mapping[str, Sequence[Listener]]:
+        if not any(collector.needs_listeners for collector in self._collectors.values()):
+            return {}
+        found = {name: count.listeners for name, count in counts.items()}
+        for name, listeners in found.items():
+            if listeners and readings[name].source == PROCFS:
+                with suppress(*READ_ERRORS):
+                    found[name] = self._reader.read_listeners(TABLES[name])
+        return found
 
     def _walk(
         self, plan: Plan, run: PassRun, counters: Counters, empty: Collection[str]
@@ -159,9 +177,9 @@ class NamespaceSampler:
                 observers |= run.observe(table, counter, plan)
             return observers
 
-        want_drops = any(collector.needs_drops for collector in collectors)
+        details = reduce(or_, (collector.needed_details for collector in collectors), Detail.NONE)
         filled = [name for name in settings.tables if name not in empty]
-        found = self._reader.walk(filled, make_observers, settings.timeout_seconds, want_drops=want_drops)
+        found = self._reader.walk(filled, make_observers, settings.timeout_seconds, details)
         return {
             name: found[name]
             if name in found

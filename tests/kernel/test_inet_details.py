@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.kernel import states
-from exporter.kernel.inet_details import Closed, Idle, Memory, read_closed, read_idle, read_memory
+from exporter.kernel.diag_rows import DiagRows
+from exporter.kernel.inet_details import Closed, Idle, Memory, read_closed
 from exporter.kernel.netlink import Block, MessageSplitter
 from exporter.kernel.rows import TIMER_KEEPALIVE
+from exporter.kernel.tables import TABLES
 from tests.support.kernel.messages import (
     MARK,
     PROTOCOL,
@@ -24,24 +26,25 @@ from tests.support.kernel.messages import (
 )
 
 LIMIT = 3_600_000
-TIMES = st.sampled_from([0, 1, LIMIT - 1, LIMIT, LIMIT + 1, (1 << 32) - 1])
+TIMES = st.sampled_from([0, 1, 0xFFFF, LIMIT - 1, LIMIT, LIMIT + 1, 1 << 24, (1 << 32) - 1])
 PREFIXES = st.sampled_from([b"", SHUTDOWN, MARK, SHUTDOWN + MARK])
 NUMBERS = st.sampled_from([0, 0, 0, 1, 4096, (1 << 32) - 1])
 
 
-def split(messages: list[bytes]) -> list[Block]:
+def split(messages: list[bytes]) -> list[DiagRows]:
     """Return messages as they are received, in blocks of one length."""
-    return MessageSplitter(SHORTEST).split(memoryview(b"".join(messages)))
+    blocks = MessageSplitter(SHORTEST).split(memoryview(b"".join(messages)))
+    return [DiagRows(TABLES["tcp"], block) for block in blocks]
 
 
 def idle(*messages: bytes) -> list[Idle]:
     """Return the idle sockets among messages."""
-    return sorted(chain.from_iterable(read_idle(block, LIMIT) for block in split(list(messages))))
+    return sorted(chain.from_iterable(rows.idle(LIMIT) for rows in split(list(messages))))
 
 
 def held(*messages: bytes) -> list[Memory]:
     """Return the sockets that hold memory among messages."""
-    return sorted(chain.from_iterable(map(read_memory, split(list(messages)))))
+    return sorted(chain.from_iterable(rows.memory() for rows in split(list(messages))))
 
 
 @given(st.lists(st.tuples(PREFIXES, st.integers(0, 5), TIMES, TIMES), max_size=20))
@@ -51,6 +54,7 @@ def test_idle(sockets: list[tuple[bytes, int, int, int]]) -> None:
         inet((i, 80), states.ESTABLISHED, attributes=before + info(sent, received) + MARK, timer=timer)
         for i, (before, timer, sent, received) in enumerate(sockets)
     ]
+    messages.append(inet((9, 80), states.CLOSE_WAIT, attributes=info(LIMIT, LIMIT) + MARK))
     expected = [
         (i, 80, timer == TIMER_KEEPALIVE)
         for i, (_, timer, sent, received) in enumerate(sockets)

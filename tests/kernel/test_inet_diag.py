@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.kernel import inet_diag, states
-from exporter.kernel.inet_diag import MESSAGE_BYTES, DiagRows, read_listeners, read_origins, select_family
+from exporter.kernel.diag_rows import DiagRows
+from exporter.kernel.inet_diag import MESSAGE_BYTES, read_listeners, read_origins, select_family
 from exporter.kernel.inet_requests import (
     ALL_STATES,
     ONLY_BOUND,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.kernel import states
-from exporter.kernel.inet_diag import DiagRows
+from exporter.kernel.diag_rows import DiagRows
 from exporter.kernel.netlink import MessageSplitter
 from exporter.kernel.rows import Dropping
 from exporter.kernel.tables import TABLES

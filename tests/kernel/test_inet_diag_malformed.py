@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.kernel.inet_diag import DiagRows, read_listeners
+from exporter.kernel.diag_rows import DiagRows
+from exporter.kernel.inet_diag import read_listeners
 from exporter.kernel.netlink import Block
 from exporter.kernel.tables import TABLES
 from tests.support.kernel.messages import SOURCE, message, whole

@@ -12,11 +12,12 @@ from socket import AF_INET, AF_INET6
 import pytest
 
 from exporter.kernel import sockdiag, states
-from exporter.kernel.inet_diag import DiagRows
+from exporter.kernel.diag_rows import DiagRows
+from exporter.kernel.inet_details import KINDS
 from exporter.kernel.netlink import Block, Question, Reason, SockDiagError
 from exporter.kernel.rows import Listener, ListenerRows, Rows
 from exporter.kernel.sockdiag import read_bound, read_listeners, walk_tables
-from exporter.kernel.tables import TABLES, Table
+from exporter.kernel.tables import TABLES, Detail, Table
 from tests.support.kernel.messages import inet
 from tests.support.kernel.parsed import check_rows, parse
 
@@ -36,10 +37,10 @@ def inode_of(one: socket.socket) -> int:
     return os.fstat(one.fileno()).st_ino
 
 
-def walk(*names: str, want_drops: bool = False) -> list[tuple[str, Rows]]:
+def walk(*names: str, details: Detail = Detail.NONE) -> list[tuple[str, Rows]]:
     """Walk tables of this machine, as they are now."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    found = list(walk_tables([TABLES[name] for name in names], deadline, want_drops=want_drops))
+    found = list(walk_tables([TABLES[name] for name in names], deadline, details))
     for _, rows in found:
         check_rows(rows)
     return [(table.name, rows) for table, rows in found]
@@ -66,6 +67,19 @@ def test_walk_of_tcp(listener: socket.socket, names: tuple[str, ...]) -> None:
     assert (listener.getsockname()[1], 7, 1) == (ours.port, ours.limit, ours.waiting)
 
 
+def test_details_come_with_the_rows_of_tcp(listener: socket.socket) -> None:
+    """A connection without data is idle for any time, and one with unread data holds memory."""
+    port = listener.getsockname()[1]
+    with socket.create_connection(listener.getsockname()) as client, listener.accept()[0]:
+        client.send(b"unread")
+        mine = client.getsockname()[1]
+        found = walk("tcp", details=Detail.DATA_TIMES | Detail.MEMORY)
+        rows = [each for _, each in found if isinstance(each, DiagRows)]
+        assert {(mine, port), (port, mine)} <= {(each[0], each[1]) for one in rows for each in one.idle(0)}
+        held = {ports: memory for one in rows for ports, _, memory in one.memory()}
+        assert held[port, mine][KINDS.index("receive")] > len(b"unread")
+
+
 def test_walk_of_tcp6_alone() -> None:
     with socket.create_server(("::1", 0), family=AF_INET6) as server:
         with socket.create_connection(server.getsockname()[:2]) as client:
@@ -75,8 +89,8 @@ def test_walk_of_tcp6_alone() -> None:
         assert any(one.inode == inode_of(server) for one in found[0][1].listeners)
 
 
-@pytest.mark.parametrize("want_drops", [False, True])
-def test_walk_of_udp(*, want_drops: bool) -> None:
+@pytest.mark.parametrize("details", [Detail.NONE, Detail.DROPS])
+def test_walk_of_udp(details: Detail) -> None:
     """What a socket dropped is known when it is asked for."""
     with (
         socket.socket(AF_INET, socket.SOCK_DGRAM) as receiver,
@@ -86,11 +100,11 @@ def test_walk_of_udp(*, want_drops: bool) -> None:
         receiver.bind(("127.0.0.1", 0))
         for _ in range(20):
             sender.sendto(bytes(1000), receiver.getsockname())
-        found = walk("udp", "udp6", want_drops=want_drops)
+        found = walk("udp", "udp6", details=details)
         assert {"udp"} == {name for name, rows in found if has_socket(rows, receiver)}
         dropping = [each for _, rows in found if isinstance(rows, DiagRows) for each in rows.dropping()]
         ours = {each.drops for each in dropping if each.inode == inode_of(receiver)}
-        assert ({drops_in_text(receiver)} if want_drops else set()) == ours
+        assert ({drops_in_text(receiver)} if details else set()) == ours
 
 
 def drops_in_text(one: socket.socket) -> int:

@@ -35,6 +35,7 @@ class AcceptQueues(Collector):
         ),
     )
     in_every_namespace = True
+    needs_listeners = True
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
@@ -47,9 +48,9 @@ class AcceptQueues(Collector):
         limit: dict[tuple[str, ...], float] = {}
         utilization: dict[tuple[str, ...], float] = {}
         limits = {
-            table.name: _add_up(listeners, seen)
-            for table, listeners in seen.listeners()
-            if seen.readings[table.name].source == PROCFS
+            name: _add_up(listeners, seen)
+            for name, listeners in seen.listeners.items()
+            if seen.readings[name].source == PROCFS
         }
         for table, folded in seen.folded():
             for port, queue in folded.accept_queues.items():

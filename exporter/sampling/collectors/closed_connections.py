@@ -10,7 +10,6 @@ from typing import ClassVar, Final
 from exporter.config.settings import Settings
 from exporter.kernel.close_events import CloseEvents
 from exporter.kernel.inet_requests import FAMILIES
-from exporter.kernel.sockdiag import read_listeners
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import Metric, QueueKey, Samples
@@ -126,7 +125,7 @@ class ClosedConnections(Collector):
             self._events.change_share(share)
             return
         # Without the module tcp_diag there would be no events, and no error either.
-        seen.reader.ask("listeners", lambda deadline: read_listeners(_TCP, deadline))
+        seen.reader.read_listeners(_TCP[0])
         self._events.start(seen.reader.read("close events", lambda _: CloseEvents()), share)
 
     def _label(self, series: Series) -> Mapping[str, Samples]:

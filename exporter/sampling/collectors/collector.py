@@ -2,21 +2,24 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from exporter.config.settings import PROCFS, Settings
+from exporter.config.settings import Settings
 from exporter.kernel.rows import Listener, Rows
-from exporter.kernel.tables import TABLES, Table
+from exporter.kernel.tables import TABLES, Detail, Table
 from exporter.sampling.labels import Metric, Samples
 from exporter.sampling.reading.reader import KernelReader
-from exporter.sampling.reading.walk import READ_ERRORS, Observer, Reading
+from exporter.sampling.reading.walk import Observer, Reading
 from exporter.sampling.services.cohorts import EVERY_CGROUP, Tracked
 from exporter.sampling.services.counting import TableCounter
 from exporter.sampling.services.counts import TableCount
+from exporter.sampling.services.details import Priced
 from exporter.sampling.services.ports import Directions, PortRules
 from exporter.sampling.services.series import Folded, Series
+
+FindService = Callable[[int, int], int]
+"""Returns the service of a socket, by its local and its remote port."""
 
 COUNTER: Final = "counter"
 """The name of the observer that counts the sockets of a table."""
@@ -70,6 +73,9 @@ class IsolatedObserver:
 class Pass:
     """A pass over the tables; of those that could be read there are counts, and sockets in tracked states.
 
+    ``listeners`` has TCP's sockets that listen, by table, if a collector needs them. Procfs lacks most about
+    them. When it is the source, they come over netlink, and from procfs only where that fails.
+
     ``owner`` is that of everything in another network namespace, and None in the host's own.
     """
 
@@ -81,7 +87,7 @@ class Pass:
     counts: Mapping[str, TableCount]
     series: Series
     tracked_or_error: Mapping[str, Tracked] | Exception
-    asked_listeners: dict[str, Sequence[Listener]] = field(default_factory=dict)
+    listeners: Mapping[str, Sequence[Listener]]
     owner: str | None = None
 
     @property
@@ -100,22 +106,7 @@ class Pass:
         """Yield the tables that could be read, with their counts by service."""
         return ((TABLES[name], folded) for name, folded in self.series.tables.items())
 
-    def listeners(self) -> Iterator[tuple[Table, Sequence[Listener]]]:
-        """Yield the tables that could be read, with TCP's sockets that listen.
-
-        Procfs lacks most about them. When it is the source, they are asked for over netlink, once in a pass.
-        Where that fails they are those of procfs.
-        """
-        for name, count in self.counts.items():
-            if count.listeners and name not in self.asked_listeners:
-                found = count.listeners
-                if self.readings[name].source == PROCFS:
-                    with suppress(*READ_ERRORS):
-                        found = self.reader.read_listeners(TABLES[name])
-                self.asked_listeners[name] = found
-            yield TABLES[name], self.asked_listeners.get(name, ())
-
-    def find_services(self) -> Mapping[str, Callable[[int, int], int]]:
+    def find_services(self) -> Mapping[str, FindService]:
         """Return what finds the service of a socket by its ports, for TCP's tables that could be read."""
         return {name: counter.find_service for name, counter in self._tcp_counters()}
 
@@ -129,6 +120,28 @@ class Pass:
             if isinstance(counter, TableCounter) and TABLES[name].protocol == "tcp":
                 yield name, counter
 
+    def read_detail(
+        self, name: str, detail: Detail, make_observer: Callable[[FindService], Observer]
+    ) -> Priced[Mapping[str, Observer]]:
+        """Return the observers of a collector that saw a detail of TCP's sockets, by table.
+
+        Where the walk of this pass did not have it, TCP's tables are walked once more. Raises HangError,
+        SockDiagError, and what an observer raised.
+        """
+        find_service = self.find_services()
+        if all(detail in self.readings[table].details for table in find_service):
+            observers = {table.name: observer for table, observer in self.observers(name)}
+            return Priced(observers, self.reader.details_cpu_seconds)
+        before_seconds = self.reader.cpu_seconds
+        seen = self.reader.read_details(
+            [TABLES[table] for table in find_service],
+            lambda table: {name: make_observer(find_service[table.name])},
+            detail,
+            self.settings.timeout_seconds,
+        )
+        observers = {table: observed.observers[name] for table, observed in seen.items()}
+        return Priced(observers, self.reader.cpu_seconds - before_seconds)
+
     def observers(self, name: str) -> Iterator[tuple[Table, Observer]]:
         """Yield the observers of a collector that saw a whole table; raises what one of them raised."""
         for table, reading in self.readings.items():
@@ -141,16 +154,16 @@ class Collector(ABC):
     """Measures something at every pass, and may remember from one to the next.
 
     It is made when it is enabled, and closed and dropped when it is disabled. ``needs_tracked`` asks for
-    the sockets in tracked states, ``needs_drops`` for the drops of datagram sockets. ``spans_passes`` means
-    that a single pass cannot measure any of its metrics. ``in_every_namespace`` makes another one for each
-    other network namespace; those do not share anything. ``changes_with_time`` means that what it collects of
+    the sockets in tracked states, ``needs_listeners`` for those that listen. ``spans_passes`` means that a
+    single pass cannot measure any of its metrics. ``in_every_namespace`` makes another one for each other
+    network namespace; those do not share anything. ``changes_with_time`` means that what it collects of
     a namespace changes although nothing happens there.
     """
 
     name: ClassVar[str]
     metrics: ClassVar[tuple[Metric, ...]]
     needs_tracked: ClassVar[bool] = False
-    needs_drops: ClassVar[bool] = False
+    needs_listeners: ClassVar[bool] = False
     spans_passes: ClassVar[bool] = False
     in_every_namespace: ClassVar[bool] = False
     changes_with_time: ClassVar[bool] = False
@@ -169,6 +182,11 @@ class Collector(ABC):
 
     def prepare(self, plan: Plan) -> None:  # noqa: B027 - few override it
         """Get ready before the tables are read; may raise anything."""
+
+    @property
+    def needed_details(self) -> Detail:
+        """The details of sockets that it needs in this pass, once it is prepared."""
+        return Detail.NONE
 
     def observe(self, table: Table, counter: TableCounter, plan: Plan) -> Observer | None:  # noqa: ARG002
         """Return an observer of the rows of a table, or None.

@@ -103,7 +103,7 @@ class EphemeralPorts(Collector):
         The first pass does not where there are very many sockets: their counts should be there soon.
         """
         if self._scan is None or self._last is None:
-            sockstat = plan.reader.sockstat.read().get("TCP", {})
+            sockstat = plan.reader.sockstat.newest.get("TCP", {})
             self._is_due = sockstat.get("inuse", 0) + sockstat.get("tw", 0) <= MANY_SOCKETS
             if not self._is_due:
                 return

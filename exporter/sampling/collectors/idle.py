@@ -1,19 +1,23 @@
 """Show the established connections that have had no data for long, which a pool keeps, or a program forgot.
 
 The tables do not say it. TCP_INFO does, which makes a dump three times as large, so it is asked for once a
-minute. What was found is shown until it is asked for again.
+minute, in the dump of the tables. What was found is shown until it is asked for again.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, cast
 
 from exporter.config.settings import Settings
-from exporter.kernel.sockdiag import walk_idle
-from exporter.kernel.tables import TABLES
-from exporter.sampling.collectors.collector import Collector, Pass
+from exporter.kernel.diag_rows import DiagRows
+from exporter.kernel.rows import Rows
+from exporter.kernel.tables import TABLES, Detail, Table
+from exporter.sampling.collectors.collector import Collector, FindService, Pass, Plan
 from exporter.sampling.labels import IdleKey, Metric, Samples
-from exporter.sampling.services.cadence import RepeatedQuestion
+from exporter.sampling.reading.walk import Observer
+from exporter.sampling.services.counting import TableCounter
+from exporter.sampling.services.details import SpacedDetail
 from exporter.sampling.services.expiring import ExpiringSet
 from exporter.sampling.services.series import SERIES_KEPT_SECONDS
 
@@ -24,9 +28,6 @@ class Group(NamedTuple):
     table: str
     service: int
     has_keepalive: bool
-
-
-Found = Counter[Group]
 
 
 class Idle(Collector):
@@ -43,7 +44,7 @@ class Idle(Collector):
     )
 
     def __init__(self) -> None:
-        self._question = RepeatedQuestion[Found]("idle connections")
+        self._times = SpacedDetail[Mapping[str, Observer]](Detail.DATA_TIMES)
         self._after_seconds: float | None = None
         self._seen = ExpiringSet[Group](SERIES_KEPT_SECONDS)
 
@@ -52,15 +53,33 @@ class Idle(Collector):
         """Return whether the settings enable it."""
         return settings.idle.enabled
 
+    @property
+    def needed_details(self) -> Detail:
+        """The times of the last data, when they are due."""
+        return self._times.due
+
+    def prepare(self, plan: Plan) -> None:
+        """Decide whether to ask in this pass."""
+        after_seconds = plan.settings.idle.after_seconds
+        is_changed = self._after_seconds not in {None, after_seconds}
+        self._after_seconds = after_seconds
+        self._times.plan(plan.settings, plan.now, at_once=is_changed)
+
+    def observe(self, table: Table, counter: TableCounter, plan: Plan) -> Observer | None:
+        """Return an observer that finds idle connections, when they are asked for."""
+        is_asked = self._times.due and table.protocol == "tcp"
+        return IdleObserver(counter.find_service, plan.settings) if is_asked else None
+
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
         """Return the last answer by series; a series that was not 0 recently is shown at 0."""
-        found = self._ask(seen)
+        found = self._find(seen)
         if found is None:
             return {"netstat_idle_sockets": {}}
         fold = seen.series.fold
-        counts = Found()
-        for group, number in found.items():
-            counts[group._replace(service=fold(group.service))] += number
+        counts = Counter[Group]()
+        for name, observer in found.items():
+            for (service, has_keepalive), number in cast("IdleObserver", observer).counts.items():
+                counts[Group(name, fold(service), has_keepalive)] += number
         self._seen.see(counts, seen.now)
         self._seen.discard(group for group in self._seen if fold(group.service) != group.service)
         return {
@@ -69,26 +88,35 @@ class Idle(Collector):
             }
         }
 
-    def _ask(self, seen: Pass) -> Found | None:
-        wanted = seen.settings.idle
-        is_changed = self._after_seconds not in {None, wanted.after_seconds}
-        find_service = seen.find_services()
-        if not find_service:
+    def _find(self, seen: Pass) -> Mapping[str, Observer] | None:
+        if not seen.find_services():
             return None
-        self._after_seconds = wanted.after_seconds
-
-        def ask(deadline: float) -> Found:
-            return Found(
-                Group(table.name, find_service[table.name](local_port, remote_port), has_keepalive)
-                for table, sockets in walk_idle(
-                    [TABLES[name] for name in find_service], wanted.after_seconds, deadline
-                )
-                for local_port, remote_port, has_keepalive in sockets
-            )
-
-        return self._question.answer(
-            seen.reader, seen.settings, wanted.every_seconds, seen.now, ask, at_once=is_changed
+        return self._times.find(
+            seen.settings,
+            seen.settings.idle.every_seconds,
+            seen.now,
+            lambda: seen.read_detail(
+                self.name, Detail.DATA_TIMES, lambda find_service: IdleObserver(find_service, seen.settings)
+            ),
         )
+
+
+class IdleObserver:
+    """Counts the idle connections of one table, by service and whether keepalive probes will be sent."""
+
+    def __init__(self, find_service: FindService, settings: Settings) -> None:
+        self.counts = Counter[tuple[int, bool]]()
+        self._find_service = find_service
+        self._milliseconds = math.ceil(settings.idle.after_seconds * 1000)
+
+    def observe(self, rows: Rows) -> None:
+        """Count the connections among some rows."""
+        if isinstance(rows, DiagRows):
+            find_service = self._find_service
+            self.counts.update(
+                (find_service(local_port, remote_port), has_keepalive)
+                for local_port, remote_port, has_keepalive in rows.idle(self._milliseconds)
+            )
 
 
 def _key_of(group: Group, seen: Pass) -> IdleKey:

@@ -155,7 +155,7 @@ class _Files:
 
     def read_extended(self) -> Numbers:
         """Return the numbers of TcpExt in netstat."""
-        return parse_pairs(self._read(self._procfs.read_net, "netstat")).get("TcpExt", {})
+        return parse_pairs(self._read(self._procfs.read_net, "netstat"), "TcpExt")
 
     def read_sysctl(self, name: str, *names: str) -> Numbers:
         """Return the numbers of a sysctl by names given to them."""

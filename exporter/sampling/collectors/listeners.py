@@ -51,6 +51,8 @@ class Listeners(Collector):
         ),
     )
 
+    needs_listeners = True
+
     def __init__(self) -> None:
         self._lookup = OwnerLookup(" of listeners")
         self._drops = DropCounters()
@@ -66,7 +68,8 @@ class Listeners(Collector):
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
         """Return the drops of each port, and who listens there."""
         known: list[_Known] = []
-        for table, listeners in seen.listeners():
+        for name, listeners in seen.listeners.items():
+            table = TABLES[name]
             if not any(listener.limit is None for listener in listeners):  # else they are those of procfs
                 known.append((table, listeners))
             if not any(listener.drops is None for listener in listeners):

@@ -1,24 +1,27 @@
 """Show which services hold TCP's memory, and who owns their sockets.
 
 Bytes in queues do not tell: 10,000 bytes that came one by one take 800 kB. The kernel says what each socket
-really holds, for a price, so it is asked only while memory becomes short, or if the configuration wants it.
-The last answer is shown until the next one, or until there is enough memory again.
+really holds, for a price, so it is asked only while memory becomes short, or if the configuration wants it,
+in the dump of the tables. The last answer is shown until the next one, or until there is enough memory again.
 """
 
 import resource
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Final
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final, cast
 
 from exporter.config.settings import ALWAYS, Settings
 from exporter.kernel.counters import parse_numbers
+from exporter.kernel.diag_rows import DiagRows
 from exporter.kernel.inet_details import KINDS
 from exporter.kernel.procfs import Procfs
-from exporter.kernel.sockdiag import walk_memory
-from exporter.kernel.tables import TABLES
-from exporter.sampling.collectors.collector import Collector, Pass
+from exporter.kernel.rows import Rows
+from exporter.kernel.tables import TABLES, Detail, Table
+from exporter.sampling.collectors.collector import Collector, FindService, Pass, Plan
 from exporter.sampling.labels import OTHER, UNKNOWN_OWNER, MemoryKey, Metric, OwnerMemoryKey, Samples
-from exporter.sampling.services.cadence import RepeatedQuestion
+from exporter.sampling.reading.walk import Observer
+from exporter.sampling.services.counting import TableCounter
+from exporter.sampling.services.details import SpacedDetail
 from exporter.sampling.services.owner_lookup import OwnerLookup
 
 SHARE_OF_PRESSURE: Final = 0.5
@@ -55,7 +58,7 @@ class Memory(Collector):
     )
 
     def __init__(self) -> None:
-        self._question = RepeatedQuestion[Found]("memory of sockets")
+        self._held = SpacedDetail[Mapping[str, Observer]](Detail.MEMORY)
         self._owners = OwnerLookup(" of memory")
         self._pressure_bytes: int | None = None
         self._marks_read_at: float | None = None
@@ -65,34 +68,54 @@ class Memory(Collector):
         """Return whether the settings enable it."""
         return settings.memory.enabled
 
+    @property
+    def needed_details(self) -> Detail:
+        """The memory of sockets, when it is due."""
+        return self._held.due
+
+    def prepare(self, plan: Plan) -> None:
+        """Decide whether to ask in this pass."""
+        self._held.due = Detail.NONE
+        if self._is_wanted(plan):
+            self._held.plan(plan.settings, plan.now)
+        else:
+            self._held.forget()
+
+    def observe(self, table: Table, counter: TableCounter, plan: Plan) -> Observer | None:
+        """Return an observer that adds up memory, when it is asked for."""
+        del plan
+        is_asked = self._held.due and table.protocol == "tcp"
+        return MemoryObserver(counter.find_service) if is_asked else None
+
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
         """Return the memory by series and by owner, nothing while there is enough."""
-        find_service = seen.find_services()
-        found: Found = {}
-        if not self._is_wanted(seen):
-            self._question.forget()
-        elif find_service:
-            answer = self._question.answer(
-                seen.reader,
+        answer: Mapping[str, Observer] | None = {}
+        if seen.find_services():
+            answer = self._held.find(
                 seen.settings,
                 seen.settings.memory.every_seconds,
                 seen.now,
-                lambda deadline: add_up(find_service, deadline),
+                lambda: seen.read_detail(self.name, Detail.MEMORY, MemoryObserver),
             )
-            found = {holder: held for holder, held in (answer or {}).items() if holder[0] in seen.counts}
+        found: Found = {
+            (name, *at): held
+            for name, observer in (answer or {}).items()
+            if name in seen.counts
+            for at, held in cast("MemoryObserver", observer).held.items()
+        }
         return {
             "netstat_socket_memory_bytes": _count_kinds(found, seen),
             "netstat_owner_socket_memory_bytes": self._count_owners(found, seen) if found else {},
         }
 
-    def _is_wanted(self, seen: Pass) -> bool:
+    def _is_wanted(self, plan: Plan) -> bool:
         """Return whether to ask: always, or because TCP uses half of its pressure mark."""
-        if seen.settings.memory.when == ALWAYS:
+        if plan.settings.memory.when == ALWAYS:
             return True
-        if self._marks_read_at is None or seen.now - self._marks_read_at >= _MARKS_KEPT_SECONDS:
-            self._pressure_bytes = seen.reader.read(self.name, read_pressure_bytes)
-            self._marks_read_at = seen.now
-        pages = seen.reader.sockstat.unwrap().get("TCP", {}).get("mem")
+        if self._marks_read_at is None or plan.now - self._marks_read_at >= _MARKS_KEPT_SECONDS:
+            self._pressure_bytes = plan.reader.read(self.name, read_pressure_bytes)
+            self._marks_read_at = plan.now
+        pages = plan.reader.sockstat.unwrap().get("TCP", {}).get("mem")
         if pages is None or self._pressure_bytes is None:
             return False
         return pages * resource.getpagesize() > SHARE_OF_PRESSURE * self._pressure_bytes
@@ -113,20 +136,23 @@ class Memory(Collector):
         return folded
 
 
-def add_up(find_service: Mapping[str, Callable[[int, int], int]], deadline: float) -> Found:
-    """Return the memory of all sockets by who holds it; raises SockDiagError."""
-    found: dict[Holder, list[int]] = {}
-    for table, sockets in walk_memory([TABLES[name] for name in find_service], deadline):
-        find = find_service[table.name]
-        for ports, cgroup_id, held in sockets:
-            holder = table.name, find(*ports), cgroup_id
-            total = found.get(holder)
+class MemoryObserver:
+    """Adds up the memory of the sockets of one table: the bytes of each kind, by service and cgroup."""
+
+    def __init__(self, find_service: FindService) -> None:
+        self.held: dict[tuple[int, int], list[int]] = {}
+        self._find_service = find_service
+
+    def observe(self, rows: Rows) -> None:
+        """Add up the memory of some rows."""
+        for ports, cgroup_id, held in rows.memory() if isinstance(rows, DiagRows) else ():
+            at = self._find_service(*ports), cgroup_id
+            total = self.held.get(at)
             if total is None:
-                found[holder] = list(held)
+                self.held[at] = list(held)
             else:
                 for kind, number in enumerate(held):
                     total[kind] += number
-    return found
 
 
 def _count_kinds(found: Found, seen: Pass) -> Samples:

@@ -42,6 +42,8 @@ class OpenFiles(Collector):
         ),
     )
 
+    needs_listeners = True
+
     def __init__(self) -> None:
         self._usages = FileUsages()
         self._cgroups = ExpiringSet[int](SERIES_KEPT_SECONDS)
@@ -53,7 +55,7 @@ class OpenFiles(Collector):
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
         """Return the open files of each owner that could be looked at until now."""
-        listening = {listener.cgroup_id for _, listeners in seen.listeners() for listener in listeners}
+        listening = {listener.cgroup_id for listeners in seen.listeners.values() for listener in listeners}
         tracked = {group.cohort.cgroup_id for each in seen.tracked.values() for group in each.groups}
         known = (listening | tracked) - {0}
         lived = self._usages.cgroups

@@ -71,4 +71,4 @@ class TcpCounters(Collector):
 
 def read_counters(procfs: Procfs) -> Numbers:
     """Return TCP's numbers in snmp; raises ProcfsError."""
-    return parse_pairs(procfs.read_net("snmp") or b"").get("Tcp", {})
+    return parse_pairs(procfs.read_net("snmp") or b"", "Tcp")

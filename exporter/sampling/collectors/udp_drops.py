@@ -5,7 +5,7 @@ from typing import ClassVar, Final, cast
 
 from exporter.config.settings import Settings
 from exporter.kernel.rows import Dropping, InetRows, Rows
-from exporter.kernel.tables import Table
+from exporter.kernel.tables import Detail, Table
 from exporter.sampling.collectors.collector import Collector, Pass, Plan
 from exporter.sampling.labels import ListenerKey, Metric, Samples
 from exporter.sampling.reading.walk import Observer
@@ -27,7 +27,6 @@ class UdpDrops(Collector):
             ListenerKey._fields,
         ),
     )
-    needs_drops = True
     spans_passes = True
 
     def __init__(self) -> None:
@@ -37,6 +36,11 @@ class UdpDrops(Collector):
     def is_enabled(settings: Settings) -> bool:
         """Return whether the settings enable it."""
         return settings.udp_drops.enabled
+
+    @property
+    def needed_details(self) -> Detail:
+        """The drops."""
+        return Detail.DROPS
 
     def observe(self, table: Table, counter: TableCounter, plan: Plan) -> Observer | None:
         """Return an observer that finds the sockets that have dropped."""

@@ -18,7 +18,7 @@ from exporter.kernel.procfs import Procfs, ProcfsError, ProcfsTimeoutError
 from exporter.kernel.procnet import ProcnetError, parse_table
 from exporter.kernel.rows import Rows
 from exporter.kernel.sockdiag import walk_tables
-from exporter.kernel.tables import Table
+from exporter.kernel.tables import Detail, Table
 from exporter.sampling.reading.guard import HangError, Reads
 from exporter.sampling.reading.sockstat import Sockstat
 from exporter.sampling.reading.sources import SourceChoice, other_source
@@ -27,6 +27,7 @@ READ_ERRORS: Final = (ProcfsError, ProcnetError, SockDiagError, HangError)
 """Errors of the kernel or of timing, not of the exporter."""
 
 HANG_GRACE_SECONDS: Final = 1.0
+_USUAL: Final = Detail.DROPS  # what is asked for at every pass, so that its cost can be compared
 
 
 class Observer(Protocol):
@@ -76,7 +77,7 @@ class Reading:
     """The result of reading one table.
 
     It was ``observed``, or there is an ``error``, or neither if the kernel has no such table.
-    ``fallback_reason`` is why the chosen source could not be used.
+    ``fallback_reason`` is why the chosen source could not be used. ``details`` were read with the rows.
     """
 
     source: str
@@ -85,6 +86,7 @@ class Reading:
     fallback_reason: Exception | None = None
     sockstat_difference: int | None = None
     duration_seconds: float = 0.0
+    details: Detail = Detail.NONE
 
 
 class Walk:
@@ -98,7 +100,7 @@ class Walk:
         present: set[str],
         make_observers: MakeObservers,
         timeout_seconds: float,
-        want_drops: bool,  # noqa: FBT001
+        details: Detail,
     ) -> None:
         self._procfs = procfs
         self._guard = guard
@@ -106,18 +108,23 @@ class Walk:
         self._present = present
         self._make_observers = make_observers
         self._timeout_seconds = timeout_seconds
-        self._want_drops = want_drops
+        self._details = details
 
     def run(self, tables: Sequence[Table], choice: SourceChoice, rows: int | None) -> Mapping[str, Reading]:
         """Return the reading of each table; ``rows`` is the number to expect in all of them."""
         now, cpu_seconds = time.monotonic(), self._guard.cpu_seconds
         source = choice.choose(rows, now)
         fallback = other_source(source)
-        readings = self._read(source, tables)
-        if all(reading.error is None for reading in readings.values()):
+        filled = [table for table in tables if not self._is_empty(table)]
+        readings = self._read(source, filled) if filled else {}
+        for table in tables:
+            if table not in filled:
+                observed = Observed(Totals(), self._make_observers(table))
+                readings[table.name] = Reading(source, observed, sockstat_difference=0)
+        if filled and all(each.error is None for each in readings.values()) and self._details in _USUAL:
             listed = sum(reading.observed.totals.listed for reading in readings.values() if reading.observed)
             choice.note_cost(source, listed, self._guard.cpu_seconds - cpu_seconds, now)
-        failed = [table for table in tables if _should_fall_back(fallback, readings[table.name].error)]
+        failed = [table for table in filled if _should_fall_back(fallback, readings[table.name].error)]
         if failed and choice.may_use(fallback, now):
             others = self._read(fallback, failed)
             if any(second.error is None for second in others.values()):  # else what failed is no source
@@ -146,18 +153,15 @@ class Walk:
             took = time.monotonic() - started
             return {table.name: Reading(source, error=error, duration_seconds=took) for table in tables}
         took, sockstat = time.monotonic() - started, self._sockstat.read_recent()
-        return {table.name: _describe(source, table, seen, sockstat, took) for table in tables}
+        details = self._details if source == NETLINK else Detail.NONE
+        return {
+            table.name: replace(_describe(source, table, seen, sockstat, took), details=details)
+            for table in tables
+        }
 
     def _dump(self, tables: Sequence[Table], deadline: float) -> Mapping[str, Observed]:
         present = [table for table in tables if not self._is_absent(table)]
-        return retry_once(lambda: self._dump_once(present, deadline))
-
-    def _dump_once(self, tables: Sequence[Table], deadline: float) -> Mapping[str, Observed]:
-        seen = {table.name: self._begin(table) for table in tables}
-        with closing(walk_tables(tables, deadline, want_drops=self._want_drops)) as blocks:
-            for table, rows in blocks:
-                _observe(seen[table.name], rows)
-        return seen
+        return retry_once(lambda: dump_once(present, self._make_observers, self._details, deadline))
 
     def _parse(self, table: Table, deadline: float) -> Mapping[str, Observed]:
         blocks = self._procfs.read_blocks(table.name, deadline)
@@ -166,13 +170,15 @@ class Walk:
             return {}
         self._present.add(table.name)
         with closing(blocks):
-            seen = self._begin(table)
+            seen = Observed(Totals(), self._make_observers(table))
             for rows in parse_table(table, blocks):
                 _observe(seen, rows)
         return {table.name: seen}
 
-    def _begin(self, table: Table) -> Observed:
-        return Observed(Totals(), self._make_observers(table))
+    def _is_empty(self, table: Table) -> bool:
+        """Return whether there is nothing to read; TCP's counters do not count every row."""
+        counted = self._sockstat.newest.get(table.sockstat, {})
+        return table.protocol != "tcp" and counted.get("inuse") == 0
 
     def _is_absent(self, table: Table) -> bool:
         """Return whether the kernel has no such table; one that procfs hides is still read over netlink."""
@@ -189,6 +195,20 @@ class Walk:
     def _check_gone(self, table: Table) -> None:
         if table.name in self._present:
             raise ProcfsError(f"{table.name}: the table is gone")
+
+
+def dump_once(
+    tables: Sequence[Table], make_observers: MakeObservers, details: Detail, deadline: float
+) -> Mapping[str, Observed]:
+    """Let observers see tables of one protocol over netlink; raises SockDiagError.
+
+    ``deadline`` is on the monotonic clock.
+    """
+    seen = {table.name: Observed(Totals(), make_observers(table)) for table in tables}
+    with closing(walk_tables(tables, deadline, details)) as blocks:
+        for table, rows in blocks:
+            _observe(seen[table.name], rows)
+    return seen
 
 
 def _observe(seen: Observed, rows: Rows) -> None:

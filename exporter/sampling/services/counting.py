@@ -29,6 +29,7 @@ from exporter.sampling.services.counts import (
 from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PORTS, Directions, PortRules
 
 PORTLESS_PROTOCOLS: Final = frozenset({"raw", "unix"})
+_NOTHING: Final = list(EMPTY)
 PORTLESS: Final = OTHER_PORT
 """The service of every socket of a protocol without ports."""
 
@@ -67,7 +68,7 @@ class TableCounter:
     def __init__(self, table: Table, rules: PortRules) -> None:
         self._is_datagram = table.protocol != "tcp"
         self._is_ephemeral = rules.is_ephemeral
-        self._named = frozenset(rules.named(table.protocol))
+        self._named = rules.named(table.protocol)
         self._unresolved: list[int] = [0]  # stands for every tally that has to be searched
         self._by_local = [None if flag else self._unresolved for flag in rules.is_ephemeral]
         self._by_remote: list[list[int] | None] = [None] * PORTS
@@ -148,7 +149,7 @@ class TableCounter:
         """Return what was counted."""
         tallies = self._tallies.items() if self._has_rows else ()
         return TableCount(
-            {service: tuple(tally) for service, tally in tallies if any(tally)},
+            {service: tuple(tally) for service, tally in tallies if tally != _NOTHING},
             self._rare,
             self._rare_queues,
             self._listening,

@@ -13,10 +13,10 @@ from exporter.config.settings import Settings
 from exporter.kernel.netlink import Reason, SockDiagError
 from exporter.kernel.tables import TABLES
 from exporter.sampling.reading.reader import KernelReader
-from exporter.sampling.services.cadence import find_pause
 from exporter.sampling.services.counts import TableCount
 from exporter.sampling.services.port_usage import Address, TakenPorts, make_address
 from exporter.sampling.services.ports import PortRules
+from exporter.sampling.services.spacing import find_pause
 
 REREAD_SECONDS: Final = 15
 _CHANGE: Final = 0.002
@@ -44,7 +44,7 @@ class HeldPorts:
 
         Without netlink none are known. Raises HangError and SockDiagError, and none are known then, either.
         """
-        used = reader.sockstat.read().get("sockets", {}).get("used")
+        used = reader.sockstat.newest.get("sockets", {}).get("used")
         is_changed = (
             used is None or self._used is None or abs(used - self._used) > _CHANGE * rules.ephemeral_ports
         )

@@ -4,9 +4,9 @@ A *service* is the port at the service's end of a socket, and who opened the soc
 it is computed for every row: the port, plus ``OUTBOUND`` if this host opened the socket.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -79,6 +79,7 @@ class PortRules:
     ephemeral: range
     reserved: tuple[range, ...] = ()
     is_known: bool = True
+    _named: dict[str, frozenset[int]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def is_ephemeral(self) -> bytes:
@@ -103,9 +104,11 @@ class PortRules:
         """Return the rules of another network namespace: its sysctls cannot be read, defaults are used."""
         return replace(self, limit=limit, ephemeral=DEFAULT_EPHEMERAL, reserved=(), is_known=True)
 
-    def named(self, protocol: str) -> Iterable[int]:
+    def named(self, protocol: str) -> AbstractSet[int]:
         """Return the ports that have a name, or are in ``ports.always``."""
-        return self.names.of(protocol).keys() | self.always
+        if protocol not in self._named:
+            self._named[protocol] = frozenset(self.names.of(protocol).keys() | self.always)
+        return self._named[protocol]
 
     def is_named(self, protocol: str, port: int) -> bool:
         """Return whether a port has a name, or is in ``ports.always``."""

@@ -10,6 +10,7 @@ from exporter.kernel import states
 from exporter.kernel.close_events import CloseEvents
 from exporter.kernel.netlink import Block
 from exporter.sampling.collectors import closed_connections as collector_module
+from exporter.sampling.reading import reader
 from exporter.sampling.snapshot import Snapshot
 from tests.support.kernel.messages import closed
 from tests.support.patience import wait_until
@@ -58,7 +59,6 @@ def events(monkeypatch: pytest.MonkeyPatch) -> type[Events]:
     """Send events in the kernel's place."""
     made = type("MadeEvents", (Events,), {"errors": [], "waiting": [], "open": 0})
     monkeypatch.setattr(collector_module, "CloseEvents", made)
-    monkeypatch.setattr(collector_module, "read_listeners", lambda *_: {})
     return made
 
 
@@ -134,7 +134,7 @@ def test_kernel_without_tcp_diag(host: Host, events: type[Events], monkeypatch: 
     def refuse(*_: object) -> None:
         raise REFUSED
 
-    monkeypatch.setattr(collector_module, "read_listeners", refuse)
+    monkeypatch.setattr(reader, "read_listeners", refuse)
     snapshot = host.see()
     assert "sock_diag: refused" == collector_of(snapshot, "closed_connections").error
     assert NAME not in snapshot.samples

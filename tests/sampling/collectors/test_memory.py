@@ -1,18 +1,17 @@
 """The memory of sockets is asked for when it becomes short, and shown by service, kind and owner."""
 
 import resource
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
-from exporter.config.settings import ALWAYS, Memory, Owners
-from exporter.kernel.inet_details import Memory as Held
-from exporter.kernel.tables import Table
+from exporter.config.settings import ALWAYS, NETLINK, PROCFS, Idle, Memory, Owners, Switch
 from exporter.sampling.collectors import memory as memory_module
 from exporter.sampling.collectors.memory import MOST_OWNERS
 from exporter.sampling.services import owner_lookup
 from exporter.sampling.snapshot import Snapshot
+from tests.support.procfs_tree import Printed
 from tests.support.sampling.host import Host, collector_of
 from tests.support.sampling.netlink import LATE, REFUSED, Diag, Netlink
 from tests.support.sampling.settings import SETTINGS
@@ -23,36 +22,37 @@ EXACTLY_HALF = PRESSURE_PAGES // 2
 
 
 class Sockets:
-    """Answers in the kernel's place with the memory of sockets, or with errors."""
+    """Sets what two connections to a service hold, or others made of the same one."""
 
-    def __init__(self) -> None:
-        self.held: list[Held] = []
-        self.errors: list[Exception] = []
-        self.asked = 0
+    def __init__(self, netlink: Netlink) -> None:
+        self._netlink = netlink
+        self.hold()
 
-    def walk(self, tables: Iterable[Table], deadline: float) -> Iterator[tuple[Table, Iterator[Held]]]:
-        """Yield what sockets hold, of the table of IPv4."""
-        del deadline
-        self.asked += 1
-        if self.errors:
-            raise self.errors.pop(0)
-        for table in tables:
-            if table.family == "ipv4":
-                yield table, iter(self.held)
+    def hold(self, *held: tuple[int, int, int, int], cgroups: Iterable[int] = ()) -> None:
+        """Let each of the connections hold so much, and one of each cgroup 1000 bytes less its number."""
+        one = [Diag(40001 + i, 9200, held=each) for i, each in enumerate(held)]
+        others = [Diag(40001, 9200, cgroup_id=each, held=(1000 - each, 0, 0, 0)) for each in cgroups]
+        self._netlink.fill("tcp", *one, *others, Diag(40002, 9200), Diag(40003, 9200))
+
+    @property
+    def asked(self) -> int:
+        """How often the kernel was asked."""
+        return len(self._netlink.asked)
 
 
 @pytest.fixture
-def sockets(monkeypatch: pytest.MonkeyPatch) -> Sockets:
+def sockets(netlink: Netlink) -> Sockets:
     """Let the memory of sockets be the test's."""
-    made = Sockets()
-    monkeypatch.setattr(memory_module, "walk_memory", made.walk)
-    return made
+    return Sockets(netlink)
 
 
-@pytest.fixture
-def host(netlink_host: Host, netlink: Netlink) -> Host:
+@pytest.fixture(params=[NETLINK, PROCFS])
+def host(netlink_host: Host, sockets: Sockets, request: pytest.FixtureRequest) -> Host:
     """Return a host with connections to a service, whose memory is short."""
-    netlink.fill("tcp", Diag(40001, 9200), Diag(40002, 9200))
+    del sockets
+    alone = replace(SETTINGS, idle=Idle(enabled=False), ephemeral_ports=Switch(enabled=False))
+    netlink_host.change(replace(alone, source=request.param))
+    netlink_host.tree.fill("tcp", Printed(40001, 9200), Printed(40002, 9200))
     set_marks(netlink_host, f"800 {PRESSURE_PAGES} 1200\n")
     use_pages(netlink_host, EXACTLY_HALF + 1)
     return netlink_host
@@ -80,20 +80,20 @@ def by_owner(snapshot: Snapshot) -> dict[tuple[str, ...], float]:
 
 def test_memory_by_kind(host: Host, sockets: Sockets) -> None:
     """A kind that is 0 has no series. Nobody is asked in the first pass, nor more than once a minute."""
-    sockets.held = [((40001, 9200), 0, (1, 2, 4000, 0)), ((40002, 9200), 0, (10, 20, 40000, 0))]
+    sockets.hold((1, 2, 4000, 0), (10, 20, 40000, 0))
     assert by_kind(host.see()) == {}
     expected = {(*ELASTIC, "receive"): 11, (*ELASTIC, "forward_allocated"): 22, (*ELASTIC, "send"): 44000}
     found = host.see()
     assert by_kind(found) == expected
     assert by_owner(found) == {("tcp", "outbound", "9200", "elasticsearch", "unknown"): 44033}
-    sockets.held = []
+    sockets.hold()
     assert by_kind(host.see(59)) == expected
     assert by_kind(host.see(1)) == {}
     assert sockets.asked == 2
 
 
 def test_nothing_is_asked_or_shown_while_there_is_enough(host: Host, sockets: Sockets) -> None:
-    sockets.held = [((40001, 9200), 0, (1, 0, 0, 0))]
+    sockets.hold((1, 0, 0, 0))
     use_pages(host, EXACTLY_HALF)
     for _ in range(3):
         assert by_kind(host.see()) == {}
@@ -113,7 +113,7 @@ def test_marks_that_are_not_shown(host: Host, sockets: Sockets, marks: str) -> N
     host.see()
     host.see()
     assert sockets.asked == 0
-    host.change(replace(SETTINGS, memory=Memory(when=ALWAYS, every_seconds=5.0)))
+    host.change(replace(host.settings, memory=Memory(when=ALWAYS, every_seconds=5.0)))
     for _ in range(3):
         host.see()
     assert sockets.asked == 2
@@ -140,7 +140,7 @@ def test_many_owners_are_counted_together(
     monkeypatch.setattr(
         owner_lookup, "walk_cgroups", lambda _, wanted: iter([(i, paths[i]) for i in sorted(wanted)])
     )
-    sockets.held = [((40001, 9200), number, (1000 - number, 0, 0, 0)) for number in paths]
+    sockets.hold(cgroups=paths)
     host.see()
     found = by_owner(host.see())
     assert len(found) == MOST_OWNERS + 1
@@ -150,19 +150,22 @@ def test_many_owners_are_counted_together(
     )
 
 
-def test_failure_is_seen_until_the_next_answer(host: Host, sockets: Sockets) -> None:
+@pytest.mark.parametrize("host", [PROCFS], indirect=True)
+def test_failure_is_seen_until_the_next_answer(host: Host, sockets: Sockets, netlink: Netlink) -> None:
     host.see()
-    sockets.errors = [LATE]
+    netlink.errors.append(LATE)
     for _ in range(2):
         failed = host.see()
         assert "netstat_socket_memory_bytes" not in failed.samples
         assert "late" in collector_of(failed, "memory").error
-    sockets.held = [((40001, 9200), 0, (1, 0, 0, 0))]
+    sockets.hold((1, 0, 0, 0))
     assert by_kind(host.see(60)) == {(*ELASTIC, "receive"): 1}
 
 
-def test_nothing_is_shown_without_netlink(host: Host, sockets: Sockets) -> None:
-    sockets.errors = [REFUSED]
+@pytest.mark.parametrize("host", [PROCFS], indirect=True)
+def test_nothing_is_shown_without_netlink(host: Host, sockets: Sockets, netlink: Netlink) -> None:
+    sockets.hold((1, 0, 0, 0))
+    netlink.errors.extend([REFUSED] * 9)
     host.see()
     snapshot = host.see()
     assert by_kind(snapshot) == {}
@@ -171,7 +174,7 @@ def test_nothing_is_shown_without_netlink(host: Host, sockets: Sockets) -> None:
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_switch(host: Host, sockets: Sockets, *, enabled: bool) -> None:
-    host.change(replace(SETTINGS, memory=Memory(enabled=enabled), owners=Owners(enabled=False)))
+    host.change(replace(host.settings, memory=Memory(enabled=enabled), owners=Owners(enabled=False)))
     host.see()
     assert enabled == ("netstat_socket_memory_bytes" in host.see().samples)
     assert enabled == bool(sockets.asked)

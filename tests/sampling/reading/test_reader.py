@@ -9,7 +9,7 @@ import pytest
 from exporter.config.settings import AUTO, NETLINK, PROCFS
 from exporter.kernel import states
 from exporter.kernel.netlink import Reason, SockDiagError
-from exporter.kernel.tables import TABLES, Table
+from exporter.kernel.tables import TABLES, Detail, Table
 from exporter.sampling.reading.guard import HangError
 from exporter.sampling.reading.reader import KernelReader
 from exporter.sampling.reading.sources import LARGE_ROWS
@@ -38,7 +38,7 @@ def no_observers(table: Table) -> Mapping[str, Observer]:
 
 def walk(reader: KernelReader, *tables: str) -> Mapping[str, Reading]:
     """Walk tables once."""
-    return reader.walk(tables, no_observers, PATIENCE_SECONDS, want_drops=True)
+    return reader.walk(tables, no_observers, PATIENCE_SECONDS, Detail.DROPS)
 
 
 @pytest.fixture
@@ -164,3 +164,19 @@ def test_cpu_time_is_that_of_all_reads(tree: ProcfsTree) -> None:
     assert reader.cpu_seconds == 0
     walk(reader, "tcp")
     assert 0.001 < reader.cpu_seconds < PATIENCE_SECONDS
+
+
+@pytest.mark.parametrize("source", [NETLINK, PROCFS])
+def test_table_that_is_empty_by_the_kernels_count_is_not_read(
+    tree: ProcfsTree, procfs: OwnCountingProcfs, netlink: Netlink, source: str
+) -> None:
+    tree.write("sockstat", b"UDP: inuse 0\n")
+    reader = KernelReader(procfs, source)
+    reading = walk(reader, "udp")["udp"]
+    assert (source, 0) == (reading.source, reading.sockstat_difference)
+    assert reading.observed is not None
+    assert (0, 0) == (netlink.dumps, procfs.opened["udp"])
+    tree.write("sockstat", b"UDP: inuse 1\n")
+    reader.sockstat.read()
+    walk(reader, "udp")
+    assert 1 == netlink.dumps + procfs.opened["udp"]

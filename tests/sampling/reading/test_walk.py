@@ -12,7 +12,7 @@ from exporter.kernel.netlink import SockDiagError
 from exporter.kernel.procfs import Procfs, ProcfsError, ProcfsTimeoutError
 from exporter.kernel.procnet import ProcnetError
 from exporter.kernel.rows import Rows
-from exporter.kernel.tables import TABLES, Table
+from exporter.kernel.tables import TABLES, Detail, Table
 from exporter.sampling.reading import walk as walk_module
 from exporter.sampling.reading.guard import Guard, HangError
 from exporter.sampling.reading.sockstat import Sockstat
@@ -66,7 +66,7 @@ class Reader:
     ) -> Mapping[str, Reading]:
         """Walk some tables once."""
         sockstat = Sockstat(self.procfs, self.guard)
-        walk = Walk(self.procfs, self.guard, sockstat, self.present, make, seconds, False)  # noqa: FBT003
+        walk = Walk(self.procfs, self.guard, sockstat, self.present, make, seconds, Detail.NONE)
         return walk.run([TABLES[name] for name in tables], self.choice, rows)
 
     def read(self, table: str = "tcp", seconds: float = PATIENCE_SECONDS) -> Reading:

@@ -3,7 +3,7 @@
 import pytest
 
 from exporter.kernel import states
-from exporter.kernel.inet_diag import DiagRows
+from exporter.kernel.diag_rows import DiagRows
 from exporter.kernel.netlink import Block
 from exporter.kernel.tables import TABLES
 from exporter.sampling.services import port_usage

@@ -10,7 +10,8 @@ from typing import cast
 import pytest
 
 from exporter.kernel import states
-from exporter.kernel.inet_diag import DiagRows, read_listeners
+from exporter.kernel.diag_rows import DiagRows
+from exporter.kernel.inet_diag import read_listeners
 from exporter.kernel.netlink import Block
 from exporter.kernel.procnet import parse_table
 from exporter.kernel.rows import InetRows, ListenerRows, Rows, Silences

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from exporter.kernel import states
-from exporter.kernel.inet_diag import DiagRows, read_listeners
+from exporter.kernel.diag_rows import DiagRows
+from exporter.kernel.inet_diag import read_listeners
 from exporter.kernel.inet_requests import ask_for
 from exporter.kernel.netlink import Block, MessageSplitter, Question
 from exporter.kernel.procnet import parse_table

@@ -9,13 +9,14 @@ from typing import NamedTuple
 import pytest
 
 from exporter.kernel import states
-from exporter.kernel.inet_diag import DiagRows, read_listeners, read_origins
+from exporter.kernel.diag_rows import DiagRows
+from exporter.kernel.inet_diag import read_listeners, read_origins
 from exporter.kernel.netlink import SEQUENCE, SOCK_DIAG_BY_FAMILY, Block, Reason, SockDiagError
 from exporter.kernel.procfs import Procfs
 from exporter.kernel.rows import Listener, ListenerRows, Origin, Rows
-from exporter.kernel.tables import Table
+from exporter.kernel.tables import Detail, Table
 from exporter.sampling.reading import reader, walk
-from tests.support.kernel.messages import meminfo
+from tests.support.kernel.messages import info, meminfo, memory
 
 REFUSED = SockDiagError(Reason.UNAVAILABLE, "refused")
 BUSY = SockDiagError(Reason.TRANSIENT, "busy")
@@ -28,7 +29,8 @@ _CGROUP_ID = 21
 class Diag(NamedTuple):
     """A socket as inet_diag has it; a minisocket has neither inode nor cgroup.
 
-    ``receive`` and ``send`` are its queues, for a listener how many wait and how many may.
+    ``receive`` and ``send`` are its queues, for a listener how many wait and how many may. ``data_times`` are
+    the milliseconds since it sent and received data, ``held`` is its memory: both have to be asked for.
     """
 
     local: int
@@ -45,10 +47,14 @@ class Diag(NamedTuple):
     send: int = 0
     drops: int | None = None
     tries: int = 0
+    data_times: tuple[int, int] = (0, 0)
+    held: tuple[int, int, int, int] = (0, 0, 0, 0)
 
-    def message(self, family: str) -> bytes:
+    def message(self, family: str, details: Detail = Detail.NONE) -> bytes:
         """Return it as the kernel sends it."""
         attributes = meminfo(self.drops) if self.drops is not None else b""
+        attributes += info(*self.data_times) if Detail.DATA_TIMES in details else b""
+        attributes += memory(*self.held) if Detail.MEMORY in details else b""
         attributes += struct.pack("=HHQ", 12, _CGROUP_ID, self.cgroup_id) if self.cgroup_id else b""
         number = AF_INET if family == "ipv4" else AF_INET6
         payload = struct.pack("=BBBB", number, self.state, self.timer, self.tries)
@@ -69,13 +75,17 @@ class OwnProcfs(Procfs):
 
 
 class Netlink:
-    """Answers for the kernel; each of ``errors``, as long as there are any, is the answer to one dump."""
+    """Answers for the kernel; each of ``errors``, as long as there are any, is the answer to one dump.
+
+    ``asked`` are the details of TCP's sockets that were asked for.
+    """
 
     def __init__(self) -> None:
         self.errors: deque[Exception] = deque()
         self.sockets: dict[str, list[Diag]] = {}
         self.bound: list[Diag] = []
         self.dumps = 0
+        self.asked: list[Detail] = []
         self.before_dump: Callable[[], object] = lambda: None
 
     def fill(self, table: str, *sockets: Diag) -> None:
@@ -83,11 +93,12 @@ class Netlink:
         self.sockets[table] = list(sockets)
 
     def walk_tables(
-        self, tables: Iterable[Table], deadline: float, *, want_drops: bool = False
+        self, tables: Iterable[Table], deadline: float, details: Detail = Detail.NONE
     ) -> Generator[tuple[Table, Rows], None, None]:
         """Yield the listeners of every table, and then the other sockets."""
-        del deadline, want_drops
+        del deadline
         self.dumps += 1
+        self.asked += [details] if details & ~Detail.DROPS else []
         self.before_dump()
         self._fail()
         tables = list(tables)
@@ -96,7 +107,7 @@ class Netlink:
                 yield table, ListenerRows(self._listeners(table))
         for table in tables:
             others = [each for each in self.sockets.get(table.name, []) if each.state != states.LISTEN]
-            for block in _group(others, table.family):
+            for block in _group(others, table.family, details):
                 yield table, DiagRows(table, block)
 
     def read_listeners(self, tables: Collection[Table], deadline: float) -> Mapping[str, Sequence[Listener]]:
@@ -131,10 +142,10 @@ class Netlink:
             raise self.errors.popleft()
 
 
-def _group(sockets: Iterable[Diag], family: str) -> list[Block]:
+def _group(sockets: Iterable[Diag], family: str, details: Detail = Detail.NONE) -> list[Block]:
     """Return messages in blocks of one length, as they are received."""
     messages: dict[int, list[bytes]] = {}
     for each in sockets:
-        message = each.message(family)
+        message = each.message(family, details)
         messages.setdefault(len(message), []).append(message)
     return [Block(b"".join(alike), length) for length, alike in messages.items()]
