@@ -10,6 +10,7 @@ from exporter.config.settings import PROCFS, Settings
 from exporter.kernel.rows import Listener, Rows
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.labels import Metric, Samples
+from exporter.sampling.reading.finding import FoundNamespace
 from exporter.sampling.reading.reader import KernelReader
 from exporter.sampling.reading.walk import READ_ERRORS, Observer, Reading
 from exporter.sampling.services.cohorts import EVERY_CGROUP, Tracked
@@ -70,7 +71,8 @@ class IsolatedObserver:
 class Pass:
     """A pass over the tables; of those that could be read there are counts, and sockets in tracked states.
 
-    ``owner`` is that of everything in another network namespace, and None in the host's own.
+    ``owner`` is that of everything in another network namespace, and None in the host's own. ``found`` has
+    the processes there.
     """
 
     settings: Settings
@@ -83,6 +85,7 @@ class Pass:
     tracked_or_error: Mapping[str, Tracked] | Exception
     asked_listeners: dict[str, Sequence[Listener]] = field(default_factory=dict)
     owner: str | None = None
+    found: FoundNamespace | None = None
 
     @property
     def is_host(self) -> bool:
