@@ -18,6 +18,7 @@ from exporter.sampling.collectors import COLLECTORS
 from exporter.sampling.collectors.collector import COUNTER, Collector, IsolatedObserver, Pass, Plan
 from exporter.sampling.labels import Samples
 from exporter.sampling.passes import Outcome, PassRun
+from exporter.sampling.reading.finding import FoundNamespace
 from exporter.sampling.reading.reader import KernelReader
 from exporter.sampling.reading.walk import READ_ERRORS, Observed, Observer, Reading, Totals
 from exporter.sampling.services.cohorts import EVERY_CGROUP, Tracked, number_states
@@ -70,11 +71,13 @@ class NamespaceSampler:
         now: float,
         *,
         owner: str | None = None,
+        found: FoundNamespace | None = None,
         empty: Collection[str] = (),
     ) -> Sampled:
         """Read and count every table once; ``now`` is on the monotonic clock.
 
-        Tables that are known to be ``empty`` are not read.
+        ``owner`` and ``found`` are those of another namespace. Tables that are known to be ``empty`` are not
+        read.
         """
         run = PassRun(self._enable(settings))
         counters.change_rules(rules)
@@ -82,7 +85,8 @@ class NamespaceSampler:
         plan = Plan(settings, rules, now, self._reader)
         run.prepare(plan)
         readings = self._walk(plan, run, counters, empty)
-        seen = self._describe_pass(plan, readings, counters, owner)
+        described = self._describe_pass(plan, readings, counters)
+        seen = replace(described, owner=owner, found=found)
         samples = run.collect(seen)
         may_age = not self._is_host and len(self._tracked) > 0
         self._aging = replace(seen, readings={}, counts={}) if may_age else None
@@ -118,9 +122,7 @@ class NamespaceSampler:
             before[name].close()
         return self._collectors
 
-    def _describe_pass(
-        self, plan: Plan, readings: Mapping[str, Reading], counters: Counters, owner: str | None
-    ) -> Pass:
+    def _describe_pass(self, plan: Plan, readings: Mapping[str, Reading], counters: Counters) -> Pass:
         """Return what the walks of a pass found."""
         counts = {name: counters.finish(name) for name, reading in readings.items() if reading.observed}
         leaking = number_states(plan.settings.tracked.states)
@@ -134,7 +136,6 @@ class NamespaceSampler:
             self._memory.fold(counts, plan.rules, leaking, plan.now),
             self._commit(readings),
             self._find_listeners(readings, counts),
-            owner,
         )
 
     def _find_listeners(

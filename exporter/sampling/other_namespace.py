@@ -190,7 +190,7 @@ class OtherNamespace:
         empty = set(settings.tables).difference(find_filled(fingerprint))
         owner = self.name.owner if self.name else ""
         readings, samples, outcomes, _ = sampler.sample(
-            settings, plan.rules, plan.counters, plan.now, owner=owner, empty=empty
+            settings, plan.rules, plan.counters, plan.now, owner=owner, found=self.found, empty=empty
         )
         failed = [reading.error for reading in readings.values()] + [outcome.error for outcome in outcomes]
         self._table_error = next(filter(None, failed), None)

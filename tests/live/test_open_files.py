@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import ALONE, Daemon, running_daemon
+from tests.support.daemon import ALONE, Daemon, Labels, running_daemon
 from tests.support.live.cgroup import enter, made_cgroup
 from tests.support.live.hoarder import hoarding
 from tests.support.live.namespace import Namespace, inside
+from tests.support.live.pods import running_pod
 from tests.support.patience import wait_until
 
 pytestmark = pytest.mark.live
@@ -24,6 +25,7 @@ UNITS = {CLOSES: "closes.service", RESETS: "resets.service"}
 VISIT_SECONDS = 0.02
 PREDICT_AT = FILES // 2
 TOLERANCE = 0.2
+SHOP, VISITS = "files-of-this-test", 20
 
 
 def test_predicted_time_is_when_accept_fails(
@@ -65,6 +67,44 @@ def test_predicted_time_is_when_accept_fails(
             assert ended.number == errno.EMFILE
             now, _ = seen[unit][-1]
             assert predict(seen[unit]) - now == pytest.approx(ended.at_seconds - now, rel=TOLERANCE)
+
+
+def test_a_pod_that_leaks_says_how_many_files_are_left(
+    isolation: None, unprivileged: list[str], folder: Path
+) -> None:
+    """Whether a table lists the leak or not; with the labels of the sockets, by which alerts join them."""
+    del isolation
+    config = folder / "config.yaml"
+    config.write_text(f"interval: 100ms\ncpu_budget: 1\nnamespaces: {{include: [{SHOP}/*]}}\n")
+    flags = (f"--config.file={config}", f"--path.pod-logs={folder}")
+    with ExitStack() as stack:
+        pod = stack.enter_context(running_pod(folder, SHOP, "web"))
+        hoarder = stack.enter_context(hoarding([*pod.enter, *pod.network.command()], CLOSES, FILES))
+        daemon = stack.enter_context(running_daemon(*flags, prefix=unprivileged))
+
+        def open_files() -> dict[Labels, float]:
+            return in_pod(daemon, "netstat_owner_open_files")
+
+        wait_until(lambda: len(open_files()) == 1)
+        ((labels, before),) = open_files().items()
+        assert {("pod", "web"), ("namespace", SHOP), ("netns", f"{SHOP}/web")} <= labels
+        with inside(pod.network.path):
+            for visit in range(VISITS):
+                hoarder.visit(resets=visit % 2 == 1)
+        wait_until(lambda: open_files() == {labels: before + VISITS})
+        assert in_pod(daemon, "netstat_owner_open_files_limit") == {labels: FILES}
+        ((leak, number),) = in_pod(daemon, "netstat_owner_sockets").items()
+        assert number == VISITS / 2
+        assert labels < leak
+
+
+def in_pod(daemon: Daemon, metric: str) -> dict[Labels, float]:
+    """Return the samples of a metric in the pod."""
+    return {
+        labels: value
+        for (name, labels), value in daemon.samples().items()
+        if name == metric and ("namespace", SHOP) in labels
+    }
 
 
 def read(daemon: Daemon, metric: str) -> dict[str, float]:

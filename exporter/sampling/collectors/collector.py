@@ -9,6 +9,7 @@ from exporter.config.settings import Settings
 from exporter.kernel.rows import Listener, Rows
 from exporter.kernel.tables import TABLES, Detail, Table
 from exporter.sampling.labels import Metric, Samples
+from exporter.sampling.reading.finding import FoundNamespace
 from exporter.sampling.reading.reader import KernelReader
 from exporter.sampling.reading.walk import Observer, Reading
 from exporter.sampling.services.cohorts import EVERY_CGROUP, Tracked
@@ -76,7 +77,8 @@ class Pass:
     ``listeners`` has TCP's sockets that listen, by table, if a collector needs them. Procfs lacks most about
     them. When it is the source, they come over netlink, and from procfs only where that fails.
 
-    ``owner`` is that of everything in another network namespace, and None in the host's own.
+    ``owner`` is that of everything in another network namespace, and None in the host's own. ``found`` has
+    the processes there.
     """
 
     settings: Settings
@@ -89,6 +91,7 @@ class Pass:
     tracked_or_error: Mapping[str, Tracked] | Exception
     listeners: Mapping[str, Sequence[Listener]]
     owner: str | None = None
+    found: FoundNamespace | None = None
 
     @property
     def is_host(self) -> bool:

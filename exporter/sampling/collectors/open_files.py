@@ -2,6 +2,8 @@
 
 A leak of connections ends its process there, whether or not a table still lists what was leaked: a connection
 that the other side reset is in no table, and its descriptor is still open.
+
+In another network namespace it is the fullest of all its processes, under the owner of the namespace.
 """
 
 import math
@@ -10,11 +12,11 @@ from typing import ClassVar, Final
 
 from exporter.config.settings import Settings
 from exporter.sampling.collectors.collector import Collector, Pass
-from exporter.sampling.labels import Metric, Samples
+from exporter.sampling.labels import UNKNOWN_OWNER, Metric, Samples
 from exporter.sampling.reading.reader import FILE_SECONDS
 from exporter.sampling.services.expiring import ExpiringSet
-from exporter.sampling.services.open_files import FileUsages, Limits
-from exporter.sampling.services.series import SERIES_KEPT_SECONDS
+from exporter.sampling.services.open_files import FileUsage, FileUsages, Limits, NamespaceFiles
+from exporter.sampling.services.series import SERIES_KEPT_SECONDS, SPARSE_KEPT_SECONDS
 
 _SHARE_OF_BUDGET: Final = 0.018  # 4.5 ms at the default interval and budget
 _ROUND_INTERVALS: Final = 3
@@ -43,10 +45,13 @@ class OpenFiles(Collector):
     )
 
     needs_listeners = True
+    in_every_namespace = True
 
     def __init__(self) -> None:
         self._usages = FileUsages()
         self._cgroups = ExpiringSet[int](SERIES_KEPT_SECONDS)
+        self._files = NamespaceFiles()
+        self._needed_at = -math.inf
 
     @staticmethod
     def is_enabled(settings: Settings) -> bool:
@@ -55,6 +60,13 @@ class OpenFiles(Collector):
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
         """Return the open files of each owner that could be looked at until now."""
+        usages = self._look_at_host(seen) if seen.is_host else self._look_at_namespace(seen)
+        return {
+            "netstat_owner_open_files": {(owner,): usage.open for owner, usage in usages.items()},
+            "netstat_owner_open_files_limit": {(owner,): usage.limit for owner, usage in usages.items()},
+        }
+
+    def _look_at_host(self, seen: Pass) -> Mapping[str, FileUsage]:
         listening = {listener.cgroup_id for listeners in seen.listeners.values() for listener in listeners}
         tracked = {group.cohort.cgroup_id for each in seen.tracked.values() for group in each.groups}
         known = (listening | tracked) - {0}
@@ -63,17 +75,23 @@ class OpenFiles(Collector):
             self._cgroups.discard(each for each in self._cgroups if each not in lived)
         self._cgroups.see(known, seen.now)
         if not self._cgroups:
-            return {metric.name: {} for metric in self.metrics}
+            return {}
         limits = _limits_of(seen.settings)
-        usages = seen.reader.read(
+        return seen.reader.read(
             self.name,
             lambda procfs: self._usages.update(procfs, self._cgroups, limits, seen.now),
             limits.seconds + FILE_SECONDS,
         )
-        return {
-            "netstat_owner_open_files": {(owner,): usage.open for owner, usage in usages.items()},
-            "netstat_owner_open_files_limit": {(owner,): usage.limit for owner, usage in usages.items()},
-        }
+
+    def _look_at_namespace(self, seen: Pass) -> Mapping[str, FileUsage]:
+        found = seen.found
+        has_listeners = any(count.listeners for count in seen.counts.values())
+        if has_listeners or any(tracked.groups for tracked in seen.tracked.values()):
+            self._needed_at = seen.now
+        if found is None or seen.now - self._needed_at > SPARSE_KEPT_SECONDS:
+            return {}
+        usage = seen.reader.read(self.name, lambda procfs: self._files.update(procfs, found))
+        return {seen.owner or UNKNOWN_OWNER: usage} if usage else {}
 
 
 def _limits_of(settings: Settings) -> Limits:

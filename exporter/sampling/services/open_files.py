@@ -3,6 +3,9 @@
 It needs no privileges. A process leads to its cgroup, and the cgroup to its sockets, which carry its id. All
 processes are looked at in rounds, some in each pass. The fullest of each owner is looked at in every pass.
 
+In another network namespace sockets carry no id that we could read. But its processes are known, and all of
+them count.
+
 Left out are processes that cannot run out of files by a leak:
 
 1. Those without an open file: kernel threads, and every process before Linux 6.2, which does not say.
@@ -23,11 +26,14 @@ from exporter.kernel.processes import parse_file_limit
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.sampling.labels import label_value
 from exporter.sampling.owner_names import name_owner
+from exporter.sampling.reading.finding import FoundNamespace
 
 _PROCESSES_KEPT: Final = 3
 """Of each owner: when one ends, as workers do, the next takes its place."""
 _LOWEST_LIMIT: Final = 64
 _LEAST_SHARE: Final = 0.1
+PROCESSES_AT_ONCE: Final = 32
+"""So many processes of another network namespace are looked at when it is read, 20 microseconds each."""
 
 
 class FileUsage(NamedTuple):
@@ -150,17 +156,17 @@ class FileUsages:
             path = parse_unified(procfs.read_process(process, "cgroup") or b"")
             if path is None or (cgroup_id := self._identify(path)) not in wanted:
                 return None
-            limit = parse_file_limit(procfs.read_process(process, "limits") or b"")
-            if limit is None or not max(opened, _LOWEST_LIMIT) <= limit:
+            usage = _read_usage(procfs, pid, opened)
+            if usage is None:
                 return None
             owner = name_owner(path)
-            if owner is None and opened >= limit * _LEAST_SHARE:
+            if owner is None and usage.share >= _LEAST_SHARE:
                 owner = label_value((procfs.read_process(process, "comm") or b"").removesuffix(b"\n"))
         except ProcfsError:  # it is gone
             return None
         if not owner:
             return None
-        return _Process(owner, cgroup_id, FileUsage(opened, limit), self._round)
+        return _Process(owner, cgroup_id, usage, self._round)
 
     def _identify(self, path: bytes) -> int:
         if path not in self._ids:
@@ -172,3 +178,42 @@ class FileUsages:
 
     def _share_of(self, owner: str) -> float:
         return max((process.usage.share for process in self._fullest[owner].values()), default=-math.inf)
+
+
+class NamespaceFiles:
+    """Remembers the fullest processes of one network namespace beside the host's own, by their numbers."""
+
+    def __init__(self) -> None:
+        self._fullest: list[int] = []
+        self._place = 0
+
+    def update(self, procfs: Procfs, found: FoundNamespace) -> FileUsage | None:
+        """Return the usage of the fullest process, as far as known; None where none counts.
+
+        It looks at the fullest ones again, and at the next of the others.
+        """
+        self._place = self._place if self._place < len(found.processes) else 0
+        due = found.processes[self._place :][:PROCESSES_AT_ONCE]
+        self._place += len(due)
+        pids = dict.fromkeys([*self._fullest, *due]).keys() & set(found.processes)
+        usages = {pid: usage for pid in pids if (usage := self._read(procfs, pid, found))}
+        self._fullest = nlargest(_PROCESSES_KEPT, usages, key=lambda pid: usages[pid].share)
+        return usages[self._fullest[0]] if self._fullest else None
+
+    @staticmethod
+    def _read(procfs: Procfs, pid: int, found: FoundNamespace) -> FileUsage | None:
+        opened = procfs.count_files(pid)
+        try:
+            usage = _read_usage(procfs, pid, opened) if opened else None
+            is_there = usage is not None and procfs.find_namespace(pid) == found.inode
+        except ProcfsError:  # it is gone
+            return None
+        return usage if is_there else None
+
+
+def _read_usage(procfs: Procfs, pid: int, opened: int) -> FileUsage | None:
+    """Return the usage of a process with some open files; None by the second rule. Raises ProcfsError."""
+    limit = parse_file_limit(procfs.read_process(str(pid), "limits") or b"")
+    if limit is None or not max(opened, _LOWEST_LIMIT) <= limit:
+        return None
+    return FileUsage(opened, limit)

@@ -7,7 +7,14 @@ from typing import NamedTuple
 import pytest
 
 from exporter.kernel.procfs import Procfs, ProcfsError
-from exporter.sampling.services.open_files import FileUsage, FileUsages, Limits
+from exporter.sampling.reading.finding import FoundNamespace
+from exporter.sampling.services.open_files import (
+    PROCESSES_AT_ONCE,
+    FileUsage,
+    FileUsages,
+    Limits,
+    NamespaceFiles,
+)
 from tests.support.procfs_tree import ProcfsTree
 
 LIMITS = Limits(owners=50, seconds=30.0, round_seconds=15.0)
@@ -55,6 +62,10 @@ class Processes(Procfs):
         )
         texts = {"cgroup": f"3:cpu:/old\n0::{found.cgroup}\n".encode(), "limits": limits.encode()}
         return (texts | {"comm": found.program + b"\n"})[name]
+
+    def find_namespace(self, pid: int) -> int | None:
+        """Return where one is: those of SHOP are in 7."""
+        return 7 if self.processes[pid].cgroup == SHOP else 8
 
     def make(self, *cgroups: str) -> set[int]:
         """Make cgroups, and return their ids."""
@@ -191,3 +202,39 @@ def test_time_is_left_for_the_round(procfs: Processes) -> None:
         usages.update(procfs, wanted, LIMITS._replace(seconds=0), ROUND)
         assert len(procfs.looked_at) == 2
     assert usages.update(procfs, wanted, LIMITS._replace(seconds=0), ROUND)
+
+
+def test_of_many_processes_of_a_namespace_some_are_looked_at(procfs: Processes) -> None:
+    """The fullest is found when all have been looked at, and from then on it is looked at each time."""
+    procfs.processes = {pid: Process(pid, 1000) for pid in range(1, 101)}
+    found = FoundNamespace(1, 7, list(procfs.processes))
+    files = NamespaceFiles()
+    opened = []
+    for _ in range(5):
+        procfs.looked_at.clear()
+        usage = files.update(procfs, found)
+        assert usage is not None
+        opened.append(usage.open)
+        assert len(procfs.looked_at) <= PROCESSES_AT_ONCE + 3
+    assert [32, 64, 96, 100, 100] == opened
+    procfs.processes[100] = Process(500, 1000)
+    assert files.update(procfs, found) == FileUsage(500, 1000)
+
+
+def test_processes_of_a_namespace_that_do_not_count(procfs: Processes) -> None:
+    """Those that are gone, have left it, hide their files, or have lowered their limit."""
+    procfs.processes = {
+        1: Process(10),
+        2: Process(900, cgroup=WEB),
+        3: Process(0),
+        4: Process(5, 4),
+        5: Process(3, 8),
+        6: Process(20, "unlimited"),
+    }
+    files = NamespaceFiles()
+    assert files.update(procfs, FoundNamespace(1, 7, [1, 2, 3, 4, 5, 6, 7])) == FileUsage(10, 1024)
+    del procfs.processes[1]
+    found = FoundNamespace(1, 7, [2, 3, 4, 5, 6])
+    assert files.update(procfs, found) == FileUsage(20, math.inf)
+    del procfs.processes[6]
+    assert files.update(procfs, found) is None
