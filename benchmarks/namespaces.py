@@ -80,9 +80,10 @@ def measure_one(farm: Farm, namespaces: int, first: int, rounds: int) -> Namespa
     sampler.take_snapshot()
     before = _resident_kilobytes()
     sampler.change_settings(settings, names)
-    passes = [sampler.take_snapshot()]
-    while _count_read(passes[-1]) < namespaces and len(passes) < _MOST_PASSES:
-        passes.append(sampler.take_snapshot())
+    newest, passes = sampler.take_snapshot(), 1  # as in the daemon, one snapshot is kept
+    first_seconds = newest.cpu_seconds
+    while _count_read(newest) < namespaces and passes < _MOST_PASSES:
+        newest, passes = sampler.take_snapshot(), passes + 1
     grown = _resident_kilobytes() - before
     idle = [sampler.take_snapshot().cpu_seconds for _ in range(rounds)]
     changing = []
@@ -93,8 +94,8 @@ def measure_one(farm: Farm, namespaces: int, first: int, rounds: int) -> Namespa
     return NamespaceCost(
         namespaces,
         first or SOCKETS,
-        passes[0].cpu_seconds * 1000,
-        len(passes),
+        first_seconds * 1000,
+        passes,
         statistics.median(idle) * 1000,
         statistics.median(changing) * 1000,
         statistics.median(naive) * 1000,

@@ -96,7 +96,9 @@ class NamespaceFinder:
         lasting: set[int] = set()
         self.denied = 0
         for pid, process in search.processes.items():
-            if process.namespace in {_NONE, _DENIED, search.home}:
+            if process.namespace == search.home:
+                continue
+            if process.namespace in {_NONE, _DENIED}:
                 self.denied += process.namespace == _DENIED
                 continue
             members.setdefault(process.namespace, []).append((process.started, pid))
