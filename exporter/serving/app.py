@@ -21,7 +21,7 @@ from exporter.serving.page import Pages
 from exporter.serving.parsing import PROBES
 from exporter.serving.security import Security
 from exporter.serving.status_answers import StatusAnswers
-from exporter.status.facts import Context
+from exporter.status.context import Context
 from exporter.status.history import History
 
 _RETRY_AFTER: Final = {"Retry-After": "1"}

@@ -5,24 +5,16 @@ import hashlib
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from exporter.sampling.snapshot import Snapshot
 from exporter.serving.messages import Answer, Request, say
 from exporter.serving.negotiation import accepts_gzip
 from exporter.serving.sharing import Shared
 from exporter.status import thresholds
-from exporter.status.build import build_status
-from exporter.status.encoding import encode_status
-from exporter.status.facts import Context
+from exporter.status.context import Context
 from exporter.status.history import History
-from exporter.status.model import Status
 
-if TYPE_CHECKING:
-    from exporter.serving.rendering import Renderer
-
-_JSON: Final = {"Content-Type": "application/json; charset=utf-8"}
 _COMMON: Final = {
     "Cache-Control": "no-cache",
     "Vary": "Accept-Encoding",
@@ -101,32 +93,17 @@ class StatusAnswers:
         return Moment(snapshot, context)
 
     def _make(self, moment: Moment, variant: Variant) -> Body:
-        status = self._build(moment)
-        if variant.is_page:
-            seconds = _refresh_seconds(moment.snapshot) if variant.refreshes else None
-            renderer = load_renderer()
-            content, headers = renderer.render(status, seconds), {**renderer.headers, **_COMMON}
-            if seconds:
-                headers["Refresh"] = str(seconds)
+        from exporter.serving.status_bodies import make_json, make_page  # noqa: PLC0415 - see there
+
+        snapshot, context = moment
+        if variant.is_page or snapshot is None:
+            seconds = _refresh_seconds(snapshot) if variant.refreshes else None
+            content, headers = make_page(snapshot, self._history, context, seconds)
         else:
-            content, headers = encode_status(status) if status else b"", {**_JSON, **_COMMON}
-        headers["ETag"] = f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
-        if variant.zipped:
-            headers["Content-Encoding"] = "gzip"
-        return Body(_zip(content) if variant.zipped else content, headers)
-
-    def _build(self, moment: Moment) -> Status | None:
-        if moment.snapshot is None:
-            return None
-        return build_status(moment.snapshot, self._history.until(moment.snapshot), moment.context)
-
-
-@cache
-def load_renderer() -> "Renderer":
-    """Return what renders the page, loaded at the first call."""
-    from exporter.serving.rendering import Renderer  # noqa: PLC0415 - see there
-
-    return Renderer()
+            content, headers = make_json(snapshot, self._history, context)
+        tag = {"ETag": f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'}
+        zipped = {"Content-Encoding": "gzip"} if variant.zipped else {}
+        return Body(_zip(content) if variant.zipped else content, {**headers, **_COMMON, **tag, **zipped})
 
 
 def _answer(request: Request, body: Body) -> Answer:

@@ -6,7 +6,8 @@ from typing import Final
 
 from exporter.sampling.snapshot import Snapshot
 from exporter.status.condition import Links
-from exporter.status.facts import Context, Facts, R, Row, worst
+from exporter.status.context import Context
+from exporter.status.facts import Facts, R, Row, worst
 from exporter.status.health import (
     describe_exporter,
     find_own_problems,

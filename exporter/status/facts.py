@@ -2,7 +2,6 @@
 
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypedDict, TypeVar
 
 from exporter.config.settings import Settings
@@ -23,19 +22,6 @@ OUTBOUND: Final = "outbound"
 _HOST: Final = NamespaceLabels("", "", "")
 _DAY_SECONDS: Final = 86_400
 _GROWTH_SECONDS: Final = 1800
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What is not in a snapshot. ``age_seconds`` is its age, where that is known to be too high."""
-
-    settings: Settings
-    host: str
-    config_file: str | None = None
-    metrics_path: str = "/metrics"
-    is_reloaded: bool = True
-    log_lines_lost: int = 0
-    age_seconds: float = 0.0
 
 
 class PlaceLabels(TypedDict):

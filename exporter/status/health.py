@@ -8,7 +8,8 @@ from exporter.config.settings import Settings
 from exporter.kernel.tables import TABLES
 from exporter.status import thresholds
 from exporter.status.condition import CollectorRow, Exporter, Setting, TableRow
-from exporter.status.facts import At, Context, Facts
+from exporter.status.context import Context
+from exporter.status.facts import At, Facts
 from exporter.status.model import Problem
 from exporter.status.quantities import say_count, say_duration
 from exporter.status.severity import OK, WARNING

@@ -15,10 +15,11 @@ from exporter.config.settings import Settings
 from exporter.sampling.labels import ListenerInfoKey, NamespaceLabels, OwnerKey, SocketKey
 from exporter.sampling.snapshot import CollectorStatus, FoldedPort, Snapshot, TableStatus
 from exporter.serving.messages import Answer, Request
-from exporter.serving.status_answers import StatusAnswers, load_renderer
+from exporter.serving.status_answers import StatusAnswers
+from exporter.serving.status_bodies import load_renderer
 from exporter.status.build import build_status
+from exporter.status.context import Context
 from exporter.status.encoding import decode_status
-from exporter.status.facts import Context
 from exporter.status.history import History
 from tests.support.status.crowd import PODS, PORTS, make_crowd
 from tests.support.status.snapshots import make_snapshot, sockets
@@ -269,8 +270,8 @@ def test_a_crowd_is_cut_and_counted() -> None:
     page = read(site.get())
     status = decode_status(site.get(path="/api/v1/status").parts[0])
     assert 2 * PODS < len(status.services) == 500 < status.services_total <= 2 * PORTS + 3 * PODS
-    assert f"Sockets by port first 50 of {status.services_total}" in page
-    assert f"Pods and containers first 50 of {PODS}" in page
+    assert f"All services, the busiest first: 50 of {status.services_total}" in page
+    assert f"Other network namespaces, the worst first: 50 of {PODS}" in page
 
 
 def test_a_page_of_a_crowd_is_rendered_in_a_moment() -> None:

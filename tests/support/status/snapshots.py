@@ -7,7 +7,7 @@ from exporter.config.settings import Settings
 from exporter.sampling.labels import NamespaceLabels, Samples, SocketKey
 from exporter.sampling.snapshot import NamespaceSamples, Snapshot
 from exporter.status.build import build_status
-from exporter.status.facts import Context
+from exporter.status.context import Context
 from exporter.status.history import History
 from exporter.status.model import Status
 

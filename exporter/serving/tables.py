@@ -1,0 +1,70 @@
+"""Describe a table by its columns: a heading, and what makes the cell of a row."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, NamedTuple, TypeVar
+
+R = TypeVar("R")
+
+MOST_ROWS: Final = 50
+"""The longest of the tables; the JSON has more."""
+
+
+class Cell(NamedTuple):
+    """What a cell has: a text, something fainter behind it, its colour, or the path of a line."""
+
+    text: str
+    faint: str = ""
+    colour: str = ""
+    path: str = ""
+
+
+class Column(NamedTuple, Generic[R]):
+    """A column; ``is_number`` aligns it to the right."""
+
+    name: str
+    make: Callable[[R], Cell | str]
+    is_number: bool = False
+
+
+class Row(NamedTuple):
+    """A row; its severity stands before the first cell."""
+
+    severity: str
+    cells: Sequence[Cell]
+
+
+class Table(NamedTuple):
+    """The first rows of a table that has ``total`` of them, with a heading for each cell."""
+
+    caption: str
+    headings: Sequence[tuple[str, bool]]
+    rows: Sequence[Row]
+    total: int
+
+
+class Section(NamedTuple):
+    """A part of the page; without rows it says ``empty``, or is left out if that is empty, too."""
+
+    id: str
+    heading: str
+    empty: str
+    tables: Sequence[Table]
+
+
+def make_table(
+    caption: str, columns: Sequence[Column[R]], rows: Sequence[R], total: int | None = None
+) -> Table:
+    """Return the table of the first of some rows."""
+    return Table(
+        caption,
+        [(column.name, column.is_number) for column in columns],
+        [
+            Row(getattr(row, "severity", ""), [_as_cell(column.make(row)) for column in columns])
+            for row in rows[:MOST_ROWS]
+        ],
+        len(rows) if total is None else total,
+    )
+
+
+def _as_cell(made: Cell | str) -> Cell:
+    return Cell(made) if isinstance(made, str) else made
