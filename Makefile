@@ -37,7 +37,6 @@ check: $(VENV)/.dev  ## lint, types, rooms, dependencies, spelling
 golden: $(VENV)/.dev  ## write the golden page, the reference of metrics and what follows from rules, dashboard and flags again
 	$(BIN)/python -m pytest tests/test_golden.py tests/test_docs.py tests/status/test_schema.py tests/live/test_sizing.py --update-golden
 	$(BIN)/python -m mixin.render
-	$(BIN)/python -m prometheus.generate
 	$(BIN)/python -m grafana.generate
 	$(BIN)/python -m completions.generate
 	$(BIN)/python -m man.generate

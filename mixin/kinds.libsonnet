@@ -58,7 +58,7 @@ local readMatchers(text) = std.foldl(
     value:
       if character == '"' then state { phase: 'after' }
       else if character == '\\' then state { phase: 'escaped' }
-      else if character == '`' || character == '\n' then state { phase: 'wrong' }  // texts ask in raw strings
+      else if std.member(['`', '%', '\n'], character) then state { phase: 'wrong' }  // texts ask by printf `...`
       else state,
     escaped: state { phase: 'value' },
     after:
@@ -90,23 +90,27 @@ local readDuration(value) =
   else null;
 
 {
-  selectsJobs(selector):: std.member(readMatchers(selector).labels, 'job'),
+  selectsJobs(selector):: std.isString(selector) && std.member(readMatchers(selector).labels, 'job'),
 
   number(low, high):: {
+    low: low,
+    high: high,
     expected: 'a number from %.12g to %.12g' % [low, high],
     accepts(value):: std.isNumber(value) && low <= value && value <= high,
   },
 
   duration(low, high):: {
+    low: low,
+    high: high,
     expected: 'a duration from %s to %s, such as 90s, 15m or 1h' % [low, high],
     accepts(value):: local seconds = readDuration(value); seconds != null && readDuration(low) <= seconds && seconds <= readDuration(high),
   },
 
-  word:: { expected: 'a word of letters, digits, - and _ that begins with a letter', accepts: isWord },
+  word:: { expected: 'a word of letters, digits, - and _ that begins with a letter', accepts:: isWord },
   words:: { expected: 'a list of words', accepts(value):: std.isArray(value) && std.all([isWord(word) for word in value]) },
   uid:: { expected: 'a word of at most 40 letters, digits, - and _', accepts(value):: isWord(value) && std.length(value) <= 40 },
-  label:: { expected: 'the name of a label of targets', accepts: isLabelOfTargets },
-  selector:: { expected: 'a list of matchers of labels of targets, such as job="netstat", cluster=~"prod.*"', accepts: isSelector },
+  label:: { expected: 'the name of a label of targets', accepts:: isLabelOfTargets },
+  selector:: { expected: 'a list of matchers of labels of targets, such as job="netstat", cluster=~"prod.*"', accepts:: isSelector },
   url:: {
     expected: 'an address that begins with https:// or http://, without a slash at its end',
     accepts(value)::

@@ -96,7 +96,8 @@ def test_sdist_has_what_its_tests_need(distributions: Path) -> None:
     needed |= {
         "systemd/netstat-exporter.service",
         "prometheus/alerts.yml",
-        "prometheus/generate.py",
+        "mixin/mixin.libsonnet",
+        "mixin/render.py",
         "kubernetes/operator/podmonitor.yaml",
         "Containerfile",
         "requirements-build.lock",

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from prometheus.generate import FOLDER, SOURCES
 from tests.support.promql import RECORDED, Matcher, Series, find_selectors, parse_series
 from tests.support.rules import (
     ALERTS,
     ALERTS_BY_DEFAULT,
     CASE_FILES,
+    FOLDER,
+    SOURCES,
     Case,
     Group,
     Rule,

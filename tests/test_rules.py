@@ -5,19 +5,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import promql_parser
 import pytest
 import yaml
 
-from prometheus.generate import (
-    FOLDER,
-    KUBERNETES,
-    OPTIONAL,
-    RUNBOOKS,
-    SOURCES,
-    place_runbooks,
-    render_kubernetes,
-)
 from tests.support.daemon import ROOT
 from tests.support.promql import (
     CONTRACT,
@@ -27,9 +17,20 @@ from tests.support.promql import (
     find_offsets,
     find_strangers,
     find_windows,
+    has_full_windows,
 )
-from tests.support.rules import ALERTS, CASE_FILES, RULES, Rule, assert_promtool_accepts, name_of
+from tests.support.rules import (
+    ALERTS,
+    FOLDER,
+    OPTIONAL,
+    RULES,
+    SOURCES,
+    Rule,
+    assert_promtool_accepts,
+    name_of,
+)
 
+RUNBOOKS = "https://github.com/netstat-exporter/netstat-exporter/blob/main/docs/runbooks/"
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 
 
@@ -76,18 +77,9 @@ def test_rule_keeps_the_labels_of_targets(rule: Rule) -> None:
     assert find_fixed_labels(rule["expr"]) == set()
 
 
-def wait_of(rule: Rule) -> timedelta:
-    """Return how long a rule waits; only alerts do."""
-    if "for" not in rule:
-        return timedelta()
-    return timedelta(seconds=promql_parser.parse_duration(rule["for"]).total_seconds())
-
-
 @pytest.mark.parametrize("rule", RULES, ids=name_of)
 def test_windows_are_full(rule: Rule) -> None:
-    """``for`` is as long as the longest window, or a value at least as old is asked for."""
-    longest = max(find_windows(rule["expr"]), default=timedelta())
-    assert max([wait_of(rule), *find_offsets(rule["expr"])]) >= longest
+    assert has_full_windows(rule)
 
 
 @pytest.mark.parametrize(
@@ -148,12 +140,6 @@ def test_recorded_series_say_their_level_metric_and_operation(name: str) -> None
     assert set(labels) <= {"port", "state", "protocol", "owner"}
     assert metric in CONTRACT or f"{metric}_total" in CONTRACT
     assert operation in {"sum", "max", "min", "ratio", "ratio_max", "rate5m", "min1h", "predict4h"}
-
-
-def test_generated_files_are_those_of_the_rules() -> None:
-    assert render_kubernetes() == KUBERNETES.read_text()
-    for path in (*SOURCES, OPTIONAL, *CASE_FILES):
-        assert place_runbooks(path.read_text()) == path.read_text()
 
 
 def find_queries(document: Path) -> Iterator[str]:

@@ -9,12 +9,11 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 import promql_parser
-import yaml
 
 from exporter.sampling.labels import NamespaceLabels
 from exporter.sampling.sampler import METRICS
 from exporter.serving.metrics import OWN_METRICS
-from prometheus.generate import SOURCES
+from tests.support.rules import SOURCES, Rule, read_rules
 
 _OF_PROMETHEUS: Final = {
     "up": (),
@@ -32,11 +31,7 @@ CONTRACT: Final[dict[str, tuple[str, ...]]] = _OF_PROMETHEUS | {
 }
 
 RECORDED: Final[dict[str, str]] = {
-    rule["record"]: rule["expr"]
-    for source in SOURCES
-    for group in yaml.safe_load(source.read_text())["groups"]
-    for rule in group["rules"]
-    if "record" in rule
+    rule["record"]: rule["expr"] for rule in read_rules(*SOURCES) if "record" in rule
 }
 """The expression of every recorded series."""
 
@@ -133,6 +128,13 @@ def find_offsets(expression: str) -> Iterator[timedelta]:
     for part in parts:
         if isinstance(part, promql_parser.VectorSelector) and part.offset and str(part) not in ranged:
             yield part.offset
+
+
+def has_full_windows(rule: Rule) -> bool:
+    """Tell whether a rule waits as long as its longest window, or asks for a value at least as old."""
+    longest = max(find_windows(rule["expr"]), default=timedelta())
+    wait = promql_parser.parse_duration(rule["for"]) if "for" in rule else timedelta()
+    return max([wait, *find_offsets(rule["expr"])]) >= longest
 
 
 def find_fixed_labels(expression: str) -> set[str]:

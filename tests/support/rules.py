@@ -6,13 +6,17 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 import yaml
 
-from prometheus.generate import FOLDER, OPTIONAL, SOURCES
 from tests.support import requirements
 from tests.support.daemon import ROOT
+
+FOLDER: Final = ROOT / "prometheus"
+SOURCES: Final = (FOLDER / "alerts.yml", FOLDER / "recording.yml")
+OPTIONAL: Final = FOLDER / "optional.yml"
+"""Alerts that are off by default: they are in no other file."""
 
 Waiting = TypedDict("Waiting", {"for": NotRequired[str]})
 """How long an alert waits; the name is a keyword of Python."""

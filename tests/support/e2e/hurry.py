@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from prometheus.generate import FOLDER, OPTIONAL
+from tests.support.rules import FOLDER, OPTIONAL
 
 ALERTS: Final = FOLDER / "alerts.yml"
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
