@@ -21,6 +21,7 @@ local labelsOfSeries = [
   'kind',
   'namespace',
   'netns',
+  'outcome',
   'owner',
   'pod',
   'port',
