@@ -96,9 +96,9 @@ def our_pass(protocol: str, config: str) -> Work:
     hide_rich()
     import structlog  # noqa: PLC0415 - each worker's memory is that of what it does
 
-    from exporter.cli import load_names, load_settings  # noqa: PLC0415
     from exporter.flags import parse_flags  # noqa: PLC0415
     from exporter.kernel.procfs import Procfs  # noqa: PLC0415
+    from exporter.loading import load_names, load_settings  # noqa: PLC0415
     from exporter.sampling.sampler import Sampler  # noqa: PLC0415
 
     del protocol

@@ -5,19 +5,38 @@
 #    source ~/.local/share/bash_completion/netstat-exporter
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
+_shtab_netstat_exporter_subparsers=(show)
 
-
+_shtab_netstat_exporter_show_option_strings=(-h --help --listen --state --port --by --peers --json --watch --url --user --password-file --ca-file --cert-file --key-file --config.file --path.procfs --path.services --path.pod-logs)
 _shtab_netstat_exporter_option_strings=(-h --help --config.file --config.check --web.config.file --web.listen-address --web.systemd-socket --web.telemetry-path --web.max-requests --web.enable-lifecycle --path.procfs --path.services --path.pod-logs --log.level --log.format --once --version)
 
+_shtab_netstat_exporter_show___password_file_COMPGEN=_shtab_compgen_files
+_shtab_netstat_exporter_show___ca_file_COMPGEN=_shtab_compgen_files
+_shtab_netstat_exporter_show___cert_file_COMPGEN=_shtab_compgen_files
+_shtab_netstat_exporter_show___key_file_COMPGEN=_shtab_compgen_files
+_shtab_netstat_exporter_show___config_file_COMPGEN=_shtab_compgen_files
+_shtab_netstat_exporter_show___path_procfs_COMPGEN=_shtab_compgen_dirs
+_shtab_netstat_exporter_show___path_services_COMPGEN=_shtab_compgen_files
+_shtab_netstat_exporter_show___path_pod_logs_COMPGEN=_shtab_compgen_dirs
 _shtab_netstat_exporter___config_file_COMPGEN=_shtab_compgen_files
 _shtab_netstat_exporter___web_config_file_COMPGEN=_shtab_compgen_files
 _shtab_netstat_exporter___path_procfs_COMPGEN=_shtab_compgen_dirs
 _shtab_netstat_exporter___path_services_COMPGEN=_shtab_compgen_files
 _shtab_netstat_exporter___path_pod_logs_COMPGEN=_shtab_compgen_dirs
 
+_shtab_netstat_exporter_show___state_choices=(close close_wait closing connected connecting disconnecting established fin_wait1 fin_wait2 last_ack listen syn_recv syn_sent time_wait unconnected)
+_shtab_netstat_exporter_show___by_choices=(port unit pod)
+_shtab_netstat_exporter_pos_0_choices=(show)
 _shtab_netstat_exporter___log_level_choices=(debug info warning error)
 _shtab_netstat_exporter___log_format_choices=(logfmt json)
 
+_shtab_netstat_exporter_show__h_nargs=0
+_shtab_netstat_exporter_show___help_nargs=0
+_shtab_netstat_exporter_show___listen_nargs=0
+_shtab_netstat_exporter_show___peers_nargs=0
+_shtab_netstat_exporter_show___json_nargs=0
+_shtab_netstat_exporter_show___watch_nargs='?'
+_shtab_netstat_exporter_pos_0_nargs=A...
 _shtab_netstat_exporter__h_nargs=0
 _shtab_netstat_exporter___help_nargs=0
 _shtab_netstat_exporter___config_check_nargs=0

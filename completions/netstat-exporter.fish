@@ -50,8 +50,8 @@ function _shtab_netstat_exporter_using
   test "$_shtab_netstat_exporter_cmdpath" = "$argv"
 end
 
-set -g _shtab_netstat_exporter_commands
-set -g _shtab_netstat_exporter_opts_with_value --config.file --log.format --log.level --path.pod-logs --path.procfs --path.services --web.config.file --web.listen-address --web.max-requests --web.telemetry-path
+set -g _shtab_netstat_exporter_commands show
+set -g _shtab_netstat_exporter_opts_with_value --by --ca-file --cert-file --config.file --key-file --log.format --log.level --password-file --path.pod-logs --path.procfs --path.services --port --state --url --user --watch --web.config.file --web.listen-address --web.max-requests --web.telemetry-path
 
 complete -c netstat-exporter -e
 complete -c netstat-exporter -f
@@ -72,3 +72,22 @@ complete -c netstat-exporter -n _shtab_netstat_exporter_using -l log.level -xka 
 complete -c netstat-exporter -n _shtab_netstat_exporter_using -l log.format -xka "logfmt json" -d 'format of log lines (default: logfmt)'
 complete -c netstat-exporter -n _shtab_netstat_exporter_using -l once -d 'print one pass and exit, for node_exporter'"'"'s textfile collector'
 complete -c netstat-exporter -n _shtab_netstat_exporter_using -l version -d 'print the version, and where this installation is, and exit'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using; and test $_shtab_netstat_exporter_npos -eq 0' -a show -d 'Shows who leaks, what runs out, and the sockets of each service. It asks the running daemon; where there is none, it takes a pass of its own.'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -s h -l help -d 'show this help message and exit'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -l listen -d 'show what listens, with its accept queue'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -l state -xka "close close_wait closing connected connecting disconnecting established fin_wait1 fin_wait2 last_ack listen syn_recv syn_sent time_wait unconnected" -d 'show services with sockets in this state, such as close_wait'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -l port -x -d 'show this port only, by its number or name'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -l by -xka "port unit pod" -d 'add sockets up by port, by unit or container, or by pod'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -l peers -d 'add the busiest remote addresses of leaks of this host; for root, on a terminal, and never stored'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -l json -d 'print the status as JSON, as /api/v1/status has it'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -l watch -x -d 'show it again and again, after so many seconds (without a number: 5)'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -l url -x -d 'address of the daemon (default: http://localhost:9068, and a pass of its own if nothing listens there)'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -l user -x -d 'user, if the daemon asks for one; with --password-file'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -l password-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the password, in its first line'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -l ca-file -xka "(__fish_complete_path (commandline -ct))" -d 'certificates to verify the daemon'"'"'s with (default: those of the system)'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -l cert-file -xka "(__fish_complete_path (commandline -ct))" -d 'own certificate, if the daemon asks for one'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -l key-file -xka "(__fish_complete_path (commandline -ct))" -d 'key of the own certificate (default: in the same file)'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -l config.file -xka "(__fish_complete_path (commandline -ct))" -d 'configuration, as YAML (default: none, built-in defaults apply)'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -l path.procfs -xka "(__fish_complete_directories)" -d 'procfs to read; in a container, the mount point of the host'"'"'s (default: /proc)'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -l path.services -xka "(__fish_complete_path (commandline -ct))" -d 'file with the names of ports (default: /etc/services)'
+complete -c netstat-exporter -n '_shtab_netstat_exporter_using show' -l path.pod-logs -xka "(__fish_complete_directories)" -d 'the kubelet'"'"'s log directory, which has the names of pods (default: /var/log/pods)'

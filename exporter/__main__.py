@@ -13,8 +13,10 @@ def main() -> int:
         remedy = "Install it into an environment of its own, for example with pipx."
         sys.stderr.write(f"netstat-exporter: {conflict}. {remedy}\n")
         return 2
-    from exporter.cli import main as run  # noqa: PLC0415 - see above
-
+    if sys.argv[1:2] == ["show"]:
+        from exporter.terminal.show import main as run  # noqa: PLC0415 - without what only the daemon needs
+    else:
+        from exporter.cli import main as run  # noqa: PLC0415 - see above
     return run()
 
 

@@ -19,15 +19,14 @@ from exporter import __version__, notify
 from exporter.config.loader import ConfigError, load
 from exporter.config.settings import Settings
 from exporter.daemon import EXIT_FAILED, EXIT_OK, Daemon
-from exporter.files import read_regular_file
-from exporter.flags import DEFAULT_ADDRESS, OPTIONS, Flags, parse_flags
+from exporter.flags import DEFAULT_ADDRESS, EVERY_OPTION, Flags, parse_flags
 from exporter.installation import PACKAGE
 from exporter.kernel.procfs import DEFAULT_ROOT, Procfs, ProcfsError
+from exporter.loading import load_names, load_settings
 from exporter.logs import configure_logging
 from exporter.options import find_unknown
 from exporter.revision import find_revision
-from exporter.sampling.sampler import NEED_MORE_PASSES, Sampler
-from exporter.sampling.services.names import PortNames, name_ports
+from exporter.sampling.sampler import Sampler, without_history
 from exporter.serving.activation import take_listeners
 from exporter.serving.addresses import ServerError
 from exporter.serving.metrics import ReloadStatus, Status
@@ -38,7 +37,6 @@ EXIT_USAGE: Final = 2
 
 _STANDARD_OUTPUT: Final = 1
 _RETRY_SECONDS: Final = 1.0
-_LARGEST_SERVICES_BYTES: Final = 4 << 20
 
 log = structlog.get_logger()
 
@@ -97,9 +95,7 @@ def check_config(flags: Flags) -> int:
 
 def print_once(sampler: Sampler) -> int:
     """Print a page of one pass, without process_* metrics: node_exporter, which reads it, has its own."""
-    snapshot = sampler.take_snapshot()
-    samples = {name: found for name, found in snapshot.samples.items() if name not in NEED_MORE_PASSES}
-    snapshot = dataclasses.replace(snapshot, samples=samples)
+    snapshot = without_history(sampler.take_snapshot())
     status = Status(ReloadStatus(successful=True, success_at_seconds=time.time()))
     code = _print(encode_text(snapshot, status))
     return code if any(not table.error for table in snapshot.tables) else EXIT_FAILED
@@ -168,7 +164,7 @@ def _log_start(flags: Flags, settings: Settings, procfs: Procfs, addresses: Sequ
         procfs=procfs.net_directory,
         source=settings.source,
     )
-    for name in find_unknown(OPTIONS, os.environ):
+    for name in find_unknown(EVERY_OPTION, os.environ):
         log.warning("unknown environment variable", variable=name)
     if os.geteuid() == 0:
         log.warning("running as root is not required")
@@ -185,25 +181,6 @@ def _log_start(flags: Flags, settings: Settings, procfs: Procfs, addresses: Sequ
         )
     elif read != own:
         log.info("reading a network namespace other than the exporter's own", reading=procfs.net_directory)
-
-
-def load_settings(flags: Flags) -> Settings:
-    """Read the configuration file, if there is one; raises ConfigError."""
-    return load(flags.config_file) if flags.config_file else Settings()
-
-
-def load_names(flags: Flags, settings: Settings) -> PortNames:
-    """Read the services file, and return the names of ports."""
-    services = b""
-    try:
-        services = read_regular_file(flags.path_services, _LARGEST_SERVICES_BYTES)
-    except OSError as error:
-        log.warning(
-            "services file unreadable, using bundled port names only",
-            file=flags.path_services,
-            error=error.strerror,
-        )
-    return name_ports(settings.ports.names, services)
 
 
 def _print(content: bytes) -> int:

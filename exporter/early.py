@@ -16,7 +16,7 @@ def handle_signals(arguments: Sequence[str]) -> None:
 
     Commands that only print something keep the defaults: a signal makes them fail.
     """
-    if not _ONE_SHOT.isdisjoint(arguments):
+    if not _ONE_SHOT.isdisjoint(arguments) or arguments[:1] == ["show"]:
         return
     signal.signal(signal.SIGHUP, _note)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -3,19 +3,25 @@
 import argparse
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from exporter.kernel.pods import DEFAULT_POD_LOGS
-from exporter.logs import FORMATS, LEVELS
 from exporter.options import Option, name_attribute, name_variable
+from exporter.terminal.options import SHOW_OPTIONS
 
 DEFAULT_ADDRESS: Final = ":9068"
+SHOW: Final = "show"
 
 
 class Flags(argparse.Namespace):
-    """The parsed flags, by their names with underscores; those of ``variables`` are from the environment."""
+    """The parsed flags, by their names with underscores; those of ``variables`` are from the environment.
 
+    Those of ``show`` are there if that is the ``command``.
+    """
+
+    command: str | None
     config_file: str | None
     config_check: bool
     web_config_file: str | None
@@ -32,6 +38,20 @@ class Flags(argparse.Namespace):
     once: bool
     version: bool
     variables: frozenset[str]
+
+    listen: bool
+    state: str | None
+    port: str | None
+    by: str | None
+    peers: bool
+    json: bool
+    watch: float | None
+    url: str | None
+    user: str | None
+    password_file: str | None
+    ca_file: str | None
+    cert_file: str | None
+    key_file: str | None
 
     def name_source(self, flag: str) -> str:
         """Return what an operator has to change: the flag, or its environment variable."""
@@ -52,6 +72,18 @@ def make_parser() -> argparse.ArgumentParser:
     )
     for flag, option in OPTIONS.items():
         option.add_to(parser, flag)
+    commands = parser.add_subparsers(dest="command", title="commands", metavar=SHOW)
+    show = commands.add_parser(
+        SHOW,
+        help="show who leaks and what runs out, on a terminal",
+        description="Shows who leaks, what runs out, and the sockets of each service. It asks the running "
+        "daemon; where there is none, it takes a pass of its own.",
+        epilog="Colours are used on a terminal, unless NO_COLOR is set. Exit codes: 0 when it was shown, "
+        "1 when there was nothing to show, 2 for a wrong flag, variable, file or address.",
+        allow_abbrev=False,
+    )
+    for flag, option in OF_SHOW.items():
+        option.add_to(show, flag)
     return parser
 
 
@@ -60,25 +92,45 @@ def parse_flags(arguments: Sequence[str] | None = None, environment: Mapping[str
 
     A flag that is not given has the value of its environment variable, or else its default.
     """
+    words = sys.argv[1:] if arguments is None else arguments
     parser = make_parser()
-    flags = parser.parse_args(arguments, namespace=Flags())
-    found = {} if flags.version else _read_environment(parser, flags, environment)
+    flags = parser.parse_args(words, namespace=Flags())
+    if flags.command and words[0] != flags.command:
+        parser.error(f"{flags.command} comes first, and its flags behind it")
+    options = OF_SHOW if flags.command else OPTIONS
+    found = {} if flags.version else _read_environment(parser, flags, options, environment)
     flags.variables = frozenset(found)
-    for flag, option in OPTIONS.items():
+    for flag, option in options.items():
         if getattr(flags, name_attribute(flag)) is None:
             setattr(flags, name_attribute(flag), found.get(flag, option.default))
-    if flags.web_systemd_socket and flags.web_listen_address:
-        names = " and ".join(map(flags.name_source, _EXCLUSIVE))
-        parser.error(f"{names} exclude each other")
+    if problem := find_contradiction(flags):
+        parser.error(problem)
     return flags
 
 
+def find_contradiction(flags: Flags) -> str | None:
+    """Return which flags exclude or need each other, None if all is well."""
+    if not flags.command:
+        if flags.web_systemd_socket and flags.web_listen_address:
+            return f"{' and '.join(map(flags.name_source, _EXCLUSIVE))} exclude each other"
+        return None
+    if flags.json and (flags.peers or flags.by):
+        return f"--json and {'--peers' if flags.peers else '--by'} exclude each other"
+    for flag, needed in _NEEDED.items():
+        if getattr(flags, name_attribute(flag)) and not getattr(flags, name_attribute(needed)):
+            return f"{flags.name_source(flag)} needs {needed}"
+    return None
+
+
 def _read_environment(
-    parser: argparse.ArgumentParser, flags: Flags, environment: Mapping[str, str]
+    parser: argparse.ArgumentParser,
+    flags: Flags,
+    options: Mapping[str, Option],
+    environment: Mapping[str, str],
 ) -> dict[str, object]:
     """Return the values of environment variables whose flags are not given, by flag."""
     found: dict[str, object] = {}
-    for flag, option in OPTIONS.items():
+    for flag, option in options.items():
         text = environment.get(name_variable(flag))
         if not (text and option.has_variable) or _is_given(flags, flag):
             continue
@@ -114,6 +166,7 @@ def _number_of_requests(word: str) -> int:
 
 _MAX_REQUESTS: Final = 10_000
 _EXCLUSIVE: Final = ("--web.systemd-socket", "--web.listen-address")
+_NEEDED: Final = {"--user": "--password-file", "--password-file": "--user", "--key-file": "--cert-file"}
 
 OPTIONS: Final[Mapping[str, Option]] = {
     "--config.file": Option("configuration, as YAML (default: none, built-in defaults apply)", "FILE"),
@@ -153,8 +206,10 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "--path.pod-logs": Option(
         "the kubelet's log directory, which has the names of pods", "DIRECTORY", DEFAULT_POD_LOGS
     ),
-    "--log.level": Option("lowest level to log", default="info", choices=LEVELS),
-    "--log.format": Option("format of log lines", default="logfmt", choices=FORMATS),
+    "--log.level": Option(
+        "lowest level to log", default="info", choices=("debug", "info", "warning", "error")
+    ),
+    "--log.format": Option("format of log lines", default="logfmt", choices=("logfmt", "json")),
     "--once": Option(
         "print one pass and exit, for node_exporter's textfile collector",
         default=False,
@@ -169,3 +224,9 @@ OPTIONS: Final[Mapping[str, Option]] = {
     ),
 }
 """The flags of the daemon."""
+
+_OF_PASSES: Final = ("--config.file", "--path.procfs", "--path.services", "--path.pod-logs")
+OF_SHOW: Final[Mapping[str, Option]] = {**SHOW_OPTIONS, **{flag: OPTIONS[flag] for flag in _OF_PASSES}}
+"""The flags of ``show``: its own, and those that say what a pass reads."""
+
+EVERY_OPTION: Final[Mapping[str, Option]] = {**OPTIONS, **OF_SHOW}

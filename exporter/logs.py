@@ -16,9 +16,6 @@ from typing import Final
 
 import structlog
 
-LEVELS: Final = ("debug", "info", "warning", "error")
-FORMATS: Final = ("logfmt", "json")
-
 _FIRST_KEYS: Final = ("ts", "level", "msg")
 _MAX_BYTES: Final = 64 << 10
 _FLUSH_SECONDS: Final = 0.5

@@ -22,8 +22,9 @@ _OF_SERVICES: Final = re.compile(rf"{PREFIX}(SERVICE_HOST|SERVICE_PORT|PORT)(_.*
 class Option:
     """A flag: what it is for, and how its value is read.
 
-    ``read`` raises ArgumentTypeError for a wrong word. ``action`` is argparse's. One that ``has_variable``
-    is a setting; the others are commands, such as ``--once``.
+    ``read`` raises ArgumentTypeError for a wrong word. ``action`` is argparse's. With a ``constant`` the
+    flag may stand without a value. One that ``has_variable`` is a setting; the others are commands, such as
+    ``--once``.
     """
 
     help: str
@@ -32,6 +33,7 @@ class Option:
     read: Callable[[str], object] = str
     choices: tuple[str, ...] | None = None
     action: str = "store"
+    constant: object = None
     has_variable: bool = True
 
     def add_to(self, parser: argparse.ArgumentParser, flag: str) -> None:
@@ -41,6 +43,8 @@ class Option:
             how["help"] = f"{self.help} (default: {self.default})"
         if self.action != "store_true":
             how |= {"metavar": self.metavar, "type": self.read, "choices": self.choices}
+        if self.constant is not None:
+            how |= {"nargs": "?", "const": self.constant}
         parser.add_argument(flag, dest=name_attribute(flag), **how)  # type: ignore[arg-type]
 
     def read_variable(self, text: str) -> object:

@@ -8,12 +8,25 @@ from typing import Final
 
 from argparse_manpage.manpage import Manpage
 
-from exporter.flags import OPTIONS, make_parser
+from exporter.flags import EVERY_OPTION, make_parser
 from exporter.options import name_variable
 
 PAGE: Final = Path(__file__).parent / "netstat-exporter.1"
 
 _SECTIONS: Final = {
+    "examples": r""".TP
+.B netstat\-exporter
+Serve the counts on port 9068, of IPv4 and IPv6.
+.TP
+.B netstat\-exporter \-\-once
+Print one pass.
+.TP
+.B netstat\-exporter show
+Who leaks, and what runs out?
+.TP
+.B netstat\-exporter show \-\-state close_wait \-\-by unit \-\-watch
+Whose sockets are in CLOSE_WAIT, again and again?
+""",
     "environment": r"""Where a flag is not given, its variable counts. An empty variable is none.
 Several addresses are separated by commas. For a flag without a value it is true or false.
 """,
@@ -61,7 +74,7 @@ def render_page() -> str:
     page.description = "count sockets by protocol, state and service port for Prometheus"
     for heading, text in _SECTIONS.items():
         page.add_section(heading, ">", text)
-    for flag, option in OPTIONS.items():
+    for flag, option in EVERY_OPTION.items():
         if option.has_variable:
             name = flag.replace("-", r"\-")
             page.add_section("environment", ">", f".TP\n.B {name_variable(flag)}\n{name}\n")

@@ -42,6 +42,7 @@ SETTINGS = {
         ("--log.form\tj\t", "<--log.format json>"),
         ("--web.conf\t{folder}/we\t", "<--web.config.file {folder}/web.yaml>"),
         ("--web.listen-address :1 --onc\t", "<--web.listen-address :1 --once>"),
+        ("sho\t--state last\t", "<show --state last_ack>"),
     ],
 )
 @pytest.mark.parametrize("shell", SHELLS)

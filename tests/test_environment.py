@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.flags import OPTIONS, Flags, parse_flags
+from exporter.flags import EVERY_OPTION, OPTIONS, Flags, parse_flags
 from exporter.options import find_unknown, name_attribute, name_variable
 from tests.support.daemon import ROOT, run_once, running_daemon
 
@@ -119,13 +119,14 @@ def test_unknown_variables_are_those_that_no_flag_and_no_service_has() -> None:
         "PATH",
         "NETSTAT_EXPORTER",
         "NETSTAT_EXPORTER_LOG_LEVEL",
+        "NETSTAT_EXPORTER_URL",
         "NETSTAT_EXPORTER_SERVICE_HOST",
         "NETSTAT_EXPORTER_SERVICE_PORT",
         "NETSTAT_EXPORTER_SERVICE_PORT_METRICS",
         "NETSTAT_EXPORTER_PORT",
         "NETSTAT_EXPORTER_PORT_9068_TCP_ADDR",
     }
-    assert list(find_unknown(OPTIONS, mistakes | fine)) == sorted(mistakes)
+    assert list(find_unknown(EVERY_OPTION, mistakes | fine)) == sorted(mistakes)
 
 
 def test_the_daemon_heeds_them_and_warns_of_unknown_ones(tmp_path: Path) -> None:
@@ -144,4 +145,4 @@ def test_the_daemon_heeds_them_and_warns_of_unknown_ones(tmp_path: Path) -> None
 def test_a_variable_named_in_a_document_is_one(document: str) -> None:
     named = set(re.findall(r"NETSTAT_EXPORTER_[A-Z_]+", (ROOT / document).read_text()))
     assert named
-    assert not list(find_unknown(OPTIONS, named))
+    assert not list(find_unknown(EVERY_OPTION, named))

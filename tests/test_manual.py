@@ -6,7 +6,7 @@
 import re
 import subprocess
 
-from exporter.flags import OPTIONS
+from exporter.flags import EVERY_OPTION
 from exporter.options import name_variable
 from man.generate import PAGE, render_page
 from tests.support.requirements import require_command
@@ -44,6 +44,6 @@ def test_man_shows_every_flag_and_variable() -> None:
     )
     shown = re.sub(r".\x08", "", run.stdout)
     assert "\nNAME\n       netstat-exporter - count sockets" in shown
-    for flag, option in OPTIONS.items():
+    for flag, option in EVERY_OPTION.items():
         assert re.search(rf"^ +{re.escape(flag)}\b", shown, re.MULTILINE)
         assert not option.has_variable or name_variable(flag) in shown

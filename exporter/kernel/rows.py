@@ -81,6 +81,14 @@ class Origin(NamedTuple):
     cgroup_id: int
 
 
+class End(NamedTuple):
+    """The other end of a socket of TCP; the address is in network order, of 4 or 16 bytes."""
+
+    local_port: int
+    remote_port: int
+    remote_address: bytes
+
+
 class Dropping(NamedTuple):
     """A datagram socket that has dropped.
 

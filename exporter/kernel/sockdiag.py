@@ -9,13 +9,16 @@
 from array import array
 from collections.abc import Collection, Generator, Iterator
 from contextlib import closing
+from typing import Final
 
 from exporter.kernel import inet_diag, inet_requests
 from exporter.kernel.diag_rows import DiagRows
 from exporter.kernel.netlink import Block, Question, dump
-from exporter.kernel.rows import Listener, ListenerRows, Origin, Rows, Silences
+from exporter.kernel.rows import ADDRESS_BYTES, End, Listener, ListenerRows, Origin, Rows, Silences
 from exporter.kernel.tables import Detail, Table
 from exporter.kernel.unix_diag import ask_for_unix, parse_unix
+
+_LENGTHS: Final = {"ipv4": 4, "ipv6": ADDRESS_BYTES}
 
 Walk = Generator[tuple[Table, Rows], None, None]
 """The rows of some tables, block after block, each with its table."""
@@ -59,6 +62,16 @@ def read_bound(tables: Collection[Table], deadline: float) -> tuple[tuple[Table,
         (table, origin)
         for table, block in _ask_tcp(tables, inet_requests.ONLY_BOUND, deadline)
         for origin in inet_diag.read_origins(block)
+    )
+
+
+def read_ends(tables: Collection[Table], state: int, deadline: float) -> tuple[End, ...]:
+    """Return the other ends of TCP's sockets in one state; raises SockDiagError."""
+    return tuple(
+        End(local_port, remote_port, addresses[ADDRESS_BYTES:][: _LENGTHS[table.family]])
+        for table, block in _ask_tcp(tables, 1 << state, deadline)
+        for rows in [DiagRows(table, block)]
+        for (_, local_port, remote_port, _), addresses in zip(rows.unpack(), rows.destinations(), strict=True)
     )
 
 

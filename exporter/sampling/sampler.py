@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from threading import Event
 from types import MappingProxyType
@@ -14,7 +15,7 @@ from exporter.kernel.procfs import Procfs
 from exporter.sampling import health, namespace_results
 from exporter.sampling.collectors import COLLECTORS
 from exporter.sampling.health import Health
-from exporter.sampling.labels import Metric
+from exporter.sampling.labels import Metric, Samples
 from exporter.sampling.namespace_results import Found
 from exporter.sampling.namespace_sampler import NamespaceSampler
 from exporter.sampling.namespaces import Namespaces
@@ -47,6 +48,16 @@ OTHER_READS: Final = 23
 
 _LEAST_SHARE: Final = 0.25
 """The share of the CPU budget that other network namespaces have even where this one uses all of it."""
+
+
+def without_history(snapshot: Snapshot) -> Snapshot:
+    """Return the snapshot of a single pass without what one pass cannot measure."""
+
+    def keep(samples: Mapping[str, Samples]) -> Mapping[str, Samples]:
+        return {name: found for name, found in samples.items() if name not in NEED_MORE_PASSES}
+
+    namespaces = tuple(replace(each, samples=keep(each.samples)) for each in snapshot.namespaces)
+    return replace(snapshot, samples=keep(snapshot.samples), namespaces=namespaces)
 
 
 class Sampler:

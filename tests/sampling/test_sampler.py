@@ -11,8 +11,10 @@ import pytest
 from exporter.config.settings import Ports
 from exporter.kernel import states
 from exporter.sampling.collectors import COLLECTORS
-from exporter.sampling.sampler import METRICS, NEED_MORE_PASSES, Sampler
+from exporter.sampling.labels import NamespaceLabels
+from exporter.sampling.sampler import METRICS, NEED_MORE_PASSES, Sampler, without_history
 from exporter.sampling.services.names import name_ports
+from exporter.sampling.snapshot import NamespaceSamples
 from tests.support.patience import PATIENCE_SECONDS, wait_until
 from tests.support.procfs_tree import Printed, ProcfsTree
 from tests.support.sampling.host import (
@@ -298,3 +300,14 @@ def test_cpu_time_that_is_charged_extends_the_interval(tree: ProcfsTree) -> None
     assert charged.interval_seconds == pytest.approx((charged.cpu_seconds + 5.0) / 0.01)
     later = sampler.take_snapshot()
     assert later.interval_seconds == pytest.approx(later.cpu_seconds / 0.01)
+
+
+def test_what_one_pass_cannot_measure_is_left_out_of_every_network_namespace(tree: ProcfsTree) -> None:
+    tree.fill("tcp", Printed(80, 1, states.CLOSE_WAIT))
+    snapshot = Sampler(tree.procfs(), SETTINGS, NAMES).take_snapshot()
+    pod = NamespaceSamples(NamespaceLabels("shop/web", "shop", "web"), snapshot.samples)
+    assert snapshot.samples.keys() & NEED_MORE_PASSES
+    single = without_history(replace(snapshot, namespaces=(pod,)))
+    for samples in (single.samples, single.namespaces[0].samples):
+        assert not samples.keys() & NEED_MORE_PASSES
+        assert samples["netstat_sockets"] == snapshot.samples["netstat_sockets"]

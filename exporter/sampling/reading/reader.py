@@ -7,8 +7,8 @@ from typing import Final, NamedTuple, TypeVar
 from exporter.config.settings import NETLINK
 from exporter.kernel.netlink import Reason, SockDiagError, retry_once
 from exporter.kernel.procfs import Procfs
-from exporter.kernel.rows import Listener, Origin, Silences
-from exporter.kernel.sockdiag import read_bound, read_listeners, read_silences
+from exporter.kernel.rows import End, Listener, Origin, Silences
+from exporter.kernel.sockdiag import read_bound, read_ends, read_listeners, read_silences
 from exporter.kernel.tables import TABLES, Detail, Table
 from exporter.sampling.reading.guard import Guard, Reads
 from exporter.sampling.reading.sockstat import Sockstat
@@ -93,6 +93,13 @@ class KernelReader:
     def read_bound(self, tables: Collection[Table], timeout_seconds: float) -> Sequence[tuple[Table, Origin]]:
         """Return TCP's sockets that are only bound, by netlink; raises HangError, SockDiagError."""
         return self._ask("bound sockets", lambda deadline: read_bound(tables, deadline), timeout_seconds)
+
+    def read_ends(self, tables: Collection[Table], state: int) -> Sequence[End]:
+        """Return the other ends of TCP's sockets in one state, by netlink.
+
+        Raises HangError, SockDiagError.
+        """
+        return self._ask("remote addresses", lambda deadline: read_ends(tables, state, deadline))
 
     def read_silences(self, table: Table, wanted_states: Collection[int]) -> Silences:
         """Return how long ago the last segment came from the other end of TCP's sockets in some states.

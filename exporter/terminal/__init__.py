@@ -1,0 +1,1 @@
+"""Show the status of a host on a terminal."""

@@ -1,0 +1,181 @@
+"""Make tables of the parts of a status: leaks, limits, losses, silence."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from exporter.status.model import Leak, Loss, Resource, Silence
+from exporter.status.quantities import say_bytes, say_count, say_duration, say_rate, say_share
+from exporter.status.severity import OK
+from exporter.terminal.services_view import say_direction, say_port
+from exporter.terminal.tables import Column, Row, Table
+
+_MOST_ROWS: Final = 10
+_WORTH_RATIO: Final = 0.001
+
+_NAMESPACE: Final = Column("Namespace", 5, is_text=True)
+_KINDS: Final = {
+    "ephemeral_ports": "ports to {port}",
+    "bound_ports": "bound {protocol} ports",
+    "time_wait": "TIME_WAIT table",
+    "accept_queue": "accept queue of {port}",
+    "open_files": "files of {owner}",
+    "tcp_memory": "TCP memory",
+    "orphans": "orphaned sockets",
+}
+
+
+class Peers(NamedTuple):
+    """A leak, and its busiest remote addresses with their sockets."""
+
+    leak: Leak
+    busiest: Sequence[tuple[str, int]]
+
+
+def list_leaks(leaks: Sequence[Leak]) -> Table:
+    """Return the leaks, a row for each owner; what is true of all owners stands in the first."""
+    columns = (
+        Column("Unit", 0, is_text=True),
+        Column("Dir", 1, is_text=True),
+        Column("Port", 0, is_text=True),
+        Column("CloseWait", 0),
+        Column("Stuck", 2),
+        Column("Oldest", 3),
+        Column("Per hour", 6),
+        Column("Files", 5),
+        Column("Left", 4),
+        _NAMESPACE,
+    )
+    rows = []
+    for leak in leaks:
+        place = (say_direction(leak), say_port(leak))
+        owners = leak.owners
+        first = owners[0] if owners else None
+        growth = "" if leak.growth_per_hour is None else f"{leak.growth_per_hour:+,.0f}"
+        texts = (
+            first.owner if first else "",
+            *place,
+            say_count(leak.sockets),
+            "" if leak.stuck is None else say_count(leak.stuck),
+            _say_time(leak.oldest_seconds),
+            growth,
+            "" if first is None else _say_files(first.open_files, first.open_files_limit),
+            _say_time(leak.left_seconds),
+            leak.netns,
+        )
+        rows.append(Row(texts, leak.severity))
+        rows += [
+            Row(
+                (
+                    each.owner,
+                    *place,
+                    f"of these {say_count(each.sockets)}",
+                    *("", "", ""),
+                    _say_files(each.open_files, each.open_files_limit),
+                    _say_time(each.left_seconds),
+                    leak.netns,
+                ),
+                leak.severity,
+            )
+            for each in owners[1:]
+        ]
+    return Table(columns, rows)
+
+
+def list_peers(peers: Sequence[Peers]) -> Table:
+    """Return the busiest remote addresses of each leak."""
+    columns = (
+        Column("Dir", 1, is_text=True),
+        Column("Port", 0, is_text=True),
+        Column("Address", 0, is_text=True, is_whole=True),
+        Column("CloseWait"),
+    )
+    rows = [
+        Row((say_direction(each.leak), say_port(each.leak), address, say_count(number)))
+        for each in peers
+        for address, number in each.busiest
+    ]
+    return Table(columns, rows)
+
+
+def list_resources(resources: Sequence[Resource]) -> Table:
+    """Return what is limited, the fullest first, as far as it is used."""
+    columns = (
+        Column("What", 0, is_text=True),
+        Column("Used", 2),
+        Column("Limit", 2),
+        Column("Share", 0),
+        Column("Left", 1),
+        _NAMESPACE,
+    )
+    rows: list[Row] = []
+    for each in resources:
+        if each.severity == OK and (each.ratio < _WORTH_RATIO or len(rows) >= _MOST_ROWS):
+            continue
+        say = say_bytes if each.unit == "bytes" else say_count
+        kind = _KINDS.get(each.kind, each.kind)
+        what = kind.format(port=say_port(each), protocol=each.protocol, owner=each.owner)
+        numbers = (say(each.used), say(each.limit), say_share(each.ratio), _say_time(each.left_seconds))
+        rows.append(Row((what, *numbers, each.netns), each.severity))
+    return Table(columns, rows)
+
+
+def list_losses(losses: Sequence[Loss]) -> Table:
+    """Return what was lost and is still being lost."""
+    columns = (
+        Column("What", 0, is_text=True),
+        Column("Port", 1, is_text=True),
+        Column("Total", 0),
+        Column("Now", 2),
+        _NAMESPACE,
+    )
+    rows = [
+        Row(
+            (
+                each.kind.replace("_", " "),
+                say_port(each),
+                say_count(each.total),
+                "" if each.per_second is None else say_rate(each.per_second),
+                each.netns,
+            ),
+            each.severity,
+        )
+        for each in losses[:_MOST_ROWS]
+    ]
+    return Table(columns, rows)
+
+
+def list_silences(silences: Sequence[Silence]) -> Table:
+    """Return the services whose peers do not answer, or with idle connections."""
+    columns = (
+        Column("Dir", 1, is_text=True),
+        Column("Port", 0, is_text=True),
+        Column("Unanswered", 0),
+        Column("Waiting for", 4, is_text=True),
+        Column("Idle", 2),
+        Column("No keepalive", 3),
+        _NAMESPACE,
+    )
+    rows = [
+        Row(
+            (
+                say_direction(each),
+                say_port(each),
+                say_count(each.unanswered),
+                ", ".join(f"{what} {number}" for what, number in each.waiting.items() if number),
+                "" if each.idle is None else say_count(each.idle),
+                "" if each.idle_without_keepalive is None else say_count(each.idle_without_keepalive),
+                each.netns,
+            ),
+            each.severity,
+        )
+        for each in silences[:_MOST_ROWS]
+    ]
+    return Table(columns, rows)
+
+
+def _say_time(seconds: float | None) -> str:
+    return "" if seconds is None else say_duration(round(seconds))
+
+
+def _say_files(used: int | None, limit: int | None) -> str:
+    return "" if used is None or limit is None else f"{used}/{limit}"
