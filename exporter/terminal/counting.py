@@ -11,7 +11,7 @@ from exporter.loading import load_names, load_settings
 from exporter.logs import configure_logging
 from exporter.sampling.sampler import Sampler, without_history
 from exporter.status.build import build_status
-from exporter.status.facts import Context
+from exporter.status.context import Context
 from exporter.status.history import History
 from exporter.status.model import Status
 from exporter.terminal.errors import ShowError, UsageError
