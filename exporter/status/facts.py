@@ -96,6 +96,7 @@ class Facts:
         return {
             (scope.netns, *key): value
             for scope, samples in self.spaces
+            if metric in samples  # which few pods have of most
             for key, value in group(samples, metric, labels, join, wanted).items()
         }
 

@@ -26,15 +26,14 @@ def find_services(facts: Facts) -> tuple[list[Row[Service]], list[Problem]]:
         sockets = sum(states.values())
         if not sockets:
             continue
-        inbound = at.direction == INBOUND
-        listening = at._replace(direction="")
-        queue_limit = limits.get(listening) if inbound else None
+        listening = At(at.netns, at.protocol, "", at.port) if at.direction == INBOUND else None
+        queue_limit = limits.get(listening) if listening else None
         service = Service(
             sockets=sockets,
             states=states,
-            owners=owners.get(listening, ()) if inbound else (),
-            exposure=exposures.get(listening, ()) if inbound else (),
-            accept_queue=_whole(waiting.get(listening) if inbound else None),
+            owners=owners.get(listening, ()) if listening else (),
+            exposure=exposures.get(listening, ()) if listening else (),
+            accept_queue=_whole(waiting.get(listening) if listening else None),
             accept_queue_limit=_whole(queue_limit),
             receive_queue_bytes=_whole(unread.get(at)),
             send_queue_bytes=_whole(unsent.get(at)),
