@@ -56,10 +56,11 @@ R = TypeVar("R", Leak, Resource, Loss, Silence, Service, Namespace)
 
 
 class Row(NamedTuple, Generic[R]):
-    """A row of a list, and the key of its history."""
+    """A row of a list, the key of its history, and what is wrong with it."""
 
     shown: R
     key: Key
+    problems: Sequence[Problem] = ()
 
 
 class Facts:
