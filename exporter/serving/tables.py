@@ -8,14 +8,18 @@ R = TypeVar("R")
 MOST_ROWS: Final = 50
 """The longest of the tables; the JSON has more."""
 
+_LONG: Final = 40
+"""Longer texts are wrapped."""
+
 
 class Cell(NamedTuple):
-    """What a cell has: a text, something fainter behind it, its colour, or the path of a line."""
+    """What a cell has: a text, something fainter behind it, or the path of a line; and its classes of CSS."""
 
     text: str
     faint: str = ""
     colour: str = ""
     path: str = ""
+    classes: str = ""
 
 
 class Column(NamedTuple, Generic[R]):
@@ -59,12 +63,16 @@ def make_table(
         caption,
         [(column.name, column.is_number) for column in columns],
         [
-            Row(getattr(row, "severity", ""), [_as_cell(column.make(row)) for column in columns])
+            Row(getattr(row, "severity", ""), [_make_cell(column, row) for column in columns])
             for row in rows[:MOST_ROWS]
         ],
         len(rows) if total is None else total,
     )
 
 
-def _as_cell(made: Cell | str) -> Cell:
-    return Cell(made) if isinstance(made, str) else made
+def _make_cell(column: Column[R], row: R) -> Cell:
+    made = column.make(row)
+    cell = Cell(made) if isinstance(made, str) else made
+    is_long = len(cell.text) > _LONG and not column.is_number
+    classes = " ".join(filter(None, ("number" * column.is_number, cell.colour, "long" * is_long)))
+    return cell._replace(classes=classes) if classes else cell

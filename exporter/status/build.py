@@ -1,6 +1,6 @@
 """Build the status of a host from a snapshot and its history."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -19,7 +19,7 @@ from exporter.status.history import Trends
 from exporter.status.leaks import find_leaks
 from exporter.status.links import DOCUMENTATION, RUNBOOKS
 from exporter.status.losses import find_losses
-from exporter.status.model import SCHEMA_VERSION, Status
+from exporter.status.model import SCHEMA_VERSION, Problem, Status
 from exporter.status.resources import find_resources
 from exporter.status.services import describe_other, find_namespaces, find_services
 from exporter.status.severity import rank
@@ -34,13 +34,19 @@ ROWS_WITH_HISTORY: Final = 50
 def build_status(snapshot: Snapshot, trends: Trends, context: Context) -> Status:
     """Return the status at a snapshot; ``trends`` lead to it."""
     facts = Facts(snapshot, trends, context.settings)
-    leaks, of_leaks = find_leaks(facts)
-    resources, of_resources = find_resources(facts)
-    losses, of_losses = find_losses(facts)
-    silences, of_silences = find_silences(facts)
-    services, of_services = find_services(facts)
-    own = find_own_problems(facts, context)
-    problems = [*of_leaks, *of_resources, *of_losses, *of_silences, *of_services, *own]
+    leaks = find_leaks(facts)
+    resources = find_resources(facts)
+    losses = find_losses(facts)
+    silences = find_silences(facts)
+    services = find_services(facts)
+    problems = [
+        *_problems(leaks),
+        *_problems(resources),
+        *_problems(losses),
+        *_problems(silences),
+        *_problems(services),
+        *find_own_problems(facts, context),
+    ]
     problems.sort(key=lambda each: -rank(each.severity))  # and as above within
     namespaces = find_namespaces(facts, problems)
     started_at = snapshot.taken_at_seconds - snapshot.taken_at_monotonic
@@ -71,6 +77,10 @@ def build_status(snapshot: Snapshot, trends: Trends, context: Context) -> Status
         links=Links(metrics=context.metrics_path, documentation=DOCUMENTATION, runbooks=RUNBOOKS),
         history_at_seconds=tuple(round(started_at + at, 3) for at in trends.times),
     )
+
+
+def _problems(rows: Sequence[Row[R]]) -> Iterator[Problem]:
+    return (problem for row in rows for problem in row.problems)
 
 
 def _first(facts: Facts, rows: Sequence[Row[R]]) -> tuple[R, ...]:

@@ -56,10 +56,11 @@ R = TypeVar("R", Leak, Resource, Loss, Silence, Service, Namespace)
 
 
 class Row(NamedTuple, Generic[R]):
-    """A row of a list, and the key of its history."""
+    """A row of a list, the key of its history, and what is wrong with it."""
 
     shown: R
     key: Key
+    problems: Sequence[Problem] = ()
 
 
 class Facts:
@@ -96,6 +97,7 @@ class Facts:
         return {
             (scope.netns, *key): value
             for scope, samples in self.spaces
+            if metric in samples  # which few pods have of most
             for key, value in group(samples, metric, labels, join, wanted).items()
         }
 

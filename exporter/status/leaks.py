@@ -13,13 +13,13 @@ from exporter.status.severity import CRITICAL, OK, WARNING, rank
 _HOUR_SECONDS = 3600.0
 
 
-def find_leaks(facts: Facts) -> tuple[list[Row[Leak]], list[Problem]]:
-    """Return the services with sockets in CLOSE_WAIT, the worst first, and what is wrong with them."""
+def find_leaks(facts: Facts) -> list[Row[Leak]]:
+    """Return the services with sockets in CLOSE_WAIT, the worst first."""
     stuck = facts.by_service("netstat_stuck_sockets", state=CLOSE_WAIT)
     oldest = facts.by_service("netstat_oldest_socket_age_seconds", max, state=CLOSE_WAIT)
     established = facts.count(ESTABLISHED)
     owners = _find_owners(facts)
-    leaks, problems = [], []
+    leaks: list[Row[Leak]] = []
     for at, sockets in facts.count(CLOSE_WAIT).items():
         if not sockets:
             continue
@@ -39,14 +39,11 @@ def find_leaks(facts: Facts) -> tuple[list[Row[Leak]], list[Problem]]:
             ),
             **facts.place(at),
         )
-        leaks.append(Row(leak, key))
-        if severity != OK:
-            threshold = thresholds.LEAK if severity == WARNING else thresholds.LEAK_OF_OWNER
-            problems.append(facts.blame(threshold, at, _describe(facts, at, leak), _name_owner(at, found)))
+        leaks.append(Row(leak, key, list(_find_problems(facts, at, leak))))
     leaks.sort(
         key=lambda row: (-rank(row.shown.severity), -(row.shown.stuck or 0), -row.shown.sockets, row.key)
     )
-    return leaks, problems
+    return leaks
 
 
 def _find_owners(facts: Facts) -> Mapping[At, Sequence[LeakOwner]]:
@@ -55,16 +52,16 @@ def _find_owners(facts: Facts) -> Mapping[At, Sequence[LeakOwner]]:
     found: dict[At, list[LeakOwner]] = {}
     for (*place, owner), sockets in facts.by("netstat_owner_sockets", labels, state=CLOSE_WAIT).items():
         if sockets:
-            found.setdefault(At(*place), []).append(_describe_owner(facts, owner, int(sockets)))
+            found.setdefault(At(*place), []).append(_describe_owner(facts, place[0], owner, int(sockets)))
     return {at: sorted(each, key=lambda one: (-one.sockets, one.owner)) for at, each in found.items()}
 
 
-def _describe_owner(facts: Facts, owner: str, sockets: int) -> LeakOwner:
-    used = facts.get("netstat_owner_open_files", labels=(owner,))
-    limit = facts.get("netstat_owner_open_files_limit", labels=(owner,))
+def _describe_owner(facts: Facts, netns: str, owner: str, sockets: int) -> LeakOwner:
+    used = facts.get("netstat_owner_open_files", netns, (owner,))
+    limit = facts.get("netstat_owner_open_files_limit", netns, (owner,))
     if used is None or limit is None:
         return LeakOwner(owner=owner, sockets=sockets)
-    left_seconds = facts.time_left(Key("netstat_owner_open_files", "", (owner,)), limit - used)
+    left_seconds = facts.time_left(Key("netstat_owner_open_files", netns, (owner,)), limit - used)
     return LeakOwner(
         owner=owner,
         sockets=sockets,
@@ -105,8 +102,11 @@ def _name_owner(at: At, owners: Sequence[LeakOwner]) -> str:
     return at.netns or next((each.owner for each in owners), UNKNOWN_OWNER)
 
 
-def _describe(facts: Facts, at: At, leak: Leak) -> str:
-    return " ".join(_sentences(facts, at, leak))
+def _find_problems(facts: Facts, at: At, leak: Leak) -> Iterator[Problem]:
+    if leak.severity != OK:
+        threshold = thresholds.LEAK if leak.severity == WARNING else thresholds.LEAK_OF_OWNER
+        text = " ".join(_sentences(facts, at, leak))
+        yield facts.blame(threshold, at, text, _name_owner(at, leak.owners))
 
 
 def _sentences(facts: Facts, at: At, leak: Leak) -> Iterator[str]:

@@ -39,9 +39,9 @@ class _Counter(NamedTuple):
     total: float
 
 
-def find_losses(facts: Facts) -> tuple[list[Row[Loss]], list[Problem]]:
-    """Return what was lost, the worst first, and what is wrong about it now."""
-    losses, problems = [], []
+def find_losses(facts: Facts) -> list[Row[Loss]]:
+    """Return what was lost, the worst first."""
+    losses = []
     for each in _find_counters(facts):
         rate = facts.trends.rate(each.key, _RATE_SECONDS)
         exceeded = _judge(facts, each, rate or _NO_RATE)
@@ -52,19 +52,20 @@ def find_losses(facts: Facts) -> tuple[list[Row[Loss]], list[Problem]]:
             per_second=rate,
             **facts.place(each.at),
         )
-        losses.append(Row(loss, each.key))
-        if exceeded and rate:
-            where = (
-                f", {facts.describe(each.at)}"
-                if each.at.port
-                else f" in {each.at.netns}" * bool(each.at.netns)
-            )
-            text = _TEXTS[each.kind].format(say_rate(rate), where)
-            problems.append(facts.blame(exceeded, each.at, text))
+        losses.append(Row(loss, each.key, list(_find_problems(facts, each, rate, exceeded))))
     losses.sort(
         key=lambda row: (-rank(row.shown.severity), -(row.shown.per_second or 0), -row.shown.total, row.key)
     )
-    return losses, problems
+    return losses
+
+
+def _find_problems(
+    facts: Facts, counter: _Counter, rate: float | None, exceeded: Threshold | None
+) -> Iterator[Problem]:
+    at = counter.at
+    if exceeded and rate:
+        where = f", {facts.describe(at)}" if at.port else f" in {at.netns}" * bool(at.netns)
+        yield facts.blame(exceeded, at, _TEXTS[counter.kind].format(say_rate(rate), where))
 
 
 def _find_counters(facts: Facts) -> Iterator[_Counter]:

@@ -29,9 +29,9 @@ class _Usage(NamedTuple):
     owner: str = ""
 
 
-def find_resources(facts: Facts) -> tuple[list[Row[Resource]], list[Problem]]:
-    """Return what is limited, the fullest first, and what is about to run out."""
-    resources, problems = [], []
+def find_resources(facts: Facts) -> list[Row[Resource]]:
+    """Return what is limited, the fullest first."""
+    resources = []
     for find in (_find_destinations, _find_bound, _find_queues, _find_files, _find_tables):
         for usage in find(facts):
             resource = Resource(
@@ -45,13 +45,16 @@ def find_resources(facts: Facts) -> tuple[list[Row[Resource]], list[Problem]]:
                 left_seconds=usage.left_seconds,
                 **facts.place(usage.at),
             )
-            resources.append(Row(resource, usage.key))
-            if usage.exceeded:
-                left = usage.left_seconds
-                end = "" if left is None else f" At the present growth none is left in {say_duration(left)}."
-                problems.append(facts.blame(usage.exceeded, usage.at, usage.text + end, usage.owner))
+            resources.append(Row(resource, usage.key, list(_find_problems(facts, usage))))
     resources.sort(key=lambda row: (-rank(row.shown.severity), -row.shown.ratio, row.key))
-    return resources, problems
+    return resources
+
+
+def _find_problems(facts: Facts, usage: _Usage) -> Iterator[Problem]:
+    if usage.exceeded:
+        left = usage.left_seconds
+        end = "" if left is None else f" At the present growth none is left in {say_duration(left)}."
+        yield facts.blame(usage.exceeded, usage.at, usage.text + end, usage.owner)
 
 
 def _choose(

@@ -1,7 +1,7 @@
 """List the services with their sockets by state, the other network namespaces, and what is in ``other``."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from exporter.sampling.labels import OTHER
 from exporter.status import thresholds
@@ -14,40 +14,43 @@ from exporter.status.severity import OK, rank
 _SYN_RECV = "syn_recv"
 
 
-def find_services(facts: Facts) -> tuple[list[Row[Service]], list[Problem]]:
-    """Return all services with sockets, the busiest first, and whose handshakes pile up."""
+def find_services(facts: Facts) -> list[Row[Service]]:
+    """Return all services with sockets, the busiest first."""
     waiting = facts.by_service("netstat_accept_queue_length")
     limits = facts.by_service("netstat_accept_queue_limit")
     unread = facts.by_service("netstat_receive_queue_bytes")
     unsent = facts.by_service("netstat_send_queue_bytes")
     owners, exposures = _find_listeners(facts, "owner"), _find_listeners(facts, "exposure")
-    services, problems = [], []
+    services = []
     for at, states in facts.services.items():
         sockets = sum(states.values())
         if not sockets:
             continue
-        inbound = at.direction == INBOUND
-        listening = at._replace(direction="")
-        queue_limit = limits.get(listening) if inbound else None
+        listening = At(at.netns, at.protocol, "", at.port) if at.direction == INBOUND else None
+        queue_limit = limits.get(listening) if listening else None
         service = Service(
             sockets=sockets,
             states=states,
-            owners=owners.get(listening, ()) if inbound else (),
-            exposure=exposures.get(listening, ()) if inbound else (),
-            accept_queue=_whole(waiting.get(listening) if inbound else None),
+            owners=owners.get(listening, ()) if listening else (),
+            exposure=exposures.get(listening, ()) if listening else (),
+            accept_queue=_whole(waiting.get(listening) if listening else None),
             accept_queue_limit=_whole(queue_limit),
             receive_queue_bytes=_whole(unread.get(at)),
             send_queue_bytes=_whole(unsent.get(at)),
             **facts.place(at),
         )
-        services.append(Row(service, Key("netstat_sockets", at.netns, at[1:])))
-        unfinished = states.get(_SYN_RECV, 0)
-        is_many = bool(queue_limit) and unfinished > thresholds.SYN_RECV_SHARE.value * (queue_limit or 0)
-        if is_many and not at.is_other and thresholds.SYN_RECV.is_exceeded(unfinished):
-            text = f"{say_count(unfinished)} handshakes, {facts.describe(at)}, are not completed."
-            problems.append(facts.blame(thresholds.SYN_RECV, at, text))
+        unfinished = list(_find_unfinished(facts, at, states.get(_SYN_RECV, 0), queue_limit))
+        services.append(Row(service, Key("netstat_sockets", at.netns, at[1:]), unfinished))
     services.sort(key=lambda row: (-row.shown.sockets, row.key))
-    return services, problems
+    return services
+
+
+def _find_unfinished(facts: Facts, at: At, number: int, queue_limit: float | None) -> Iterator[Problem]:
+    """Yield what NetstatSynRecvPileUp makes of so many handshakes."""
+    is_many = bool(queue_limit) and number > thresholds.SYN_RECV_SHARE.value * (queue_limit or 0)
+    if is_many and not at.is_other and thresholds.SYN_RECV.is_exceeded(number):
+        text = f"{say_count(number)} handshakes, {facts.describe(at)}, are not completed."
+        yield facts.blame(thresholds.SYN_RECV, at, text)
 
 
 def find_namespaces(facts: Facts, problems: Collection[Problem]) -> list[Row[Namespace]]:

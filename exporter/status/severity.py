@@ -5,12 +5,11 @@ from typing import Annotated, Final
 OK: Final = "ok"
 WARNING: Final = "warning"
 CRITICAL: Final = "critical"
-SEVERITIES: Final = (OK, WARNING, CRITICAL)
-"""From good to bad."""
+_RANKS: Final = {OK: 0, WARNING: 1, CRITICAL: 2}
 
 Severity = Annotated[str, "`ok`, or of the alert whose threshold is exceeded: `warning`, `critical`"]
 
 
 def rank(severity: str) -> int:
     """Return how bad a severity is, 0 for none."""
-    return SEVERITIES.index(severity)
+    return _RANKS[severity]

@@ -13,8 +13,8 @@ _SERVICE = ("protocol", "direction", "port")
 _HANDSHAKES = ("syn_sent", "syn_recv")
 
 
-def find_silences(facts: Facts) -> tuple[list[Row[Silence]], list[Problem]]:
-    """Return the services with silent connections, the worst first, and what is wrong with them."""
+def find_silences(facts: Facts) -> list[Row[Silence]]:
+    """Return the services with silent connections, the worst first."""
     established = facts.count(ESTABLISHED)
     idle = facts.by_service("netstat_idle_sockets")
     forgotten = facts.by_service("netstat_idle_sockets", keepalive="no")
@@ -28,10 +28,9 @@ def find_silences(facts: Facts) -> tuple[list[Row[Silence]], list[Problem]]:
             by_what, by_state = waiting.setdefault(at, {}), tried.setdefault(at, {})
             by_what[what] = by_what.get(what, 0) + int(number)
             by_state[state] = by_state.get(state, 0) + number
-    silences, problems = [], []
+    silences = []
     for at in {**waiting, **{at: 0 for at, number in idle.items() if number}}:
         found = list(_judge(facts, at, tried.get(at, {}), established.get(at, 0)))
-        problems += found
         silence = Silence(
             severity=worst(found),
             unanswered=sum(waiting.get(at, {}).values()),
@@ -40,11 +39,11 @@ def find_silences(facts: Facts) -> tuple[list[Row[Silence]], list[Problem]]:
             idle_without_keepalive=int(forgotten.get(at, 0)) if at in idle else None,
             **facts.place(at),
         )
-        silences.append(Row(silence, Key("netstat_unanswered_sockets", at.netns, at[1:])))
+        silences.append(Row(silence, Key("netstat_unanswered_sockets", at.netns, at[1:]), found))
     silences.sort(
         key=lambda row: (-rank(row.shown.severity), -row.shown.unanswered, -(row.shown.idle or 0), row.key)
     )
-    return silences, problems
+    return silences
 
 
 def _judge(facts: Facts, at: At, tried: dict[str, float], established: float) -> Iterator[Problem]:

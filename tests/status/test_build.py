@@ -374,6 +374,33 @@ def test_problems_of_the_exporter_are_those_of_its_alerts() -> None:
     ]
 
 
+def test_of_several_leaks_the_worst_comes_first() -> None:
+    stuck = {
+        **sockets("close_wait", 30, "1"),
+        **sockets("close_wait", 90, "2"),
+        **sockets("close_wait", 60, "3"),
+    }
+    status = status_of(make_snapshot({"netstat_sockets": stuck, "netstat_stuck_sockets": stuck}))
+    assert (
+        [problem.port for problem in status.problems]
+        == ["2", "3", "1"]
+        == [leak.port for leak in status.leaks]
+    )
+
+
+def test_files_of_a_pod_are_its_own() -> None:
+    pod = NamespaceLabels("shop/web", "shop", "web")
+    owner = OwnerKey("tcp", "close_wait", "inbound", "8080", "name-8080", "pod:1")
+    inside: dict[str, Samples] = {
+        "netstat_sockets": sockets("close_wait", 25),
+        "netstat_owner_sockets": {owner: 25},
+        "netstat_owner_open_files": {("pod:1",): 30},
+        "netstat_owner_open_files_limit": {("pod:1",): 100},
+    }
+    (found,) = status_of(make_snapshot({}, pods={pod: inside})).leaks
+    assert [(each.open_files, each.open_files_limit) for each in found.owners] == [(30, 100)]
+
+
 def test_critical_problems_come_first() -> None:
     samples = PORTS | one(DESTINATION, 950, LISTENER) | dict(leak(30).samples)
     assert [severity for _, severity in alerts_of(status_of(make_snapshot(samples)))] == [CRITICAL, WARNING]
