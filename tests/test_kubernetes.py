@@ -11,12 +11,18 @@ import exporter
 from exporter.flags import parse_flags
 from exporter.serving.addresses import bind
 from tests.support.daemon import ROOT, run_once
-from tests.support.manifests import FOLDER, OPERATOR_FOLDER, Manifest, documented_commands, find, render
+from tests.support.manifests import (
+    FOLDER,
+    NEWEST,
+    OLDEST,
+    OPERATOR,
+    OPERATOR_FOLDER,
+    Manifest,
+    documented_commands,
+    find,
+    render,
+)
 from tests.support.rules import assert_promtool_accepts
-
-OLDEST = "1.25"
-NEWEST = kubernetes_validate.latest_version()
-OPERATOR = "monitoring.coreos.com/v1"
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +188,9 @@ def test_prometheus_takes_the_configuration_of_the_document(tmp_path: Path) -> N
 def test_documented_folders_can_be_applied() -> None:
     commands = [words for words in documented_commands("containers.md") if words[0] == "kubectl"]
     assert commands
-    for words in commands:
-        assert words[1:3] == ["apply", "--kustomize"]
-        assert render(ROOT / words[3])
+    for verb, option, *folder in (words[1:] for words in commands):
+        assert verb == "apply"
+        if option == "--kustomize":
+            assert render(ROOT / folder[0])
+        else:
+            assert (ROOT / option.removeprefix("--filename=")).is_file()

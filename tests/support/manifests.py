@@ -6,21 +6,38 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import yaml
 
 from tests.support.daemon import ROOT
-from tests.support.requirements import require_command
+from tests.support.requirements import require_tool
 
 Manifest = dict[str, Any]  # as deep as Kubernetes' own schemas, which the tests hold it to
 FOLDER = ROOT / "kubernetes"
 OPERATOR_FOLDER = FOLDER / "operator"
+CHART = FOLDER / "helm" / "netstat-exporter"
+RELEASE = "netstat-exporter"
+MAKE = "make helm"
+
+OLDEST = "1.25"
+NEWEST = kubernetes_validate.latest_version()
+OPERATOR = "monitoring.coreos.com/v1"
 
 
 def render(folder: Path = FOLDER) -> list[Manifest]:
     """Return what ``kubectl apply --kustomize FOLDER`` would send; any kubectl from 1.20 on will do."""
-    kubectl = require_command("kubectl", "kubernetes-client")
-    command = [kubectl, "kustomize", str(folder)]
-    finished = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    kubectl = require_tool("kubectl", MAKE)
+    return _load(kubectl, "kustomize", str(folder))
+
+
+def render_chart(*arguments: str) -> list[Manifest]:
+    """Return what ``helm install`` would send; raises CalledProcessError."""
+    given = (f"--namespace={RELEASE}", *arguments)
+    return _load(require_tool("helm", MAKE), "template", RELEASE, str(CHART), *given)
+
+
+def _load(*command: str) -> list[Manifest]:
+    finished = subprocess.run(command, check=True, capture_output=True, text=True)
     return list(yaml.safe_load_all(finished.stdout))
 
 

@@ -5,6 +5,8 @@ With ``NETSTAT_EXPORTER_REQUIRE=all`` in the environment such a test fails inste
 
 import os
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +28,15 @@ def require_root() -> None:
 
 def require_command(name: str, package: str) -> str:
     """Return the path of a command that Debian's ``package`` brings."""
-    path = shutil.which(name)
-    require(f"needs the command {name}", f"apt-get install {package}", met=path is not None)
+    return _require(name, shutil.which(name), f"apt-get install {package}")
+
+
+def require_tool(name: str, remedy: str) -> str:
+    """Return the path of a command that is beside the interpreter, or else anywhere."""
+    beside = shutil.which(name, path=str(Path(sys.executable).parent))
+    return _require(name, beside or shutil.which(name), remedy)
+
+
+def _require(name: str, path: str | None, remedy: str) -> str:
+    require(f"needs the command {name}", remedy, met=path is not None)
     return path or ""

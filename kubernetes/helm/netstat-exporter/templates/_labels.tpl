@@ -1,0 +1,3 @@
+{{- define "netstat-exporter.labels" -}}
+app.kubernetes.io/name: netstat-exporter
+{{- end }}
