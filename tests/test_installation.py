@@ -55,16 +55,39 @@ def venv(tmp_path: Path) -> Path:
     return tmp_path / "venv"
 
 
-def pip(venv: Path, *words: str | Path) -> None:
-    """Run pip for an environment, offline."""
-    command = [sys.executable, "-m", "pip", f"--python={venv / 'bin' / 'python'}", "--quiet"]
-    subprocess.run([*command, *words], check=True, capture_output=True, timeout=60)
+def install(venv: Path, wheel: Path) -> None:
+    """Put the files of a wheel where pip puts them; as pip does, over those that are there."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(find_packages(venv))
+
+
+def uninstall(venv: Path, wheel: Path) -> None:
+    """Remove the files of a wheel, whoever wrote them last, as pip does."""
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            (find_packages(venv) / name).unlink()
+
+
+def find_packages(venv: Path) -> Path:
+    """Return the folder of an environment's packages."""
+    (folder,) = venv.glob("lib/python3.*/site-packages")
+    return folder
 
 
 def run_command(venv: Path, said: str) -> tuple[int, str]:
-    """Run the installed command, which has to say this in one line; return its exit code and output."""
-    command = venv / "bin" / "netstat-exporter"
-    run = subprocess.run([command], cwd="/", capture_output=True, text=True, timeout=60, check=False)
+    """Do what the command does that pip makes, which has to say this in one line.
+
+    Return its exit code and output.
+    """
+    script = "import sys; from exporter.__main__ import main; sys.exit(main())"
+    run = subprocess.run(
+        [venv / "bin" / "python", "-c", script],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert run.stderr.startswith(f"netstat-exporter: {said}")
     assert run.stderr.endswith(" Install it into an environment of its own, for example with pipx.\n")
     assert run.stderr.count("\n") == 1
@@ -79,12 +102,12 @@ def test_another_distribution_is_noticed_and_said(
     venv: Path,
 ) -> None:
     for each in (wheel, foreign) if ours_is_first else (foreign, wheel):
-        pip(venv, "install", "--no-index", "--no-deps", each)
-    (package,) = venv.glob("lib/python3.*/site-packages/exporter")
+        install(venv, each)
+    package = find_packages(venv) / "exporter"
     said = f"fleet_tools 1.0 has an import package called exporter, too, and both are installed in {package}"
     assert (2, "") == run_command(venv, said)
     if ours_is_first:  # what its removal takes along is noticed, too
-        pip(venv, "uninstall", "--yes", "fleet-tools")
+        uninstall(venv, foreign)
         said = f"{package}/__init__.py is missing, or that of another distribution"
         assert (2, "") == run_command(venv, said)
 
