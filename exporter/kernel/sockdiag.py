@@ -12,7 +12,8 @@ from contextlib import closing
 
 from exporter.kernel import inet_diag, inet_requests
 from exporter.kernel.diag_rows import DiagRows
-from exporter.kernel.netlink import Block, Question, dump
+from exporter.kernel.dumps import dump
+from exporter.kernel.netlink import Block, Question
 from exporter.kernel.rows import Listener, ListenerRows, Origin, Rows, Silences
 from exporter.kernel.tables import Detail, Table
 from exporter.kernel.unix_diag import ask_for_unix, parse_unix
