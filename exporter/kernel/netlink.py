@@ -1,37 +1,31 @@
-"""Dump the kernel's sockets through NETLINK_SOCK_DIAG: messages out, blocks of messages of one length in.
+"""Split what NETLINK_SOCK_DIAG sends into blocks of messages of one length.
 
-1. Each dump has a socket of its own, so no answer can belong to another request.
-2. A dump ends with NLMSG_DONE, whose payload is an error number or 0, or with NLMSG_ERROR. A dump that is
+1. A dump ends with NLMSG_DONE, whose payload is an error number or 0, or with NLMSG_ERROR. A dump that is
    incomplete for any reason raises SockDiagError.
-3. A message is never read beyond its length, nor beyond what was received. Messages of other senders than the
-   kernel, and answers to other requests, are ignored.
-4. Messages have one of a few lengths: the shortest, which has no attributes, and longer ones, by their
+2. A message is never read beyond its length, nor beyond what was received. Answers to other requests are
+   ignored.
+3. Messages have one of a few lengths: the shortest, which has no attributes, and longer ones, by their
    attributes. They are grouped by length in C. A column of a block of equal messages is a slice with a
    stride, so nothing is done per message.
 
 Not with pyroute2: it makes objects of every attribute, which takes minutes and half a gigabyte for a
 million sockets.
 
-Source: Documentation/userspace-api/netlink/intro.rst, ``netlink_dump`` in net/netlink/af_netlink.c,
-``sock_diag_rcv_msg`` in net/core/sock_diag.c.
+Source: Documentation/userspace-api/netlink/intro.rst.
 """
 
 import os
 import re
-import socket
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Iterator
 from enum import Enum
 from errno import EACCES, EAFNOSUPPORT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, EPROTONOSUPPORT, errorcode
 from functools import lru_cache
 from struct import Struct
-from time import monotonic
-from typing import Final, NamedTuple, TypeVar
-
-Answer = TypeVar("Answer")
+from typing import Final, NamedTuple
 
 HEADER_BYTES: Final = 16
 NETLINK_SOCK_DIAG: Final = 4
-SEQUENCE: Final = 0x6E737464  # any number, see rule 1
+SEQUENCE: Final = 0x6E737464  # any number: each dump has a socket of its own
 TCPDIAG_GETSOCK: Final = 18
 SOCK_DIAG_BY_FAMILY: Final = 20
 
@@ -40,15 +34,11 @@ _NLMSG_ERROR: Final = 2
 _NLMSG_DONE: Final = 3
 _NLM_F_MULTI: Final = 0x2
 _NLM_F_DUMP_INTR: Final = 0x10
-_DUMP_FLAGS: Final = 0x301  # NLM_F_REQUEST and NLM_F_DUMP
-_HEADER: Final = Struct("=IHHII")  # length, type, flags, sequence number, port
+HEADER: Final = Struct("=IHHII")  # length, type, flags, sequence number, port
 _PORT: Final = 12
 _ERROR_NUMBER: Final = Struct("=i")
-_TIMEVAL: Final = Struct("@ll")
-_KERNEL: Final = 0
+KERNEL: Final = 0
 
-_DATAGRAM_BYTES: Final = 1 << 15  # the kernel makes none larger
-_BUFFER_BYTES: Final = 1 << 16  # more of them at a time leave the processor's cache before they are split
 _MAX_LENGTHS: Final = 6
 _FIRST_MESSAGES: Final = 16
 
@@ -91,40 +81,6 @@ class Question(NamedTuple):
     kind: int = SOCK_DIAG_BY_FAMILY
 
 
-def dump(question: Question, deadline: float) -> Generator[list[Block], None, None]:
-    """Ask for a dump, and yield what was received, some datagrams at a time.
-
-    ``deadline`` is on the monotonic clock. Within one list messages change places only with those of another
-    length. Raises SockDiagError, while iterating.
-    """
-    splitter = MessageSplitter(question.shortest, question.kind)
-    kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
-    try:
-        with socket.socket(socket.AF_NETLINK, kind, NETLINK_SOCK_DIAG) as channel:
-            channel.send(encode_request(question))
-            buffer = memoryview(bytearray(_BUFFER_BYTES))
-            while not splitter.done:
-                yield splitter.split(buffer[: receive(channel, buffer, deadline)])
-    except OSError as error:
-        raise explain(error.errno or 0) from error
-
-
-def retry_once(ask: Callable[[], Answer]) -> Answer:
-    """Return the answer to one or more dumps; retry once after a transient error. Raises SockDiagError."""
-    try:
-        return ask()
-    except SockDiagError as error:
-        if error.reason is not Reason.TRANSIENT:
-            raise
-    return ask()
-
-
-def encode_request(question: Question) -> bytes:
-    """Return the message that asks for a dump."""
-    length = HEADER_BYTES + len(question.request)
-    return _HEADER.pack(length, question.kind, _DUMP_FLAGS, SEQUENCE, _KERNEL) + question.request
-
-
 class MessageSplitter:
     """Splits what was received into blocks, until it is ``done``.
 
@@ -155,7 +111,7 @@ class MessageSplitter:
         """Return the lengths of the first messages, up to one that is no answer to what was asked."""
         lengths: list[int] = []
         while len(data) >= HEADER_BYTES and len(lengths) < _FIRST_MESSAGES:
-            length, kind, _, sequence, _ = _HEADER.unpack_from(data)
+            length, kind, _, sequence, _ = HEADER.unpack_from(data)
             if kind != self._kind or sequence != SEQUENCE or not self._shortest <= length <= len(data):
                 break
             lengths.append(length)
@@ -173,7 +129,7 @@ class MessageSplitter:
         while data and not self.done:
             if len(data) < HEADER_BYTES:
                 raise _malformed(f"{len(data)} bytes after the last message")
-            length, kind, flags, sequence, _ = _HEADER.unpack_from(data)
+            length, kind, flags, sequence, _ = HEADER.unpack_from(data)
             if not HEADER_BYTES <= length <= len(data):
                 raise _malformed(f"a message says it has {length} bytes, {len(data)} were received")
             if sequence == SEQUENCE:
@@ -205,45 +161,13 @@ def _runs_of(kind: int, lengths: tuple[int, ...]) -> re.Pattern[bytes]:
 
     That is all that is behind a message of another length, or behind what is no answer to what was asked.
     """
-    headers = [_HEADER.pack(length, kind, _NLM_F_MULTI, SEQUENCE, 0)[:_PORT] for length in lengths]
+    headers = [HEADER.pack(length, kind, _NLM_F_MULTI, SEQUENCE, 0)[:_PORT] for length in lengths]
     messages = [
         b"%b.{%d}" % (re.escape(header), length - _PORT)
         for header, length in zip(headers, lengths, strict=True)
     ]
     runs = b"".join(b"((?:%b)*+)" % message for message in messages)
     return re.compile(b"%b(?:(?=%b)|(.*+))" % (runs, b"|".join(messages)), re.DOTALL)
-
-
-def receive(channel: socket.socket, buffer: memoryview, deadline: float) -> int:
-    """Fill the buffer with as many datagrams of the kernel as are there, one at least; return where they end.
-
-    Raises SockDiagError and OSError.
-    """
-    end = 0
-    while not end or end + _DATAGRAM_BYTES <= len(buffer):
-        if not end:
-            _set_timeout(channel, deadline)
-        flags = socket.MSG_DONTWAIT if end else 0
-        try:
-            size, _, received_flags, (sender, _) = channel.recvmsg_into([buffer[end:]], 0, flags)
-        except BlockingIOError:
-            if end:
-                break
-            continue
-        if sender != _KERNEL:
-            continue
-        if received_flags & socket.MSG_TRUNC:
-            raise SockDiagError(Reason.TRANSIENT, "a datagram was cut")
-        end += size
-    return end
-
-
-def _set_timeout(channel: socket.socket, deadline: float) -> None:
-    """Make the kernel wait until the deadline at most; 0 would mean no timeout."""
-    microseconds = int((deadline - monotonic()) * 1_000_000)
-    if microseconds <= 0:
-        raise SockDiagError(Reason.TIMEOUT, "timeout: it takes too long to dump")
-    channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(*divmod(microseconds, 1_000_000)))
 
 
 def _malformed(what: str) -> SockDiagError:

@@ -13,7 +13,8 @@ from typing import Final
 
 from exporter.kernel import inet_diag, inet_requests
 from exporter.kernel.diag_rows import DiagRows
-from exporter.kernel.netlink import Block, Question, dump
+from exporter.kernel.dumps import dump
+from exporter.kernel.netlink import Block, Question
 from exporter.kernel.rows import ADDRESS_BYTES, End, Listener, ListenerRows, Origin, Rows, Silences
 from exporter.kernel.tables import Detail, Table
 from exporter.kernel.unix_diag import ask_for_unix, parse_unix

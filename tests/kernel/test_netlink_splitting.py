@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.kernel.dumps import encode_request
 from exporter.kernel.netlink import (
     SOCK_DIAG_BY_FAMILY,
     Block,
@@ -15,7 +16,6 @@ from exporter.kernel.netlink import (
     Question,
     Reason,
     SockDiagError,
-    encode_request,
 )
 from tests.support.kernel.messages import (
     DONE,

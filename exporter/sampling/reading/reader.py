@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 from exporter.config.settings import NETLINK
-from exporter.kernel.netlink import Reason, SockDiagError, retry_once
+from exporter.kernel.dumps import retry_once
+from exporter.kernel.netlink import Reason, SockDiagError
 from exporter.kernel.procfs import Procfs
 from exporter.kernel.rows import End, Listener, Origin, Silences
 from exporter.kernel.sockdiag import read_bound, read_ends, read_listeners, read_silences

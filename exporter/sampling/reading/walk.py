@@ -13,7 +13,8 @@ from typing import Final, NamedTuple, Protocol
 
 from exporter.config.settings import NETLINK, PROCFS
 from exporter.kernel.counters import Numbers
-from exporter.kernel.netlink import Reason, SockDiagError, retry_once
+from exporter.kernel.dumps import retry_once
+from exporter.kernel.netlink import Reason, SockDiagError
 from exporter.kernel.procfs import Procfs, ProcfsError, ProcfsTimeoutError
 from exporter.kernel.procnet import ProcnetError, parse_table
 from exporter.kernel.rows import Rows

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from exporter.kernel import tables
 from exporter.kernel.close_events import CloseEvents
+from exporter.kernel.dumps import encode_request, receive
 from exporter.kernel.inet_requests import ask_for
-from exporter.kernel.netlink import NETLINK_SOCK_DIAG, MessageSplitter, encode_request, receive
+from exporter.kernel.netlink import NETLINK_SOCK_DIAG, MessageSplitter
 from exporter.kernel.tables import Table
 from exporter.kernel.unix_diag import ask_for_unix
 from tests.support.live.closed import CLOSED

@@ -10,16 +10,8 @@ from struct import pack
 
 import pytest
 
-from exporter.kernel.netlink import (
-    NETLINK_SOCK_DIAG,
-    Question,
-    Reason,
-    SockDiagError,
-    dump,
-    encode_request,
-    receive,
-    retry_once,
-)
+from exporter.kernel.dumps import dump, encode_request, receive, retry_once
+from exporter.kernel.netlink import NETLINK_SOCK_DIAG, Question, Reason, SockDiagError
 from tests.support.kernel.messages import (
     SHORTEST,
     done,
