@@ -16,7 +16,10 @@ def handle_signals(arguments: Sequence[str]) -> None:
 
     Commands that only print something keep the defaults: a signal makes them fail.
     """
-    if not _ONE_SHOT.isdisjoint(arguments) or arguments[:1] == ["show"]:
+    if arguments[:1] == ["show"]:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a person ends it: quietly, at any time
+        return
+    if not _ONE_SHOT.isdisjoint(arguments):
         return
     signal.signal(signal.SIGHUP, _note)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -45,13 +45,13 @@ def ask_status(daemon: Daemon) -> Status:
         content = response.read(_LARGEST_BYTES)
     except ssl.SSLError as error:
         raise ShowError(f"{daemon.url}: {_explain_tls(error)}") from error
-    except OSError as error:
-        kind = AbsentError if error.errno == errno.ECONNREFUSED else ShowError
-        raise kind(f"{daemon.url}: {error.strerror or error}") from error
     except http.client.HTTPException as error:
         raise ShowError(
             f"{daemon.url}: no answer in HTTP; an address with TLS begins with https://"
         ) from error
+    except OSError as error:
+        kind = AbsentError if error.errno == errno.ECONNREFUSED else ShowError
+        raise kind(f"{daemon.url}: {error.strerror or error}") from error
     finally:
         connection.close()
     if response.status != HTTPStatus.OK:

@@ -76,8 +76,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error), EXIT_USAGE if isinstance(error, UsageError) else EXIT_NOTHING)
     except ClosedError:
         return _SIGNALLED + signal.SIGPIPE
-    except KeyboardInterrupt:
-        return EXIT_OK if flags.watch else _SIGNALLED + signal.SIGINT
     return EXIT_OK
 
 
@@ -91,7 +89,8 @@ def run(flags: Flags, screen: Screen) -> None:
     if not flags.watch:
         screen.show(render(flags, screen, source))
         return
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
     try:
         while True:
             screen.show(_render_or_explain(flags, screen, source))
@@ -150,4 +149,5 @@ def _refuse(problem: str, code: int) -> int:
 
 
 def _end(number: int, _: object) -> NoReturn:
-    raise SystemExit(_SIGNALLED + number)
+    """End so that the terminal is left as it was; Ctrl-C is how a person ends watching."""
+    raise SystemExit(EXIT_OK if number == signal.SIGINT else _SIGNALLED + number)

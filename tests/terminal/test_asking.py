@@ -88,22 +88,23 @@ def test_an_address_at_which_nothing_listens_is_told_from_others() -> None:
         ask_status(Daemon(url))
 
 
-def test_what_is_no_http_is_said() -> None:
-    """As from SSH, or from a daemon with TLS."""
+@pytest.mark.parametrize("greeting", [b"SSH-2.0-OpenSSH_9.2\r\n", b""])
+def test_what_is_no_http_is_said(greeting: bytes) -> None:
+    """As from SSH, or from a daemon with TLS, which hangs up."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=greet, args=(listening,))
+        thread = threading.Thread(target=greet, args=(listening, greeting))
         thread.start()
         problem = problem_of(Daemon(f"http://127.0.0.1:{listening.getsockname()[1]}"))
         thread.join()
     assert problem == ": no answer in HTTP; an address with TLS begins with https://"
 
 
-def greet(listening: socket.socket) -> None:
+def greet(listening: socket.socket, greeting: bytes) -> None:
     """Answer one client as another protocol would."""
     connection, _ = listening.accept()
     with connection:
         connection.recv(1 << 16)
-        connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+        connection.sendall(greeting)
 
 
 @pytest.mark.parametrize(

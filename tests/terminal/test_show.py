@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 from collections.abc import Mapping
 
@@ -129,6 +130,18 @@ def test_watching_replaces_the_page_in_place_and_leaves_the_terminal_as_it_was()
         terminal.type("\x03")
         assert terminal.read_rest().endswith("\x1b[?25h\x1b[?1049l")
         assert terminal.process.returncode == 0
+
+
+def test_ctrl_c_ends_it_without_a_trace_while_it_asks() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with run_on_terminal([*SHOW, f"--url={url}"], 80) as terminal:
+            asking, _ = silent.accept()
+            with asking:
+                asking.recv(1)
+                terminal.type("\x03")
+                assert terminal.read_rest().strip() in {"", "^C"}
+            assert terminal.process.returncode == -signal.SIGINT
 
 
 def test_sigterm_leaves_the_terminal_as_it_was_too() -> None:
