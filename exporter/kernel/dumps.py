@@ -16,7 +16,6 @@ from typing import Final, TypeVar
 from exporter.kernel.netlink import (
     HEADER,
     HEADER_BYTES,
-    KERNEL,
     NETLINK_SOCK_DIAG,
     SEQUENCE,
     Block,
@@ -29,6 +28,7 @@ from exporter.kernel.netlink import (
 
 Answer = TypeVar("Answer")
 
+_KERNEL: Final = 0
 _DUMP_FLAGS: Final = 0x301  # NLM_F_REQUEST and NLM_F_DUMP
 _TIMEVAL: Final = Struct("@ll")
 _DATAGRAM_BYTES: Final = 1 << 15  # the kernel makes none larger
@@ -66,7 +66,7 @@ def retry_once(ask: Callable[[], Answer]) -> Answer:
 def encode_request(question: Question) -> bytes:
     """Return the message that asks for a dump."""
     length = HEADER_BYTES + len(question.request)
-    return HEADER.pack(length, question.kind, _DUMP_FLAGS, SEQUENCE, KERNEL) + question.request
+    return HEADER.pack(length, question.kind, _DUMP_FLAGS, SEQUENCE, _KERNEL) + question.request
 
 
 def receive(channel: socket.socket, buffer: memoryview, deadline: float) -> int:
@@ -85,7 +85,7 @@ def receive(channel: socket.socket, buffer: memoryview, deadline: float) -> int:
             if end:
                 break
             continue
-        if sender != KERNEL:
+        if sender != _KERNEL:
             continue
         if received_flags & socket.MSG_TRUNC:
             raise SockDiagError(Reason.TRANSIENT, "a datagram was cut")

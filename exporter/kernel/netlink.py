@@ -37,7 +37,6 @@ _NLM_F_DUMP_INTR: Final = 0x10
 HEADER: Final = Struct("=IHHII")  # length, type, flags, sequence number, port
 _PORT: Final = 12
 _ERROR_NUMBER: Final = Struct("=i")
-KERNEL: Final = 0
 
 _MAX_LENGTHS: Final = 6
 _FIRST_MESSAGES: Final = 16

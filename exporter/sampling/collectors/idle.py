@@ -112,11 +112,8 @@ class IdleObserver:
     def observe(self, rows: Rows) -> None:
         """Count the connections among some rows."""
         if isinstance(rows, DiagRows):
-            find_service = self._find_service
-            self.counts.update(
-                (find_service(local_port, remote_port), has_keepalive)
-                for local_port, remote_port, has_keepalive in rows.idle(self._milliseconds)
-            )
+            for local_port, remote_port, has_keepalive in rows.idle(self._milliseconds):
+                self.counts[self._find_service(local_port, remote_port), has_keepalive] += 1
 
 
 def _key_of(group: Group, seen: Pass) -> IdleKey:

@@ -104,11 +104,8 @@ class TryingObserver:
     def observe(self, rows: Rows) -> None:
         """Count the sockets among some rows."""
         if rows.states:  # else they are listeners
-            find_service = self._find_service
-            self.counts.update(
-                (find_service(local_port, remote_port), state, timer)
-                for local_port, remote_port, state, timer in cast("InetRows", rows).trying(TRIES)
-            )
+            for local_port, remote_port, state, timer in cast("InetRows", rows).trying(TRIES):
+                self.counts[self._find_service(local_port, remote_port), state, timer] += 1
 
 
 def _name_answer(state: int, timer: int) -> str:
