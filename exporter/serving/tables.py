@@ -58,13 +58,13 @@ class Section(NamedTuple):
 def make_table(
     caption: str, columns: Sequence[Column[R]], rows: Sequence[R], total: int | None = None
 ) -> Table:
-    """Return the table of the first of some rows."""
+    """Return a table; of one that has a ``total``, and so may be long, the first rows."""
     return Table(
         caption,
         [(column.name, column.is_number) for column in columns],
         [
             Row(getattr(row, "severity", ""), [_make_cell(column, row) for column in columns])
-            for row in rows[:MOST_ROWS]
+            for row in (rows if total is None else rows[:MOST_ROWS])
         ],
         len(rows) if total is None else total,
     )
