@@ -26,10 +26,11 @@ from exporter.kernel.processes import read_parent
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.sampling.labels import UNKNOWN_OWNER, label_value
 from exporter.sampling.owner_names import find_pod_uid, is_of_engine, name_owner
-from exporter.sampling.reading.finding import FoundNamespace
+from exporter.sampling.reading.namespace_finder import FoundNamespace
 
 LONGEST_NETNS: Final = 128  # a namespace of Kubernetes and a pod
 
+_PROCESSES_ASKED: Final = 8
 _PROGRAM: Final = "process"
 _BY_ENGINE: Final = re.compile(rb"(?:cni-|netns-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MONITOR: Final = re.compile(
@@ -59,7 +60,7 @@ class NamespaceName(NamedTuple):
 
 def name_namespace(procfs: Procfs, found: FoundNamespace, given: GivenNames) -> NamespaceName | None:
     """Return the name of a namespace; None where its processes are gone. Raises ProcfsError."""
-    for pid in found.processes:
+    for pid in found.processes[:_PROCESSES_ASKED]:
         name = _name_by(procfs, pid, found, given)
         if _is_in(procfs, pid, found):
             return name
@@ -99,7 +100,7 @@ def _name_by(procfs: Procfs, pid: int, found: FoundNamespace, given: GivenNames)
 
 def _find_netns_name(procfs: Procfs, found: FoundNamespace, names: Mapping[int, bytes]) -> str | None:
     """Return the name that ``ip netns`` knows; None where it has none, or we may not know."""
-    for pid in found.processes if names else ():  # some may be our own user's
+    for pid in found.processes[:_PROCESSES_ASKED] if names else ():  # some may be our own user's
         number = find_netns_number(procfs, pid)
         if number is not None and _is_in(procfs, pid, found):
             name = names.get(number, b"")

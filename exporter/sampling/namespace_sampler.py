@@ -18,7 +18,7 @@ from exporter.sampling.collectors import COLLECTORS
 from exporter.sampling.collectors.collector import COUNTER, Collector, IsolatedObserver, Pass, Plan
 from exporter.sampling.labels import Samples
 from exporter.sampling.passes import Outcome, PassRun
-from exporter.sampling.reading.finding import FoundNamespace
+from exporter.sampling.reading.namespace_finder import FoundNamespace
 from exporter.sampling.reading.reader import KernelReader
 from exporter.sampling.reading.walk import READ_ERRORS, Observed, Observer, Reading, Totals
 from exporter.sampling.services.cohorts import EVERY_CGROUP, Tracked, number_states

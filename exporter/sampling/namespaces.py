@@ -18,17 +18,17 @@ import structlog
 from exporter.config.settings import UNIT, Settings
 from exporter.kernel.procfs import Procfs
 from exporter.kernel.tables import TABLES
-from exporter.sampling.given_names import NameLists
+from exporter.sampling.known_namespaces import KnownNamespaces, choose, fit_ports, label
+from exporter.sampling.name_lists import NameLists
 from exporter.sampling.namespace_results import RESULTS, Found, add_up, gather, measure
+from exporter.sampling.namespace_schedule import Schedule
 from exporter.sampling.other_namespace import OtherNamespace, ReadPlan
 from exporter.sampling.passes import Outcome
-from exporter.sampling.reading.finding import MAX_QUESTIONS, FoundNamespace, NamespaceFinder, Search
+from exporter.sampling.reading.batches import MOST_HANGS, Batches
+from exporter.sampling.reading.namespace_finder import MAX_QUESTIONS, FoundNamespace, NamespaceFinder, Search
 from exporter.sampling.reading.reader import FILE_SECONDS, KernelReader
-from exporter.sampling.reading.rounds import MOST_HANGS, Rounds
-from exporter.sampling.roster import Roster, choose, fit_ports, label
 from exporter.sampling.services.counting import Counters
 from exporter.sampling.services.ports import PortRules
-from exporter.sampling.turns import Turns
 
 log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ _EVERY_PROCESS: Final = 1 << 30
 _LEAST_SHARE: Final = 2.0  # of what it costs to find them: something is left for reading in any case
 _SHARE_OF_NAMES: Final = 0.25
 _SHARE_OF_CHECKS: Final = 0.5
-_LONGEST_ROUND_SECONDS: Final = 60.0
+_LONGEST_BATCH_SECONDS: Final = 60.0
 _HIDDEN: Final = "processes of other users are hidden: hidepid of the procfs, or ProtectProc= of the unit"
 
 
@@ -51,18 +51,18 @@ class Namespaces:
         self._reader = reader
         self._lists = NameLists(reader, pod_logs)
         self._finder = NamespaceFinder()
-        self._roster = Roster(root)
-        self._rounds = Rounds[OtherNamespace](reader, "network namespaces")
+        self._known = KnownNamespaces(root)
+        self._batches = Batches[OtherNamespace](reader, "network namespaces")
         self._rules: tuple[PortRules, PortRules] | None = None  # the host's, and those of namespaces
         self._own_counters: Counters | None = None
         self._debt_seconds = 0.0
-        self._turns = Turns()
+        self._schedule = Schedule()
         self._problems = set[str]()
 
     @staticmethod
     def longest_pass_seconds(allowed_seconds: float) -> float:
         """Return the longest time of a pass that may use so much CPU time."""
-        return 3 * MOST_HANGS * _round_seconds(allowed_seconds) + 3 * FILE_SECONDS
+        return 3 * MOST_HANGS * _batch_seconds(allowed_seconds) + 3 * FILE_SECONDS
 
     def sample(
         self, settings: Settings, rules: PortRules, counters: Counters, now: float, allowed_seconds: float
@@ -94,15 +94,15 @@ class Namespaces:
         def left() -> float:
             return allowed_seconds - self._debt_seconds - (self._reader.cpu_seconds - started)
 
-        known = self._roster.update(found, now)
-        self._rounds.forget_finished()
+        known = self._known.update(found, now)
+        self._batches.forget_finished()
         named, unnamed = self._name(known, left() * _SHARE_OF_NAMES, now)
         chosen, excluded, over_limit = choose(named, settings.namespaces)
         label(chosen)
         by_check = sorted(chosen, key=lambda each: (each.checked_at, each.number))
         self._go(by_check, lambda _, each: each.check(now), left() * _SHARE_OF_CHECKS, now)
         ports_limit = fit_ports(chosen, settings.namespaces)
-        due = self._turns.choose(chosen, settings.namespaces.max_age_seconds, ports_limit, now)
+        due = self._schedule.choose(chosen, settings.namespaces.max_age_seconds, ports_limit, now)
         plan = self._plan(settings, rules, counters, ports_limit, now)
         self._read(due, chosen, plan, left(), now)
         self._debt_seconds = max(0.0, -left())
@@ -116,7 +116,7 @@ class Namespaces:
         if is_blind:  # then none of them is known to be 0
             results = +results
         self._report(shown, is_blind=is_blind)
-        readable = [each for each in shown if not self._rounds.is_hanging(each)]
+        readable = [each for each in shown if not self._batches.is_hanging(each)]
         return Found(gather(readable, now), measure(shown, results, now), add_up(readable))
 
     def _find(self, *, is_complete: bool) -> tuple[bool, Sequence[FoundNamespace]]:
@@ -156,11 +156,11 @@ class Namespaces:
             except Exception as error:  # noqa: BLE001 - the one place where a namespace's failure ends
                 namespace.access_error = error
 
-        waiting = [each for each in namespaces if not self._rounds.is_hanging(each)]
+        waiting = [each for each in namespaces if not self._batches.is_hanging(each)]
         if waiting:
-            stuck = self._rounds.run(waiting, isolate, limit_seconds, _round_seconds(limit_seconds))
+            stuck = self._batches.run(waiting, isolate, limit_seconds, _batch_seconds(limit_seconds))
             for each in stuck:
-                self._roster.replace(each, now)
+                self._known.replace(each, now)
 
     def _read(
         self,
@@ -202,7 +202,7 @@ class Namespaces:
         return self._rules[1]
 
     def _result_of(self, namespace: OtherNamespace, now: float, *, is_due: bool) -> str:
-        if namespace.error is not None or self._rounds.is_hanging(namespace):
+        if namespace.error is not None or self._batches.is_hanging(namespace):
             return "unreadable"
         if namespace.read_at == now:
             return "read"
@@ -237,6 +237,6 @@ def _settings_of(settings: Settings) -> Settings:
     )
 
 
-def _round_seconds(limit_seconds: float) -> float:
-    """Return the timeout of a round that may use so much CPU time."""
-    return min(4 * limit_seconds + 5 * TABLE_SECONDS, _LONGEST_ROUND_SECONDS)
+def _batch_seconds(limit_seconds: float) -> float:
+    """Return the timeout of a batch that may use so much CPU time."""
+    return min(4 * limit_seconds + 5 * TABLE_SECONDS, _LONGEST_BATCH_SECONDS)

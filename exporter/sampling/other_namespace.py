@@ -17,8 +17,8 @@ from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.sampling.labels import Samples, SocketKey
 from exporter.sampling.namespace_names import GivenNames, NamespaceName, name_namespace
 from exporter.sampling.namespace_sampler import NamespaceSampler
-from exporter.sampling.reading.finding import FoundNamespace
 from exporter.sampling.reading.guard import DirectReads
+from exporter.sampling.reading.namespace_finder import FoundNamespace
 from exporter.sampling.reading.reader import KernelReader
 from exporter.sampling.services.counting import Counters
 from exporter.sampling.services.ports import PortRules

@@ -8,7 +8,7 @@ import pytest
 from exporter.kernel.pods import Pod
 from exporter.kernel.procfs import Procfs
 from exporter.sampling.namespace_names import GivenNames, NamespaceName, group_owners, name_namespace
-from exporter.sampling.reading.finding import FoundNamespace
+from exporter.sampling.reading.namespace_finder import FoundNamespace
 from tests.support.namespaces_tree import NamespacesTree
 
 UID = "0b1c2d3e-1111-2222-3333-444455556666"

@@ -13,9 +13,9 @@ from exporter.kernel import states
 from exporter.kernel.namespaces import NamespaceProcfs
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.sampling import namespaces as namespaces_module
+from exporter.sampling.known_namespaces import PORTS_OF_A_NAMESPACE
 from exporter.sampling.namespace_names import GivenNames
 from exporter.sampling.other_namespace import OtherNamespace
-from exporter.sampling.roster import PORTS_OF_A_NAMESPACE
 from exporter.sampling.sampler import Sampler
 from exporter.sampling.snapshot import Snapshot
 from tests.support.namespaces_tree import NamespacesTree
@@ -153,7 +153,7 @@ def test_the_host_is_read_as_often_however_much_others_cost(node: Node) -> None:
 
 
 def test_one_that_hangs_is_left_out(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(namespaces_module, "_round_seconds", lambda _: 0.3)
+    monkeypatch.setattr(namespaces_module, "_batch_seconds", lambda _: 0.3)
     hung = node.add("hung", LISTENING)
     node.add("well", LISTENING)
     node.see()

@@ -9,7 +9,7 @@ from exporter.config.settings import Settings
 from exporter.kernel.rows import Listener, Rows
 from exporter.kernel.tables import TABLES, Detail, Table
 from exporter.sampling.labels import Metric, Samples
-from exporter.sampling.reading.finding import FoundNamespace
+from exporter.sampling.reading.namespace_finder import FoundNamespace
 from exporter.sampling.reading.reader import KernelReader
 from exporter.sampling.reading.walk import Observer, Reading
 from exporter.sampling.services.cohorts import EVERY_CGROUP, Tracked

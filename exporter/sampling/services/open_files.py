@@ -26,7 +26,7 @@ from exporter.kernel.processes import parse_file_limit
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.sampling.labels import label_value
 from exporter.sampling.owner_names import name_owner
-from exporter.sampling.reading.finding import FoundNamespace
+from exporter.sampling.reading.namespace_finder import FoundNamespace
 
 _PROCESSES_KEPT: Final = 3
 """Of each owner: when one ends, as workers do, the next takes its place."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from exporter.kernel.procfs import Procfs, ProcfsError
-from exporter.sampling.reading.finding import FoundNamespace
+from exporter.sampling.reading.namespace_finder import FoundNamespace
 from exporter.sampling.services.open_files import (
     PROCESSES_AT_ONCE,
     FileUsage,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter.kernel.procfs import Procfs, ProcfsError
-from exporter.sampling.reading.finding import PROCESSES_KEPT, FoundNamespace, NamespaceFinder
+from exporter.sampling.reading.namespace_finder import FoundNamespace, NamespaceFinder
 from tests.support.namespaces_tree import NamespacesTree
 
 
@@ -85,14 +85,6 @@ def test_a_process_that_is_gone_before_its_start_is_read_is_not_the_oldest(searc
     search.tree.add_process(7, net, started=20)
     (search.tree.add_process(8, net) / "stat").unlink()
     assert [tuple(each.processes) for each in search.find().values()] == [(7,)]
-
-
-def test_of_very_many_processes_the_oldest_are_handed_on(search: Search) -> None:
-    net = search.tree.add_namespace()
-    for pid in range(100, 100 + 3 * PROCESSES_KEPT):
-        search.tree.add_process(pid, net, started=1000 - pid)
-    (found,) = search.find().values()
-    assert list(found.processes) == [*range(123, 123 - PROCESSES_KEPT, -1)]
 
 
 def test_a_process_that_is_denied_is_counted_in_every_pass(

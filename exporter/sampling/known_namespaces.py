@@ -13,13 +13,13 @@ from typing import Final
 from exporter.config.settings import Namespaces as NamespaceSettings
 from exporter.sampling.namespace_names import LONGEST_NETNS, group_owners
 from exporter.sampling.other_namespace import OtherNamespace
-from exporter.sampling.reading.finding import FoundNamespace
+from exporter.sampling.reading.namespace_finder import FoundNamespace
 
 PORTS_OF_A_NAMESPACE: Final = 10
 """How many ports of a namespace have series of their own, on average over as many as are allowed."""
 
 
-class Roster:
+class KnownNamespaces:
     """The namespaces that are known."""
 
     def __init__(self, root: str) -> None:

@@ -9,7 +9,6 @@ the same as long as a process that was in it before is in it still.
 """
 
 from collections.abc import Mapping, Sequence
-from heapq import nsmallest
 from itertools import count
 from typing import Final, NamedTuple
 
@@ -18,9 +17,6 @@ from exporter.kernel.procfs import Procfs, ProcfsError
 
 MAX_QUESTIONS: Final = 2000
 """How many processes are asked for at most in one pass, 10 microseconds each."""
-
-PROCESSES_KEPT: Final = 8
-"""How many processes of a namespace are handed on, through which it can be read."""
 
 _YOUNG_PASSES: Final = 3
 _ROUNDS: Final = 12
@@ -110,7 +106,7 @@ class NamespaceFinder:
             inode: FoundNamespace(
                 known[inode].number if inode in lasting and inode in known else next(self._numbers),
                 inode,
-                [pid for _, pid in nsmallest(PROCESSES_KEPT, processes)],
+                [pid for _, pid in sorted(processes)],
             )
             for inode, processes in members.items()
         }

@@ -10,7 +10,7 @@ _SPREAD: Final = 1.25
 """How much sooner than necessary those are read again in which nothing changes."""
 
 
-class Turns:
+class Schedule:
     """Knows how many of those in which nothing changes are due by now."""
 
     def __init__(self) -> None:

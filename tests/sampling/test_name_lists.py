@@ -6,10 +6,10 @@ import pytest
 
 from exporter.config.settings import PROCFS
 from exporter.kernel.procfs import Procfs, ProcfsError
-from exporter.sampling import given_names
-from exporter.sampling.given_names import NameLists
+from exporter.sampling import name_lists
+from exporter.sampling.name_lists import NameLists
 from exporter.sampling.other_namespace import OtherNamespace
-from exporter.sampling.reading.finding import FoundNamespace
+from exporter.sampling.reading.namespace_finder import FoundNamespace
 from exporter.sampling.reading.reader import KernelReader
 from tests.support.namespaces_tree import NamespacesTree
 
@@ -36,7 +36,7 @@ class Listing:
 def listing(monkeypatch: pytest.MonkeyPatch) -> Listing:
     """Count the lists."""
     made = Listing()
-    monkeypatch.setattr(given_names, "list_netns_names", made)
+    monkeypatch.setattr(name_lists, "list_netns_names", made)
     return made
 
 

@@ -1,4 +1,4 @@
-"""Of many reads in one round, only those that hang are left out."""
+"""Of many reads in one batch, only those that hang are left out."""
 
 from pathlib import Path
 from threading import Event
@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pytest
 
 from exporter.kernel.procfs import Procfs
+from exporter.sampling.reading.batches import MOST_HANGS, Batches
 from exporter.sampling.reading.reader import KernelReader
-from exporter.sampling.reading.rounds import MOST_HANGS, Rounds
 from tests.support.patience import wait_until
 from tests.support.procfs_tree import ProcfsTree
 
@@ -39,41 +39,41 @@ class Work:
 
 
 @pytest.fixture
-def rounds(tmp_path: Path) -> Rounds[Item]:
-    """Return rounds over a procfs."""
-    return Rounds(KernelReader(ProcfsTree(tmp_path).procfs(), "procfs"), "rounds")
+def batches(tmp_path: Path) -> Batches[Item]:
+    """Return batches over a procfs."""
+    return Batches(KernelReader(ProcfsTree(tmp_path).procfs(), "procfs"), "batches")
 
 
-def test_all_are_read_in_their_order(rounds: Rounds[Item]) -> None:
+def test_all_are_read_in_their_order(batches: Batches[Item]) -> None:
     work = Work()
-    assert rounds.run(ITEMS, work.read, 1.0, 1.0) == []
+    assert batches.run(ITEMS, work.read, 1.0, 1.0) == []
     assert work.done == [0, 1, 2, 3, 4, 5]
 
 
-def test_none_is_begun_when_the_time_is_up(rounds: Rounds[Item]) -> None:
+def test_none_is_begun_when_the_time_is_up(batches: Batches[Item]) -> None:
     work = Work()
-    rounds.run(ITEMS, work.read, 0.0, 1.0)
+    batches.run(ITEMS, work.read, 0.0, 1.0)
     assert work.done == []
 
 
-def test_what_hangs_is_left_out_until_it_ends(rounds: Rounds[Item]) -> None:
+def test_what_hangs_is_left_out_until_it_ends(batches: Batches[Item]) -> None:
     work = Work(2)
-    assert rounds.run(ITEMS, work.read, 1.0, 0.1) == [Item(2)]
+    assert batches.run(ITEMS, work.read, 1.0, 0.1) == [Item(2)]
     assert work.done == [0, 1, 3, 4, 5]
-    rounds.forget_finished()
-    assert rounds.is_hanging(Item(2))
+    batches.forget_finished()
+    assert batches.is_hanging(Item(2))
     work.release.set()
 
     def has_ended() -> bool:
-        rounds.forget_finished()
-        return not rounds.is_hanging(Item(2))
+        batches.forget_finished()
+        return not batches.is_hanging(Item(2))
 
     wait_until(has_ended)
     assert work.done == [0, 1, 3, 4, 5, 2]
 
 
-def test_after_some_hangs_a_pass_reads_no_more(rounds: Rounds[Item]) -> None:
+def test_after_some_hangs_a_pass_reads_no_more(batches: Batches[Item]) -> None:
     work = Work(*range(6))
-    stuck = rounds.run(ITEMS, work.read, 1.0, 0.05)
+    stuck = batches.run(ITEMS, work.read, 1.0, 0.05)
     assert len(stuck) == MOST_HANGS
     work.release.set()

@@ -31,7 +31,7 @@ class Numbered(Protocol):
 Item = TypeVar("Item", bound=Numbered)
 
 
-class _Round(Generic[Item]):
+class _Batch(Generic[Item]):
     """One go through some items; ``at`` is the one that is being read."""
 
     def __init__(self, waiting: Iterable[Item], work: Callable[[Procfs, Item], None]) -> None:
@@ -47,7 +47,7 @@ class _Round(Generic[Item]):
             self._work(procfs, self.at)
 
 
-class Rounds(Generic[Item]):
+class Batches(Generic[Item]):
     """Remembers which reads still hang."""
 
     def __init__(self, reader: KernelReader, name: str) -> None:
@@ -82,16 +82,16 @@ class Rounds(Generic[Item]):
         while waiting and len(stuck) < MOST_HANGS and len(self._hanging) < MOST_HANGING:
             self._begun += 1
             name = f"{self._name} {self._begun}"
-            turn = _Round(waiting, work)
+            batch = _Batch(waiting, work)
             try:
-                self._reader.read(name, partial(turn.run, limit_seconds=limit_seconds), timeout_seconds)
+                self._reader.read(name, partial(batch.run, limit_seconds=limit_seconds), timeout_seconds)
             except HangError:
-                turn.is_abandoned = True
-                if turn.at is None:  # no thread could be started
+                batch.is_abandoned = True
+                if batch.at is None:  # no thread could be started
                     break
-                waiting = list(turn.waiting)
-                self._hanging[turn.at.number] = name
-                stuck.append(turn.at)
+                waiting = list(batch.waiting)
+                self._hanging[batch.at.number] = name
+                stuck.append(batch.at)
             else:
                 break
         return stuck
