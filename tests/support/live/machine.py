@@ -106,8 +106,7 @@ def running_machine(
         *(f"--bind-ro={project}:{PROJECT}:norbind", f"--bind-ro={wheels}:{WHEELS}"),
     ]
     with ExitStack() as stack:
-        if not os.path.isdir("/run/systemd/system"):  # nobody here makes a scope for it; see sd_booted(3)
-            command = [*enter(stack.enter_context(made_cgroup("machine"))), *command, "--keep-unit"]
+        command = stack.enter_context(placed(command))
         manager = stack.enter_context(listening_manager())
         manager.settimeout(BOOT_SECONDS)
         environment = {**os.environ, "NOTIFY_SOCKET": manager.name}
@@ -124,6 +123,16 @@ def running_machine(
         finally:
             manager.close()
             os.kill(leader or container.pid, signal.SIGKILL)
+
+
+@contextmanager
+def placed(command: list[str]) -> Iterator[list[str]]:
+    """Return the command line of a container with a cgroup where it can be; see sd_booted(3)."""
+    if os.path.isdir("/run/systemd/system"):
+        yield command
+    else:  # nobody here makes a scope for it
+        with made_cgroup("machine") as cgroup:
+            yield [*enter(cgroup), *command, "--keep-unit"]
 
 
 def run_quietly(*command: str) -> str:
