@@ -87,7 +87,8 @@ def _parse_unix_block(block: bytes) -> StateRows:
 
 
 def _count_lines(block: bytes) -> int:
-    return block.count(b"\n") + (block != b"" and not block.endswith(b"\n"))
+    lines = block.split(b"\n")  # which is faster than to count them
+    return len(lines) - (not lines[-1])
 
 
 class _InetParser:
@@ -108,7 +109,7 @@ class _InetParser:
         self._addresses = Struct(f"{self._layout.state_at}s10x")
         self._states = table.states
         self._drops_repeats = table.protocol == "tcp"
-        self._last_addresses: set[tuple[bytes]] = set()
+        self._last_addresses: set[int] = set()
         self._last_block = b""
 
     def parse(self, block: bytes) -> TextRows:
@@ -118,7 +119,8 @@ class _InetParser:
         well_formed = len(data) // self._layout.size
         repeated = 0
         if self._drops_repeats:
-            addresses = set(self._addresses.iter_unpack(data))
+            # Two hashes that happen to be the same cost a closer look, in which nothing is found.
+            addresses = set(map(hash, self._addresses.iter_unpack(data)))
             if len(addresses) < well_formed or not addresses.isdisjoint(self._last_addresses):
                 lines = self._without_repeats(block)
                 repeated = well_formed - len(lines)
