@@ -5,6 +5,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from exporter.terminal.errors import ShowError
+
 _COLOURS: Final = {"critical": "1;31", "warning": "33", "title": "1", "dim": "2"}  # ECMA-48, SGR
 _ENTER: Final = "\x1b[?1049h\x1b[?25l"  # xterm's other screen, and no cursor
 _LEAVE: Final = "\x1b[?25h\x1b[?1049l"
@@ -40,7 +42,7 @@ class Screen:
         return f"\x1b[{colour}m{text}\x1b[0m" if colour and text and self._has_colours else text
 
     def show(self, lines: Sequence[str]) -> None:
-        """Write a page; raises ClosedError."""
+        """Write a page; raises ClosedError, and ShowError where it cannot be written."""
         if not self._in_place:
             self._write("".join(f"{line}\n" for line in lines))
             return
@@ -62,10 +64,12 @@ class Screen:
         try:
             sys.stdout.write(text)
             sys.stdout.flush()
-        except BrokenPipeError as error:
+        except OSError as error:
             # What is still in the buffer goes nowhere, also when the interpreter flushes it at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise ClosedError from error
+            if isinstance(error, BrokenPipeError):
+                raise ClosedError from error
+            raise ShowError(f"standard output: {error.strerror}") from error
 
 
 def _measure() -> os.terminal_size:

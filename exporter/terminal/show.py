@@ -58,6 +58,8 @@ class Source:
                 if self._flags.url or not is_first:
                     raise
                 self.note = f"counted here and now, as no daemon is there ({error})"
+                if self._flags.json:  # which has no place for it
+                    _say(self.note)
             from exporter.terminal.counting import OwnPasses  # noqa: PLC0415 - slow, and mostly not needed
 
             self._take = OwnPasses(self._flags).take_status
@@ -67,6 +69,8 @@ class Source:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Show it and return the exit code."""
     flags = parse_flags(arguments)
+    if sys.stdout is None:  # it was closed before the start
+        return _refuse("standard output is closed", EXIT_NOTHING)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     screen = Screen(in_place=bool(flags.watch))
@@ -103,8 +107,6 @@ def render(flags: Flags, screen: Screen, source: Source) -> list[str]:
     """Return the lines of a page."""
     status = select(source.read(), flags)
     if flags.json:
-        if source.note:
-            sys.stderr.write(f"netstat-exporter: {clean(source.note)}\n")
         # ASCII only: a terminal obeys some control characters that JSON does not escape.
         return [json.dumps(json.loads(encode_status(status)), indent=None if flags.watch else 2)]
     peers = _find_peers(status) if flags.peers else ()
@@ -144,8 +146,12 @@ def _find_peers(status: Status) -> Sequence[Peers]:
 
 def _refuse(problem: str, code: int) -> int:
     for line in problem.splitlines():
-        sys.stderr.write(f"netstat-exporter: {clean(line)}\n")
+        _say(line)
     return code
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"netstat-exporter: {clean(text)}\n")
 
 
 def _end(number: int, _: object) -> NoReturn:

@@ -107,6 +107,24 @@ def test_a_pipe_that_closes_ends_it_quietly(flags: tuple[str, ...]) -> None:
             assert process.stderr.read() == ""
 
 
+@pytest.mark.parametrize(
+    ("where", "problem"),
+    [(">/dev/full", "standard output: No space left on device"), (">&-", "standard output is closed")],
+)
+def test_an_output_that_takes_nothing_is_said_in_a_line(where: str, problem: str) -> None:
+    with answering() as server:
+        line = f'exec "$@" {where}'
+        run = subprocess.run(
+            ["sh", "-c", line, "sh", *SHOW, f"--url={server.url}"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_SECONDS,
+        )
+    assert (run.returncode, run.stderr) == (1, f"netstat-exporter: {problem}\n")
+
+
 def test_a_daemon_that_is_not_there_is_an_error_where_it_was_named() -> None:
     run = show(f"--url={NOBODY_THERE}")
     assert (run.returncode, run.stdout) == (1, "")
