@@ -17,7 +17,7 @@ DOWNLOAD = $(BIN)/pip download --quiet --no-deps --require-hashes --only-binary=
 OFFLINE := unshare --map-root-user --net
 EPOCH = $(or $(shell git log -1 --format=%ct),0)
 
-.PHONY: run test check helm golden fixtures bench demo picture status-picture dist deb image install uninstall lock sbom clean
+.PHONY: run test check helm golden fixtures bench demo schema picture status-picture dist deb image install uninstall lock sbom clean
 
 run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metrics
 	@$(BIN)/python -m exporter $(ARGS)
@@ -39,7 +39,6 @@ helm: $(BIN)/helm  ## the tools of Kubernetes that tests use, helm and kubectl
 golden: $(VENV)/.dev  ## write the golden page, the reference of metrics and what follows from rules, dashboard and flags again
 	$(BIN)/python -m pytest tests/test_golden.py tests/test_docs.py tests/status/test_schema.py tests/live/test_sizing.py --update-golden
 	$(BIN)/python -m mixin.render
-	$(BIN)/python -m grafana.generate
 	$(BIN)/python -m completions.generate
 	$(BIN)/python -m man.generate
 
@@ -52,7 +51,13 @@ bench: $(VENV)/.dev  ## measure ourselves and our peers side by side (needs root
 demo: $(VENV)/.dev  ## see a real leak counted, alerted on and mended (needs root, Debian's prometheus and prometheus-alertmanager)
 	$(BIN)/python -m tests.support.e2e.demo
 
-picture: $(VENV)/.dev  ## draw the dashboard with Grafana's own components (needs root, npm, chromium, prometheus)
+schema: $(VENV)/.dev  ## hold the dashboards to the schemas of the oldest Grafana that we support, and of the newest
+	for version in '1769699862!10.3.0' 0.0.21; do \
+	  $(BIN)/pip install --quiet --target "$(VENV)/grafana/$$version" "grafana-foundation-sdk==$$version" || exit; \
+	  PYTHONPATH="$(VENV)/grafana/$$version" $(BIN)/python -m tests.support.grafana_schema grafana/*.json || exit; \
+	done
+
+picture: $(VENV)/.dev  ## draw the dashboards with Grafana's own components (needs root, npm, chromium, prometheus, runc)
 	npm install --prefix tests/picture --no-audit --no-fund --no-package-lock --ignore-scripts --legacy-peer-deps
 	$(BIN)/python -m tests.picture.take $(ARGS)
 

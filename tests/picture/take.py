@@ -1,12 +1,13 @@
-"""Take a picture of the dashboard: a Prometheus watches a bad day, and Grafana's own components draw it.
+"""Take pictures of the dashboards: a Prometheus watches a bad day, and Grafana's own components draw them.
 
     make picture
 
-It needs root, Prometheus, Chromium and npm, and takes some minutes.
+It needs root, Prometheus, Chromium, npm and runc, and takes some minutes.
 """
 
 import argparse
 import json
+import math
 import subprocess
 import threading
 import time
@@ -19,19 +20,21 @@ from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
 from tests.support.daemon import ROOT
-from tests.support.dashboard import Panel, Query, read_dashboard
+from tests.support.dashboard import FILES, FLEET, HOST, Panel, Query, read_dashboard
 from tests.support.live.watched import watched_incident
 from tests.support.prometheus import Prometheus
 
 FOLDER: Final = Path(__file__).parent
 MODULES: Final = FOLDER / "node_modules"
-PICTURE: Final = ROOT / "docs" / "images" / "dashboard.png"
+PICTURES: Final = ROOT / "docs" / "images"
+ROWS: Final = {HOST: 3, FLEET: 3}
+"""How many rows of each dashboard are on its picture."""
 WIDTH_PIXELS, CELL_PIXELS, GAP_PIXELS = 1360, 38, 8
 STEP_SECONDS: Final = 2
 
 
 class Range(NamedTuple):
-    """The time that the picture shows."""
+    """The time that the pictures show."""
 
     start: int
     end: int
@@ -44,29 +47,46 @@ class QuietHandler(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+def write_number(value: float) -> float | None:
+    """Return what JSON has of a number: nothing of one that is none or has no end."""
+    return value if math.isfinite(value) else None
+
+
 def answer(panel: Panel, prometheus: Prometheus, shown: Range) -> dict[str, object]:
     """Return a panel with what Prometheus answers to its queries."""
     targets = []
     for target in panel.get("targets", []):
-        expression = Query(panel["title"], target["refId"], target["expr"]).chosen
+        expression = Query("", panel["title"], target["refId"], target["expr"]).chosen
         if target["instant"]:
             found = prometheus.query(expression).items()
-            series: list[object] = [{"metric": dict(labels), "value": value} for labels, value in found]
+            series: list[object] = [
+                {"metric": dict(labels), "value": write_number(value)} for labels, value in found
+            ]
         else:
             over_time = prometheus.query_range(expression, shown.start, shown.end, STEP_SECONDS)
-            series = [{"metric": one.labels, "values": one.values} for one in over_time]
+            series = [
+                {"metric": one.labels, "values": [(at, write_number(value)) for at, value in one.values]}
+                for one in over_time
+            ]
         targets.append({**target, "answer": series})
     return {**panel, "targets": targets}
 
 
-def ask_everything(seconds: int, folder: Path) -> dict[str, object]:
-    """Watch a bad day for so long, and return the dashboard with all its answers."""
+def ask_everything(seconds: int, folder: Path) -> dict[Path, object]:
+    """Watch a bad day for so long, and return each dashboard with all its answers."""
     with watched_incident(folder, "1s") as prometheus:
         start = int(time.time())
-        time.sleep(seconds)  # the time that the picture shows
+        time.sleep(seconds)  # the time that the pictures show
         shown = Range(start, start + seconds)
-        panels = [answer(panel, prometheus, shown) for panel in read_dashboard()["panels"]]
-    return {"dashboard": {"panels": panels}, "range": {**shown._asdict(), "step": STEP_SECONDS}}
+        return {
+            path: {
+                "dashboard": {
+                    "panels": [answer(panel, prometheus, shown) for panel in read_dashboard(path)["panels"]]
+                },
+                "range": {**shown._asdict(), "step": STEP_SECONDS},
+            }
+            for path in FILES
+        }
 
 
 def build_page(folder: Path) -> None:
@@ -94,12 +114,8 @@ def served(folder: Path) -> Iterator[str]:
             server.shutdown()
 
 
-def draw(folder: Path, picture: Path, rows: int) -> None:
-    """Draw the first rows of the page as a browser does."""
-    panels = read_dashboard()["panels"]
-    headings = [panel["gridPos"]["y"] for panel in panels if panel["type"] == "row"]
-    bottoms = [panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels]
-    height_pixels = GAP_PIXELS + CELL_PIXELS * [*headings, max(bottoms)][rows]
+def draw(folder: Path, picture: Path, height_pixels: int) -> None:
+    """Draw so much of the page as a browser does."""
     picture.parent.mkdir(exist_ok=True)
     with served(folder) as address:
         subprocess.run(
@@ -119,20 +135,32 @@ def draw(folder: Path, picture: Path, rows: int) -> None:
         )
 
 
+def measure_height(path: Path, rows: int) -> int:
+    """Return how many pixels the first rows of a dashboard are high."""
+    panels = read_dashboard(path)["panels"]
+    headings = [panel["gridPos"]["y"] for panel in panels if panel["type"] == "row"]
+    bottom = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
+    return GAP_PIXELS + CELL_PIXELS * [*headings, bottom][min(rows, len(headings))]
+
+
 def main() -> None:
     """Watch, build, draw."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=240)
-    parser.add_argument("--rows", type=int, default=3, help="how many of the dashboard's rows")
-    parser.add_argument("--picture", type=Path, default=PICTURE)
+    parser.add_argument("--all", action="store_true", help="draw all rows of the dashboards")
+    parser.add_argument("--output", type=Path, default=PICTURES)
     flags = parser.parse_args()
     with TemporaryDirectory() as name:
         folder = Path(name)
+        folder.chmod(0o755)
         answers = ask_everything(flags.seconds, folder)
-        (folder / "page").mkdir()
-        (folder / "page" / "answers.json").write_text(json.dumps(answers))
-        build_page(folder / "page")
-        draw(folder / "page", flags.picture.absolute(), flags.rows)
+        page = folder / "page"
+        page.mkdir()
+        build_page(page)
+        for path, answered in answers.items():
+            (page / "answers.json").write_text(json.dumps(answered, allow_nan=False))
+            picture = flags.output.absolute() / f"{path.stem}.png"
+            draw(page, picture, measure_height(path, 100 if flags.all else ROWS[path]))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,22 @@
-"""Read the dashboard as Grafana does, and ask its queries."""
+"""Read the dashboards as Grafana does, and ask their queries."""
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final, NamedTuple, NotRequired, TypedDict
 
-from grafana.generate import GENERATED
+from tests.support.daemon import ROOT
 
-CHOSEN: Final = {"$job": ".+", "$instance": ".+", "$port_name": ".+", "$__rate_interval": "5s"}
+FOLDER: Final = ROOT / "grafana"
+HOST, FLEET = FILES = (FOLDER / "netstat-host.json", FOLDER / "netstat-fleet.json")
+CHOSEN: Final = {
+    "$cluster": ".*",
+    "$job": ".+",
+    "$instance": ".+",
+    "$netns": ".*",
+    "$port_name": ".+",
+    "$__rate_interval": "5s",
+}
 
 
 class Place(TypedDict):
@@ -34,10 +44,37 @@ class Target(TypedDict):
     datasource: DataSource
 
 
+class Property(TypedDict):
+    """What a column has of its own."""
+
+    id: str
+    value: object
+
+
+class Override(TypedDict):
+    """What the column of this name has of its own."""
+
+    matcher: dict[str, str]
+    properties: list[Property]
+
+
 class FieldConfig(TypedDict):
     """How values are shown."""
 
     defaults: dict[str, object]
+    overrides: list[Override]
+
+
+class Reducing(TypedDict):
+    """Which of many values a stat shows."""
+
+    calcs: list[str]
+
+
+class Options(TypedDict):
+    """What a type of panel has of its own."""
+
+    reduceOptions: NotRequired[Reducing]
 
 
 class Panel(TypedDict):
@@ -50,6 +87,7 @@ class Panel(TypedDict):
     description: NotRequired[str]
     datasource: NotRequired[DataSource]
     targets: NotRequired[list[Target]]
+    options: NotRequired[Options]
     fieldConfig: NotRequired[FieldConfig]
 
 
@@ -73,6 +111,12 @@ class Annotation(TypedDict):
     datasource: DataSource
 
 
+class Link(TypedDict):
+    """A link at the top."""
+
+    url: str
+
+
 class Dashboard(TypedDict):
     """The file."""
 
@@ -80,17 +124,23 @@ class Dashboard(TypedDict):
     uid: str
     editable: bool
     schemaVersion: int
+    links: list[Link]
     annotations: dict[str, list[Annotation]]
     templating: dict[str, list[Variable]]
     panels: list[Panel]
 
 
 class Query(NamedTuple):
-    """A query, the panel that asks it, and its letter there."""
+    """A query, the dashboard and panel that ask it, and its letter there."""
 
+    dashboard: str
     panel: str
     letter: str
     expression: str
+
+    def __str__(self) -> str:
+        """Name it."""
+        return f"{self.dashboard}-{self.panel}-{self.letter}"
 
     @property
     def chosen(self) -> str:
@@ -101,21 +151,21 @@ class Query(NamedTuple):
         return expression
 
 
-def read_dashboard() -> Dashboard:
+def read_dashboard(path: Path) -> Dashboard:
     """Return what is committed."""
-    dashboard: Dashboard = json.loads(GENERATED.read_text())
+    dashboard: Dashboard = json.loads(path.read_text())
     return dashboard
 
 
-def read_panels() -> list[Panel]:
+def read_panels(path: Path) -> list[Panel]:
     """Return the panels without the headings."""
-    return [panel for panel in read_dashboard()["panels"] if panel["type"] != "row"]
+    return [panel for panel in read_dashboard(path)["panels"] if panel["type"] != "row"]
 
 
-def read_queries() -> Iterator[Query]:
+def read_queries(path: Path) -> Iterator[Query]:
     """Yield every query of every panel, and those of the annotations."""
-    for panel in read_panels():
+    for panel in read_panels(path):
         for target in panel.get("targets", []):
-            yield Query(panel["title"], target["refId"], target["expr"])
-    for annotation in read_dashboard()["annotations"]["list"]:
-        yield Query("annotation", "A", annotation["expr"])
+            yield Query(path.stem, panel["title"], target["refId"], target["expr"])
+    for annotation in read_dashboard(path)["annotations"]["list"]:
+        yield Query(path.stem, "annotation", "A", annotation["expr"])

@@ -20,6 +20,7 @@ _OF_PROMETHEUS: Final = {
     "process_max_fds": (),
     "process_open_fds": (),
     "process_resident_memory_bytes": (),
+    "process_start_time_seconds": (),
 }
 TARGET_LABELS: Final = {"job", "instance", "cluster", "region", "node", "namespace", "pod", "exported_owner"}
 """Labels that Prometheus attaches; a target may have more."""
@@ -36,7 +37,8 @@ RECORDED: Final[dict[str, str]] = {
 """The expression of every recorded series."""
 
 KNOWN: Final = CONTRACT | dict.fromkeys(
-    RECORDED, ("protocol", "state", "direction", "port", "port_name", "owner", *NamespaceLabels._fields)
+    RECORDED,
+    ("protocol", "state", "direction", "port", "port_name", "owner", "resource", *NamespaceLabels._fields),
 )
 """What dashboards, alerts and documents may name, with labels."""
 

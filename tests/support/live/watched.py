@@ -1,4 +1,4 @@
-"""A Prometheus that watches two hosts: one on a bad day, and one whose tables were captured once.
+"""A Prometheus that watches three hosts: one on a bad day, one whose tables were captured, one that is gone.
 
 Only the first network namespace of a machine shows the limits of memory and orphans; the captured host has
 them.
@@ -14,11 +14,16 @@ from pathlib import Path
 import yaml
 
 from tests.support.daemon import COMMAND, ROOT, Daemon, running_daemon
-from tests.support.live.incident import NAMES, incident
+from tests.support.live.incident import IN_POD, NAMES, UNITS, incident
 from tests.support.live.namespace import Namespace, two_hosts
+from tests.support.live.runc import require_runc, running_pod
+from tests.support.patience import wait_until
 from tests.support.prometheus import Prometheus, running_prometheus
 
-BAD_DAY, CAPTURED = "web1", "web2"
+BAD_DAY, CAPTURED, GONE = "web1", "web2", "web3"
+SHOP, POD = "webshop", "cart-7c9d"
+CART = ["nc", "-ll", "-p", str(IN_POD), "-e", "/bin/sleep", "100000"]  # which never closes what it got
+RECORDING = ROOT / "prometheus" / "recording.yml"
 CONFIG = {
     "interval": "200ms",
     "cpu_budget": 1,
@@ -26,8 +31,9 @@ CONFIG = {
     "ages": {"stuck_after": "1s"},
     "idle": {"after": "1s", "every": "1s"},
     "memory": {"when": "always", "every": "1s"},
+    "closed_connections": {"enabled": True},
     "peaks": {"window": "10s"},
-    "namespaces": {"enabled": False},
+    "namespaces": {"include": [f"{SHOP}/*"]},
 }
 
 
@@ -69,24 +75,33 @@ def hasten_alerts(folder: Path) -> Path:
 @contextmanager
 def watched_incident(folder: Path, scrape_interval: str) -> Iterator[Prometheus]:
     """Let it happen, and yield the Prometheus that watches."""
+    require_runc()
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(CONFIG))
-    flags = [f"--config.file={config}"]
+    logs = folder / "pods"
+    logs.mkdir()
+    flags = [f"--config.file={config}", f"--path.pod-logs={logs}"]
     with ExitStack() as stack:
         server, client = stack.enter_context(two_hosts())
+        pod, _ = stack.enter_context(running_pod(folder / "containers", logs, SHOP, POD, CART))
+        gone = stack.enter_context(running_daemon(*flags))
         daemons = {
             BAD_DAY: stack.enter_context(daemon_inside(server, *flags)),
             CAPTURED: stack.enter_context(
                 running_daemon(*flags, f"--path.procfs={ROOT / 'tests' / 'fixtures' / 'proc'}")
             ),
+            GONE: gone,
         }
-        stack.enter_context(incident(server, client))
-        yield stack.enter_context(
+        stack.enter_context(incident(server, client, pod=pod, units=UNITS))
+        prometheus = stack.enter_context(
             running_prometheus(
                 folder,
                 *(daemon.port for daemon in daemons.values()),
                 instances=list(daemons),
-                rules=[hasten_alerts(folder)],
+                rules=[hasten_alerts(folder), RECORDING],
                 interval=scrape_interval,
             )
         )
+        wait_until(lambda: prometheus.query(f'instance:up:exporters{{instance="{GONE}"}}') != {})
+        gone.process.kill()
+        yield prometheus

@@ -1,0 +1,71 @@
+function(config, panels, labels, dashboard)
+  dashboard.row('Who leaks?', 8, [
+    dashboard.at(24, panels.table(
+      'Leaks by port',
+      [labels.host, labels.place, labels.direction, labels.port],
+      [
+        panels.number('CLOSE_WAIT', 'sum by (instance, netns, direction, port_name) (netstat_sockets{state="close_wait", %(sockets)s}) > 0'),
+        panels.number(
+          'Stuck',
+          'sum by (instance, netns, direction, port_name) (netstat_stuck_sockets{state="close_wait", %(sockets)s}) > 0',
+          levels=panels.levels(config.closeWaitLeakSockets + 1, config.closeWaitLeakCriticalSockets + 1, 'text'),
+        ),
+        panels.number(
+          'Since',
+          |||
+            1000 * (time() - max by (instance, netns, direction, port_name)
+            (netstat_oldest_socket_age_seconds{state="close_wait", %(sockets)s} > 0))
+          |||,
+          'dateTimeFromNow',
+        ),
+      ],
+      |||
+        Connections that the other side has closed and a process here has not. CLOSE_WAIT has no timeout: only that process can
+        end it. Stuck are those older than ages.stuck_after, a minute by default. Since is when the oldest was first seen.
+      |||,
+      sort='Stuck',
+    )),
+    dashboard.at(12, panels.table(
+      'Leaks by owner',
+      [labels.host, labels.owner, labels.direction, labels.port],
+      [
+        panels.number(
+          'CLOSE_WAIT',
+          'sum by (instance, owner, direction, port_name) (%s) > 0' % panels.owned('netstat_owner_sockets{state="close_wait", %(sockets)s}'),
+          levels=panels.levels(config.closeWaitLeakSockets + 1, config.closeWaitLeakCriticalSockets + 1, 'text'),
+        ),
+      ],
+      'Whose connections in CLOSE_WAIT they are: the systemd unit, container or program that has to be fixed.',
+      sort='CLOSE_WAIT',
+    )),
+    dashboard.at(12, panels.graph(
+      'CLOSE_WAIT by owner',
+      'short',
+      [panels.line('sum by (owner) (%s) > 0' % panels.owned('netstat_owner_sockets{state="close_wait", %(sockets)s}'), '{{owner}}')],
+      'The same connections by who owns them.',
+      empty='None',
+    )),
+    dashboard.at(12, panels.graph(
+      'CLOSE_WAIT by port',
+      'short',
+      [panels.line(
+        'sum by (netns, direction, port_name) (netstat_sockets{state="close_wait", %(sockets)s}) > 0',
+        '{{port_name}} {{direction}} {{netns}}',
+      )],
+      'A line that climbs and never falls is a leak; one that comes and goes is a program that is slow to close.',
+      empty='None',
+    )),
+    dashboard.at(12, panels.graph(
+      'Age of the oldest CLOSE_WAIT',
+      's',
+      [panels.line(
+        'max by (netns, direction, port_name) (netstat_oldest_socket_age_seconds{state="close_wait", %(sockets)s}) > 0',
+        '{{port_name}} {{direction}} {{netns}}',
+      )],
+      |||
+        It climbs by a second a second while a connection stays, and falls when it is closed. An age begins when the exporter
+        first sees the connection in that state.
+      |||,
+      empty='None',
+    )),
+  ])
