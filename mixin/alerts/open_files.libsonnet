@@ -3,7 +3,7 @@ function(config, texts) {
     'netstat_owner_open_files_limit%s - netstat_owner_open_files%s' % [texts.own(['owner', 'exported_owner']), texts.joined()],
   local filesTaken = 'deriv(netstat_owner_open_files' + texts.joined() + '[30m]) > 0',
   local openFiles = texts.lines([
-    'A process of {{ or $labels.exported_owner $labels.owner }} on ' + texts.instance + ' uses {{ $value | humanizePercentage }}',
+    'A process of {{ or $labels.exported_owner $labels.owner }} ' + texts.inPlace + ' uses {{ $value | humanizePercentage }}',
     'of the file descriptors that it may have, for inbound and outbound connections and files together.'
     + texts.each('min(' + filesLeft + ')', ' {{ printf "%.0f" .Value }} are left.')
     + texts.each('min(time() + ((%s) / (%s) < 86400))' % [filesLeft, filesTaken], texts.noneLeftAt),
