@@ -194,6 +194,7 @@ def test_walk_that_is_closed_closes_its_dump(tables: list[Table]) -> None:
         socket.create_server(("127.0.0.1", 0)) as server,
         socket.create_connection(server.getsockname()),
         socket.socket(type=socket.SOCK_DGRAM) as datagrams,
+        socket.socket(socket.AF_UNIX),
     ):
         datagrams.bind(("127.0.0.1", 0))
         before = os.listdir("/proc/self/fd")
