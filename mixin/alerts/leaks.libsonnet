@@ -86,7 +86,7 @@ function(config, texts) {
       expr: |||
         (
           min_over_time(instance_port_state:netstat_stuck_sockets:sum{%(selector)s, state="close_wait", port!="other"}[15m]) > %(closeWaitLeakSockets)s
-            and ignoring (owner)
+            and ignoring (owner, pod)
           max without (port_name, pod, owner, exported_owner) (
             netstat_owner_sockets{%(selector)s, state="close_wait"} > %(closeWaitLeakSockets)s
               and ignoring (protocol, state, direction, port, port_name, pod)
@@ -102,7 +102,7 @@ function(config, texts) {
           min_over_time(instance_port_state:netstat_stuck_sockets:sum{%(selector)s}[15m])
             - max_over_time(instance_port_state:netstat_stuck_sockets:sum{%(selector)s}[15m] offset 1h)
             > clamp_max(%(closeWaitLeakGrowthShare)s * max_over_time(instance_port_state:netstat_stuck_sockets:sum{%(selector)s}[15m] offset 1h), %(closeWaitLeakGrowthSockets)s)
-            unless ignoring (owner)
+            unless ignoring (owner, pod)
           max without (port_name, pod, owner, exported_owner) (
             netstat_owner_sockets{%(selector)s, state="close_wait"} > %(closeWaitLeakSockets)s
               and ignoring (protocol, state, direction, port, port_name, pod)
