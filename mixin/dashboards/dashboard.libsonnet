@@ -73,7 +73,7 @@ function(config) {
     local ended = std.foldl(place, row.panels, begun);
     { y: ended.y + ended.tallest, panels: ended.panels },
 
-  build(uid, title, description, variables, annotations, links, rows):: {
+  build(uid, title, description, variables, annotations, links, rows, from='now-6h'):: {
     id: null,
     uid: uid,
     title: title,
@@ -83,7 +83,7 @@ function(config) {
     editable: false,
     graphTooltip: 1,
     refresh: '30s',
-    time: { from: 'now-6h', to: 'now' },
+    time: { from: from, to: 'now' },
     timezone: 'browser',
     links: links + [
       { type: 'link', title: link[0], url: link[1], icon: link[2], targetBlank: true, tags: [] }

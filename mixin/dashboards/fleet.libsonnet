@@ -3,7 +3,7 @@
 {
   grafanaDashboards+:: {
     local config = $._config,
-    local panels = (import 'panels.libsonnet')(config),
+    local panels = (import 'panels.libsonnet')(config, points=100),
     local dashboard = (import 'dashboard.libsonnet')(config),
 
     local hostLink = {
@@ -56,7 +56,7 @@
         panels.stat(
           'Hosts near a limit',
           'none',
-          'count(max by (%(cluster)s, instance) (instance_resource:netstat_used:ratio{%(host)s}) > 0.8) or vector(0)',
+          'count(count by (%(cluster)s, instance) (instance_resource:netstat_used:ratio{%(host)s} > 0.8)) or vector(0)',
           'Hosts that use more than 80 % of something that the kernel bounds: files, ports, queues, memory.',
           panels.levels(1),
         ),
@@ -260,6 +260,7 @@
       uid=config.fleetDashboardUid,
       title='netstat-exporter / Fleet',
       description='All hosts together: which leak, which are near a limit, which drop; the worst first.',
+      from='now-3h',
       variables=dashboard.hosts,
       annotations=[
         dashboard.alerts('count by (alertname, severity) (%s)' % firing(config.criticalSeverity), 'critical, somewhere in the fleet'),

@@ -1,8 +1,8 @@
 // Panels in few words: a stat, a graph over time or a table, without their places on the grid (dashboard.libsonnet).
 //
 // In an expression %(host)s stands for the matchers of the chosen hosts, %(sockets)s for these and the chosen network
-// namespaces, and %(fleet)s for those of series that have no host. Colours begin at levels: first orange, then red.
-function(config) {
+// namespaces, and %(fleet)s for those of series that have no host. `points` is how many are asked for at most, over time. Colours begin at levels: first orange, then red.
+function(config, points=null) {
   local panels = self,
   local letters = 'ABCDEFGHIJ',
   local source = { type: 'prometheus', uid: '${datasource}' },
@@ -37,6 +37,7 @@ function(config) {
     title: title,
     description: joined(description),
     datasource: source,
+    [if points != null && type != 'table' then 'maxDataPoints']: points,
     fieldConfig: {
       defaults: { unit: unit, thresholds: { mode: 'absolute', steps: levels } },
       overrides: [],

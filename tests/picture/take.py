@@ -124,7 +124,7 @@ def draw(folder: Path, picture: Path, height_pixels: int) -> None:
                 "--headless",
                 "--no-sandbox",
                 "--hide-scrollbars",
-                "--force-device-scale-factor=1.5",
+                "--force-device-scale-factor=1.25",
                 f"--window-size={WIDTH_PIXELS},{height_pixels}",
                 "--virtual-time-budget=20000",
                 f"--screenshot={picture}",

@@ -88,6 +88,7 @@ class Panel(TypedDict):
     datasource: NotRequired[DataSource]
     targets: NotRequired[list[Target]]
     options: NotRequired[Options]
+    maxDataPoints: NotRequired[int]
     fieldConfig: NotRequired[FieldConfig]
 
 

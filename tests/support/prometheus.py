@@ -2,7 +2,7 @@
 
 import json
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
@@ -27,7 +27,14 @@ class Prometheus(Server):
 
     def query(self, expression: str) -> dict[frozenset[tuple[str, str]], float]:
         """Return the instant vector of an expression, by labels."""
-        answer = self.ask(f"/api/v1/query?{urllib.parse.urlencode({'query': expression})}")
+        return self._query({"query": expression})
+
+    def query_at(self, expression: str, at: float) -> dict[frozenset[tuple[str, str]], float]:
+        """Return the instant vector of an expression at a time, by labels."""
+        return self._query({"query": expression, "time": at})
+
+    def _query(self, parameters: Mapping[str, object]) -> dict[frozenset[tuple[str, str]], float]:
+        answer = self.ask(f"/api/v1/query?{urllib.parse.urlencode(parameters)}")
         data = json.loads(answer)["data"]
         assert data["resultType"] == "vector"
         return {frozenset(one["metric"].items()): float(one["value"][1]) for one in data["result"]}
