@@ -36,7 +36,8 @@ def sick_daemon(folder: Path) -> Iterator[Daemon]:
         make_bad_procfs(folder / "1", other_host)
         for number, container in enumerate((other_host, stack.enter_context(private_namespace())), start=2):
             (folder / str(number)).mkdir()
-            (folder / str(number) / "net").symlink_to(f"/proc/{container.keeper}/net")
+            for name in ("net", "stat"):
+                (folder / str(number) / name).symlink_to(f"/proc/{container.keeper}/{name}")
         flags = f"--config.file={config}", f"--path.procfs={folder}"
         daemon = stack.enter_context(running_daemon(*flags, prefix=WITHOUT_NETLINK))
         config.write_text("no: such key\n")

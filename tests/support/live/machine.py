@@ -96,7 +96,8 @@ def running_machine(
     """
     identity.write_text(f"{uuid.uuid4().hex}\n")
     programs = (
-        *("--directory=/", "--volatile=yes", "--tmpfs=/usr/local/bin", "--tmpfs=/etc/systemd/system"),
+        *("--directory=/", "--volatile=yes", "--tmpfs=/usr/local/bin", "--tmpfs=/usr/local/share"),
+        "--tmpfs=/etc/systemd/system",
         f"--bind-ro={PORT_NAMES}",
     )
     command = [
