@@ -177,7 +177,7 @@ local kinds = import 'kinds.libsonnet';
     // NetstatSocketsUntracked: more than this.
     socketsUntrackedSockets: 0,
     socketsUntrackedFor: '15m',
-    // NetstatNamespacesUnread: thrice namespaces.max_age.
+    // NetstatNamespacesUnread: three times namespaces.max_age.
     namespacesUnreadSeconds: 900,
     namespacesUnreadFor: '15m',
 
