@@ -36,7 +36,7 @@ class Daemon(NamedTuple):
 
 
 def ask_status(daemon: Daemon) -> Status:
-    """Return the status of a daemon; raises AbsentError, UsageError and ShowError, of which those are."""
+    """Return the status of a daemon; raises ShowError, also as AbsentError or UsageError."""
     connection, path = _prepare(daemon)
     headers = {"Accept": "application/json", **_authorize(daemon)}
     try:
@@ -73,7 +73,7 @@ def _prepare(daemon: Daemon) -> tuple[http.client.HTTPConnection, str]:
         raise UsageError(f"{daemon.url!r} is not an address such as http://localhost:9068")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UsageError(
-            f"{_without_user(daemon.url)!r}: no user, query or fragment belongs into the address"
+            f"{_without_user(daemon.url)!r}: no user, query or fragment is allowed in the address"
         )
     path = parts.path.rstrip("/")
     if parts.scheme == "http":
@@ -114,15 +114,15 @@ def _authorize(daemon: Daemon) -> dict[str, str]:
 
 def _explain_tls(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate cannot be verified: {error.verify_message}; --ca-file names whom to trust"
-    return f"TLS failed: {error.reason or error}; --cert-file is the own certificate, if it asks for one"
+        return f"its certificate cannot be verified: {error.verify_message}; give its authority as --ca-file"
+    return f"TLS failed: {error.reason or error}; if it asks for a client certificate, give --cert-file"
 
 
 def _explain_answer(response: http.client.HTTPResponse, content: bytes) -> str:
     if response.status == HTTPStatus.UNAUTHORIZED:
-        return "asks for a user, or knows another password: give --user and --password-file"
+        return "user or password is missing or wrong: give --user and --password-file"
     if response.status == HTTPStatus.NOT_FOUND:
-        return f"has no {PATH}; it is older than this command, or no netstat-exporter"
+        return f"has no {PATH}; it is older than this command, or not netstat-exporter"
     if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
         return "its first pass is not finished, or it is busy; try again"
     text = content[:200].decode(errors="replace").strip()
