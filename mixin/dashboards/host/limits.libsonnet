@@ -12,7 +12,7 @@ function(config, panels, labels, dashboard)
       )],
       |||
         What the kernel bounds, as a share of its limit, the fullest of each kind. At 100 % the next open(), connect() or
-        connection of a client fails, or the kernel ends what it would keep.
+        connection of a client fails, or the kernel drops a connection.
       |||,
       sort='Used',
     )),
