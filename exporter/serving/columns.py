@@ -68,7 +68,7 @@ def _owners(row: Leak) -> str:
 
 
 def _files_left(row: Leak) -> Cell:
-    """Return how many files the owner with the least room can still open."""
+    """Return how many files the owner nearest to its limit can still open."""
     left = [
         each.open_files_limit - each.open_files
         for each in row.owners

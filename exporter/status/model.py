@@ -56,7 +56,7 @@ class LeakOwner:
     open_files: Annotated[int | None, "open files of its process that is nearest to its limit"] = None
     open_files_limit: Annotated[int | None, "how many files that process may open"] = None
     left_seconds: Annotated[
-        float | None, "time until it can open no more files at the present growth, if that is within a day"
+        float | None, "time until it runs out of file descriptors at the present growth, if within a day"
     ] = None
 
 
