@@ -9,6 +9,7 @@ from typing import Final
 
 from exporter.kernel.pods import DEFAULT_POD_LOGS
 from exporter.options import Option, name_attribute, name_variable
+from exporter.status.links import STATUS_PATH
 from exporter.terminal.options import SHOW_OPTIONS
 
 DEFAULT_ADDRESS: Final = ":9068"
@@ -152,7 +153,7 @@ _TELEMETRY_PATH: Final = re.compile(r"(/[\w.~-]+)+", re.ASCII)
 
 
 def _telemetry_path(word: str) -> str:
-    if word.startswith("/-/"):
+    if word.startswith("/-/") or word == STATUS_PATH:
         raise argparse.ArgumentTypeError(f"{word!r} is reserved")
     if not _TELEMETRY_PATH.fullmatch(word):
         raise argparse.ArgumentTypeError(f"{word!r} is not a path such as /metrics")

@@ -10,10 +10,9 @@ from urllib.parse import urlsplit
 
 from exporter.files import read_regular_file
 from exporter.status.encoding import StatusError, decode_status
+from exporter.status.links import STATUS_PATH
 from exporter.status.model import Status
 from exporter.terminal.errors import ShowError, UsageError
-
-PATH: Final = "/api/v1/status"
 
 _TIMEOUT_SECONDS: Final = 10.0
 _LARGEST_BYTES: Final = 64 << 20
@@ -40,7 +39,7 @@ def ask_status(daemon: Daemon) -> Status:
     connection, path = _prepare(daemon)
     headers = {"Accept": "application/json", **_authorize(daemon)}
     try:
-        connection.request("GET", path + PATH, headers=headers)
+        connection.request("GET", path + STATUS_PATH, headers=headers)
         response = connection.getresponse()
         content = response.read(_LARGEST_BYTES)
     except ssl.SSLError as error:
@@ -59,7 +58,7 @@ def ask_status(daemon: Daemon) -> Status:
     try:
         return decode_status(content)
     except StatusError as error:
-        raise ShowError(f"{daemon.url}{PATH}: {error}") from error
+        raise ShowError(f"{daemon.url}{STATUS_PATH}: {error}") from error
 
 
 def _prepare(daemon: Daemon) -> tuple[http.client.HTTPConnection, str]:
@@ -122,7 +121,7 @@ def _explain_answer(response: http.client.HTTPResponse, content: bytes) -> str:
     if response.status == HTTPStatus.UNAUTHORIZED:
         return "user or password is missing or wrong: give --user and --password-file"
     if response.status == HTTPStatus.NOT_FOUND:
-        return f"has no {PATH}; it is older than this command, or not netstat-exporter"
+        return f"has no {STATUS_PATH}; it is older than this command, or not netstat-exporter"
     if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
         return "its first pass is not finished, or it is busy; try again"
     text = content[:200].decode(errors="replace").strip()
