@@ -22,10 +22,10 @@ local kinds = import 'kinds.libsonnet';
     hostDashboardUid: 'netstat-host',
     fleetDashboardUid: 'netstat-fleet',
 
-    // Severities. What wakes somebody and what is a ticket have to differ.
-    // Wakes somebody.
+    // Severities, which have to differ.
+    // Pages somebody.
     criticalSeverity: 'critical',
-    // Is a ticket.
+    // Opens a ticket.
     warningSeverity: 'warning',
 
     // How long an alert on a rate or a share goes on firing after its condition has ended, so that it does not flap.

@@ -44,7 +44,7 @@ function(config, texts) {
       },
     },
 
-    // 40 % is half of the alert above: with more room than that, the morning's rise is no reason to write a ticket.
+    // 40 % is half of the alert above: below it, a rise in the morning is normal.
     {
       alert: 'NetstatOpenFilesFillingUp',
       expr: |||
