@@ -20,7 +20,7 @@ EPOCH = $(or $(shell git log -1 --format=%ct),0)
 .PHONY: run test test-trixie check helm golden fixtures bench demo schema picture status-picture dist deb image install uninstall \
   lock sbom version notes clean
 
-run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068/metrics
+run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068
 	@$(BIN)/python -m exporter $(ARGS)
 
 # One job more than two cores: some tests only wait.
@@ -30,7 +30,7 @@ test: $(VENV)/.dev  ## every test that can run here; says what it could not run,
 test-trixie: $(VENV)/.dev  ## with Debian 13's Python 3.13, the tests that need no privileges and no programs (needs root, mmdebstrap)
 	$(BIN)/python -m tests.support.live.newer_python trixie $(ARGS)
 
-check: $(VENV)/.dev  ## lint, types, rooms, dependencies, spelling
+check: $(VENV)/.dev  ## lint, types, direction of imports, dependencies, spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -49,10 +49,10 @@ golden: $(VENV)/.dev  ## write the golden page, the reference of metrics and wha
 fixtures: $(VENV)/.dev  ## capture the fixtures again from real sockets (needs root)
 	$(BIN)/python -m tests.support.live.capture_fixtures
 
-bench: $(VENV)/.dev  ## measure ourselves and our peers side by side (needs root)
+bench: $(VENV)/.dev  ## measure netstat-exporter and other tools side by side (needs root)
 	$(BIN)/python -m benchmarks.bench $(ARGS)
 
-demo: $(VENV)/.dev  ## see a real leak counted, alerted on and mended (needs root, Debian's prometheus and prometheus-alertmanager)
+demo: $(VENV)/.dev  ## see a real leak counted, alerted on and repaired (needs root, Debian's prometheus and prometheus-alertmanager)
 	$(BIN)/python -m tests.support.e2e.demo
 
 schema: $(VENV)/.dev  ## hold the dashboards to the schemas of the oldest Grafana that we support, and of the newest
@@ -111,7 +111,7 @@ install:  ## into PREFIX, with units for systemd; a configuration that is there 
 	install -D -m 644 completions/netstat-exporter.fish -t $(SHARE)/fish/vendor_completions.d
 	-systemctl daemon-reload
 
-uninstall:  ## all that `make install` brought but the configuration (needs root)
+uninstall:  ## all that `make install` brought, except the configuration (needs root)
 	-systemctl disable --now netstat-exporter.service netstat-exporter.socket
 	rm -rf $(PREFIX)/netstat-exporter /usr/local/bin/netstat-exporter
 	rm -f $(UNITS)/netstat-exporter.service $(UNITS)/netstat-exporter.socket
@@ -129,7 +129,7 @@ lock:  ## choose the newest versions of what is installed and what builds it, an
 	sed -i '1i # Every package that is installed, with the hashes of its files; `make lock` writes it again.' requirements.lock
 	sed -i '1i # Every package that builds it, with the hashes of its files; `make lock` writes it again.' requirements-build.lock
 
-sbom:  ## say what a release is made of, as CycloneDX
+sbom:  ## write the software bill of materials, as CycloneDX
 	$(PYTHON) -m venv --clear $(VENV)/release
 	$(VENV)/release/bin/pip install --quiet --require-hashes -r requirements.lock
 	$(VENV)/release/bin/pip install --quiet --no-deps .
@@ -151,7 +151,7 @@ $(BIN)/helm: $(VENV)/.dev
 version:  ## print the version
 	@echo $(VERSION)
 
-notes:  ## print what the change list says of the version
+notes:  ## print the section of the changelog on this version
 	@awk '/^## /{inside = index($$0, "## [$(VERSION)]") == 1; next} inside' CHANGELOG.md
 
 clean:

@@ -9,6 +9,7 @@ from typing import Final
 
 from exporter.kernel.pods import DEFAULT_POD_LOGS
 from exporter.options import Option, name_attribute, name_variable
+from exporter.status.links import STATUS_PATH
 from exporter.terminal.options import SHOW_OPTIONS
 
 DEFAULT_ADDRESS: Final = ":9068"
@@ -63,10 +64,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="netstat-exporter",
         description="Counts the kernel's sockets by protocol, state, direction and port for Prometheus.",
-        epilog="No flag and no file is required. Without a flag its environment variable counts, such as "
-        "NETSTAT_EXPORTER_WEB_LISTEN_ADDRESS for --web.listen-address; --config.check, --once and --version "
-        "have none. Addresses in it are separated by commas; for a flag without a value it is true or false. "
-        "SIGHUP reloads the configuration and the services file. Exit codes: 0 when a signal stopped it, "
+        epilog="No flag and no file is required. A flag that is not given has the value of its environment "
+        "variable, such as NETSTAT_EXPORTER_WEB_LISTEN_ADDRESS for --web.listen-address; --config.check, "
+        "--once and --version have none. Several addresses are separated by commas; the variable of a flag "
+        "without a value is true or false. SIGHUP reloads the configuration and the services file. "
+        "Exit codes: 0 when a signal stopped it, "
         "1 when it failed, 2 for a wrong flag, variable, file or address.",
         allow_abbrev=False,
     )
@@ -96,7 +98,7 @@ def parse_flags(arguments: Sequence[str] | None = None, environment: Mapping[str
     parser = make_parser()
     flags = parser.parse_args(words, namespace=Flags())
     if flags.command and words[0] != flags.command:
-        parser.error(f"{flags.command} comes first, and its flags behind it")
+        parser.error(f"{flags.command} comes first, and its flags after it")
     options = OF_SHOW if flags.command else OPTIONS
     found = {} if flags.version else _read_environment(parser, flags, options, environment)
     flags.variables = frozenset(found)
@@ -109,7 +111,7 @@ def parse_flags(arguments: Sequence[str] | None = None, environment: Mapping[str
 
 
 def find_contradiction(flags: Flags) -> str | None:
-    """Return which flags exclude or need each other, None if all is well."""
+    """Return which given flags exclude or need each other; None if there is no conflict."""
     if not flags.command:
         if flags.web_systemd_socket and flags.web_listen_address:
             return f"{' and '.join(map(flags.name_source, _EXCLUSIVE))} exclude each other"
@@ -151,7 +153,7 @@ _TELEMETRY_PATH: Final = re.compile(r"(/[\w.~-]+)+", re.ASCII)
 
 
 def _telemetry_path(word: str) -> str:
-    if word.startswith("/-/"):
+    if word.startswith("/-/") or word == STATUS_PATH:
         raise argparse.ArgumentTypeError(f"{word!r} is reserved")
     if not _TELEMETRY_PATH.fullmatch(word):
         raise argparse.ArgumentTypeError(f"{word!r} is not a path such as /metrics")

@@ -1,7 +1,7 @@
 """A flag, which its environment variable sets where the command line does not.
 
-``--web.listen-address`` is ``NETSTAT_EXPORTER_WEB_LISTEN_ADDRESS``. An empty variable is none, so that a
-template can leave one out.
+``--web.listen-address`` is ``NETSTAT_EXPORTER_WEB_LISTEN_ADDRESS``. An empty variable counts as not set, so
+that a template can leave one out.
 """
 
 import argparse
@@ -37,7 +37,7 @@ class Option:
     has_variable: bool = True
 
     def add_to(self, parser: argparse.ArgumentParser, flag: str) -> None:
-        """Let a parser know it; what is not given is None there."""
+        """Add the flag to a parser; its value is None where it is not given."""
         how: dict[str, object] = {"help": self.help, "action": self.action, "default": None}
         if self.default:
             how["help"] = f"{self.help} (default: {self.default})"

@@ -25,9 +25,9 @@ Print one pass.
 Who leaks, and what runs out?
 .TP
 .B netstat\-exporter show \-\-state close_wait \-\-by unit \-\-watch
-Whose sockets are in CLOSE_WAIT, again and again?
+Whose sockets are in CLOSE_WAIT, every five seconds?
 """,
-    "environment": r"""Where a flag is not given, its variable counts. An empty variable is none.
+    "environment": r"""Where a flag is not given, its variable is used. An empty variable counts as not set.
 Several addresses are separated by commas. For a flag without a value it is true or false.
 """,
     "signals": r""".TP

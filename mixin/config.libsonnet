@@ -22,10 +22,10 @@ local kinds = import 'kinds.libsonnet';
     hostDashboardUid: 'netstat-host',
     fleetDashboardUid: 'netstat-fleet',
 
-    // Severities. What wakes somebody and what is a ticket have to differ.
-    // Wakes somebody.
+    // Severities, which have to differ.
+    // Pages somebody.
     criticalSeverity: 'critical',
-    // Is a ticket.
+    // Opens a ticket.
     warningSeverity: 'warning',
 
     // How long an alert on a rate or a share goes on firing after its condition has ended, so that it does not flap.
@@ -177,7 +177,7 @@ local kinds = import 'kinds.libsonnet';
     // NetstatSocketsUntracked: more than this.
     socketsUntrackedSockets: 0,
     socketsUntrackedFor: '15m',
-    // NetstatNamespacesUnread: thrice namespaces.max_age.
+    // NetstatNamespacesUnread: three times namespaces.max_age.
     namespacesUnreadSeconds: 900,
     namespacesUnreadFor: '15m',
 

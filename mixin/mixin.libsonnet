@@ -35,7 +35,7 @@ local expressions = import 'expressions.libsonnet';
   // Floors: a counter must grow at a rate that matters and at a share that matters. `unless ... <=` applies a share only
   // where it is known.
   //
-  // Severity: critical wakes somebody, warning is a ticket. alertmanager.example.yml silences what follows from a worse alert.
+  // Severity: critical pages somebody, warning opens a ticket. alertmanager.example.yml silences what follows from a worse alert.
   prometheusAlerts+:: {
     groups+: build([
       group(config, texts)

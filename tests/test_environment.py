@@ -72,6 +72,7 @@ def test_a_flag_wins_over_the_variable_of_one_that_it_excludes() -> None:
             "variable NETSTAT_EXPORTER_WEB_MAX_REQUESTS: '0' is not a number from 1 to 10000",
         ),
         ({"WEB_TELEMETRY_PATH": "/-/x"}, "variable NETSTAT_EXPORTER_WEB_TELEMETRY_PATH: '/-/x' is reserved"),
+        ({"WEB_TELEMETRY_PATH": "/api/v1/status"}, "'/api/v1/status' is reserved"),
         (
             {"LOG_LEVEL": "loud"},
             "variable NETSTAT_EXPORTER_LOG_LEVEL: 'loud' is not one of debug, info, warning, error",

@@ -97,5 +97,5 @@ def _set_timeout(channel: socket.socket, deadline: float) -> None:
     """Make the kernel wait until the deadline at most; 0 would mean no timeout."""
     microseconds = int((deadline - monotonic()) * 1_000_000)
     if microseconds <= 0:
-        raise SockDiagError(Reason.TIMEOUT, "timeout: it takes too long to dump")
+        raise SockDiagError(Reason.TIMEOUT, "timeout: the dump takes too long")
     channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(*divmod(microseconds, 1_000_000)))

@@ -23,6 +23,7 @@ from exporter.serving.security import Security
 from exporter.serving.status_answers import StatusAnswers
 from exporter.status.context import Context
 from exporter.status.history import History
+from exporter.status.links import STATUS_PATH
 
 _RETRY_AFTER: Final = {"Retry-After": "1"}
 _READING: Final = ("GET", "HEAD")
@@ -85,7 +86,7 @@ class App:
         self._routes: Mapping[str, tuple[tuple[str, ...], Respond]] = {
             site.telemetry_path: (_READING, self._metrics),
             "/": (_READING, status.page),
-            "/api/v1/status": (_READING, status.json),
+            STATUS_PATH: (_READING, status.json),
             "/-/healthy": (_READING, self._healthy),
             "/-/ready": (_READING, self._ready),
             "/-/reload": (_CHANGING, self._reload),

@@ -26,7 +26,7 @@ NAMES: Final = {
     "listener_drops": "Connections dropped by listeners",
     "udp_drops": "Datagrams dropped",
     "time_wait_overflows": "TIME_WAIT cut short",
-    "memory_aborts": "Aborts for want of memory",
+    "memory_aborts": "Aborts on memory",
     "syn_queue_drops": "Handshakes dropped",
     "syn_cookies": "SYN cookies sent",
 }
@@ -68,7 +68,7 @@ def _owners(row: Leak) -> str:
 
 
 def _files_left(row: Leak) -> Cell:
-    """Return how many files the owner with the least room can still open."""
+    """Return how many files the owner nearest to its limit can still open."""
     left = [
         each.open_files_limit - each.open_files
         for each in row.owners
@@ -150,7 +150,7 @@ SILENCES: Final[Sequence[Column[Silence]]] = (
     Column("Direction", lambda row: row.direction),
     Column("Where", _where),
     number("Unanswered", lambda row: say(say_count, row.unanswered, row.severity)),
-    Column("Waits for", lambda row: ", ".join(row.waiting)),
+    Column("Waiting for", lambda row: ", ".join(row.waiting)),
     number("Idle", lambda row: say(say_count, row.idle)),
     number("Idle without keepalive", lambda row: say(say_count, row.idle_without_keepalive)),
 )
@@ -167,7 +167,7 @@ TABLES: Final[Sequence[Column[TableRow]]] = (
     Column("Table", lambda row: row.table),
     Column("Source", lambda row: row.source),
     number("Rows", lambda row: say(say_count, row.rows)),
-    number("Off sockstat", lambda row: say(say_count, row.difference)),
+    number("Difference to sockstat", lambda row: say(say_count, row.difference)),
     number("Took", lambda row: say(say_duration, row.duration_seconds)),
     Column("Result", _result),
 )
@@ -195,5 +195,5 @@ def choose_service_columns(services: Sequence[Service]) -> Sequence[Column[Servi
         *map(_state, [*states, *sorted(found.difference(states))]),
         number("Accept queue", _queue),
         number("Unread", lambda row: say(say_bytes, row.receive_queue_bytes)),
-        number("Unsent", lambda row: say(say_bytes, row.send_queue_bytes)),
+        number("Unacknowledged", lambda row: say(say_bytes, row.send_queue_bytes)),
     )

@@ -52,7 +52,7 @@ class Links:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exporter:
-    """How the exporter itself fares."""
+    """The state of the exporter itself."""
 
     version: Annotated[str, "its version"]
     interval_seconds: Annotated[float, "pause between passes, now"]

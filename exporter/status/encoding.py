@@ -5,7 +5,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from exporter.status.model import SCHEMA_VERSION, Status
 
@@ -70,9 +70,3 @@ def _load(hint: Any, value: object, path: str) -> object:  # noqa: ANN401 - hint
 def hints_of(kind: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any dataclass
     """Return the types of the fields of a dataclass, by name, without their descriptions."""
     return get_type_hints(kind)
-
-
-def descriptions_of(kind: Any) -> Mapping[str, str]:  # noqa: ANN401 - any dataclass
-    """Return the descriptions of the fields of a dataclass that have one, by name."""
-    hints = get_type_hints(kind, include_extras=True)
-    return {name: get_args(hint)[1] for name, hint in hints.items() if get_origin(hint) is Annotated}

@@ -46,7 +46,7 @@ class At(NamedTuple):
 
     @property
     def is_other(self) -> bool:
-        """Whether it is many ports."""
+        """Whether the port is ``other``, which stands for many ports."""
         return self.port == OTHER
 
 

@@ -53,7 +53,7 @@ def list_collectors(facts: Facts) -> tuple[CollectorRow, ...]:
 
 
 def describe_exporter(facts: Facts, context: Context) -> Exporter:
-    """Return how the exporter fares."""
+    """Return the state of the exporter itself."""
     snapshot = facts.snapshot
     results = snapshot.samples.get("netstat_exporter_network_namespaces", {})
     unattributed = facts.get("netstat_exporter_owner_sockets_unattributed")

@@ -116,4 +116,4 @@ def _sentences(facts: Facts, at: At, leak: Leak) -> Iterator[str]:
         f"{facts.describe(at._replace(netns=''))}, are stuck in CLOSE_WAIT{age}."
     )
     if leak.left_seconds is not None:
-        yield f"At the present growth it can open no more files in {say_duration(leak.left_seconds)}."
+        yield f"At the present growth it runs out of file descriptors in {say_duration(leak.left_seconds)}."

@@ -1,9 +1,11 @@
-"""Know where the documentation and the runbooks of this version are."""
+"""Know where the status, the documentation and the runbooks of this version are."""
 
 from typing import Final
 
 from exporter import __version__
 
+STATUS_PATH: Final = "/api/v1/status"
+"""Path of the status as JSON."""
 DOCUMENTATION: Final = f"https://github.com/netstat-exporter/netstat-exporter/blob/v{__version__}/docs"
 RUNBOOKS: Final = f"{DOCUMENTATION}/runbooks"
 

@@ -53,10 +53,10 @@ class LeakOwner:
 
     owner: Annotated[str, "unit, container or program; `unknown`"]
     sockets: Annotated[int, "how many of the sockets it owns"]
-    open_files: Annotated[int | None, "open files of its process with the least room"] = None
+    open_files: Annotated[int | None, "open files of its process that is nearest to its limit"] = None
     open_files_limit: Annotated[int | None, "how many files that process may open"] = None
     left_seconds: Annotated[
-        float | None, "time until it can open no more files at the present growth, if that is within a day"
+        float | None, "time until it runs out of file descriptors at the present growth, if within a day"
     ] = None
 
 
@@ -68,7 +68,7 @@ class Leak(Place):
     sockets: Annotated[int, "sockets in CLOSE_WAIT"]
     stuck: Annotated[int | None, "those that have been so for longer than `ages.stuck_after`"] = None
     oldest_seconds: Annotated[float | None, "age of the oldest"] = None
-    growth_per_hour: Annotated[float | None, "growth of `stuck` in the last half hour"] = None
+    growth_per_hour: Annotated[float | None, "growth of `stuck` an hour, by the last half hour"] = None
     owners: Annotated[tuple[LeakOwner, ...], "who owns them, most sockets first"] = ()
     left_seconds: Annotated[float | None, "the shortest `left_seconds` of the owners"] = None
     history: History = ()
@@ -87,11 +87,11 @@ class Resource(Place):
     unit: Annotated[str, "`ports`, `connections`, `files` or `bytes`"]
     owner: Annotated[str, "unit, container or program, of `open_files`"] = ""
     used: Annotated[float, "how much is used"]
-    limit: Annotated[float, "how much there is"]
+    limit: Annotated[float, "how much may be used"]
     ratio: Annotated[float, "share that is used; of an accept queue, that of the fullest listener"]
-    left_seconds: Annotated[float | None, "time until nothing is left at the present growth, if in a day"] = (
-        None
-    )
+    left_seconds: Annotated[
+        float | None, "time until nothing is left at the present growth, if within a day"
+    ] = None
     history: History = ()
 
 
@@ -106,7 +106,7 @@ class Loss(Place):
         "`syn_queue_drops`, `syn_cookies`",
     ]
     total: Annotated[int, "how many; of ports since the exporter started, else since the host did"]
-    per_second: Annotated[float | None, "rate of the last five minutes"] = None
+    per_second: Annotated[float | None, "rate a second in the last five minutes"] = None
     history: Annotated[tuple[float | None, ...], "`total` at `history_at_seconds`"] = ()
 
 
@@ -116,7 +116,7 @@ class Silence(Place):
 
     severity: Severity
     unanswered: Annotated[int, "sockets whose peer has not answered three tries or more"] = 0
-    waiting: Annotated[Mapping[str, int], "those by what for: `data`, `keepalive`, `window`, `handshake`"]
+    waiting: Annotated[Mapping[str, int], "by what they wait for: `data`, `keepalive`, `window`, `handshake`"]
     idle: Annotated[int | None, "connections without data for `idle.after`"] = None
     idle_without_keepalive: Annotated[int | None, "those without keepalive probes"] = None
     history: Annotated[tuple[float | None, ...], "`unanswered` at `history_at_seconds`"] = ()
@@ -183,7 +183,7 @@ class Status:
     leaks_total: RowsTotal
     resources: Annotated[tuple[Resource, ...], "what is limited, the fullest first"]
     resources_total: RowsTotal
-    losses: Annotated[tuple[Loss, ...], "what was lost, the worst first; only what is not zero"]
+    losses: Annotated[tuple[Loss, ...], "what was dropped, the worst first; only what is not zero"]
     losses_total: RowsTotal
     silences: Annotated[tuple[Silence, ...], "services whose peers do not answer, or with idle connections"]
     silences_total: RowsTotal

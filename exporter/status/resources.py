@@ -173,7 +173,7 @@ def _find_tables(facts: Facts) -> Iterator[_Usage]:
     )
     texts = {
         "time_wait": "The kernel's table of TIME_WAIT is {} full.",
-        "orphans": "{} of the orphaned connections that the kernel allows are there.",
+        "orphans": "There are {} of the orphaned connections that the kernel allows.",
         "tcp_memory": "TCP uses {} of the memory that the kernel allows it.",
     }
     for kind, unit, metric, limit_metric, threshold in tables:

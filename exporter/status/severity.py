@@ -7,7 +7,7 @@ WARNING: Final = "warning"
 CRITICAL: Final = "critical"
 _RANKS: Final = {OK: 0, WARNING: 1, CRITICAL: 2}
 
-Severity = Annotated[str, "`ok`, or of the alert whose threshold is exceeded: `warning`, `critical`"]
+Severity = Annotated[str, "`ok`, or `warning` or `critical` as the alert whose threshold is exceeded"]
 
 
 def rank(severity: str) -> int:

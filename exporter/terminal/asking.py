@@ -10,10 +10,9 @@ from urllib.parse import urlsplit
 
 from exporter.files import read_regular_file
 from exporter.status.encoding import StatusError, decode_status
+from exporter.status.links import STATUS_PATH
 from exporter.status.model import Status
 from exporter.terminal.errors import ShowError, UsageError
-
-PATH: Final = "/api/v1/status"
 
 _TIMEOUT_SECONDS: Final = 10.0
 _LARGEST_BYTES: Final = 64 << 20
@@ -36,11 +35,11 @@ class Daemon(NamedTuple):
 
 
 def ask_status(daemon: Daemon) -> Status:
-    """Return the status of a daemon; raises AbsentError, UsageError and ShowError, of which those are."""
+    """Return the status of a daemon; raises ShowError, also as AbsentError or UsageError."""
     connection, path = _prepare(daemon)
     headers = {"Accept": "application/json", **_authorize(daemon)}
     try:
-        connection.request("GET", path + PATH, headers=headers)
+        connection.request("GET", path + STATUS_PATH, headers=headers)
         response = connection.getresponse()
         content = response.read(_LARGEST_BYTES)
     except ssl.SSLError as error:
@@ -59,7 +58,7 @@ def ask_status(daemon: Daemon) -> Status:
     try:
         return decode_status(content)
     except StatusError as error:
-        raise ShowError(f"{daemon.url}{PATH}: {error}") from error
+        raise ShowError(f"{daemon.url}{STATUS_PATH}: {error}") from error
 
 
 def _prepare(daemon: Daemon) -> tuple[http.client.HTTPConnection, str]:
@@ -73,7 +72,7 @@ def _prepare(daemon: Daemon) -> tuple[http.client.HTTPConnection, str]:
         raise UsageError(f"{daemon.url!r} is not an address such as http://localhost:9068")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UsageError(
-            f"{_without_user(daemon.url)!r}: no user, query or fragment belongs into the address"
+            f"{_without_user(daemon.url)!r}: no user, query or fragment is allowed in the address"
         )
     path = parts.path.rstrip("/")
     if parts.scheme == "http":
@@ -114,15 +113,15 @@ def _authorize(daemon: Daemon) -> dict[str, str]:
 
 def _explain_tls(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate cannot be verified: {error.verify_message}; --ca-file names whom to trust"
-    return f"TLS failed: {error.reason or error}; --cert-file is the own certificate, if it asks for one"
+        return f"its certificate cannot be verified: {error.verify_message}; give its authority as --ca-file"
+    return f"TLS failed: {error.reason or error}; if it asks for a client certificate, give --cert-file"
 
 
 def _explain_answer(response: http.client.HTTPResponse, content: bytes) -> str:
     if response.status == HTTPStatus.UNAUTHORIZED:
-        return "asks for a user, or knows another password: give --user and --password-file"
+        return "user or password is missing or wrong: give --user and --password-file"
     if response.status == HTTPStatus.NOT_FOUND:
-        return f"has no {PATH}; it is older than this command, or no netstat-exporter"
+        return f"has no {STATUS_PATH}; it is older than this command, or not netstat-exporter"
     if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
         return "its first pass is not finished, or it is busy; try again"
     text = content[:200].decode(errors="replace").strip()

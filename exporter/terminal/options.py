@@ -59,7 +59,7 @@ SHOW_OPTIONS: Final[Mapping[str, Option]] = {
     ),
     "--json": _command("print the status as JSON, as /api/v1/status has it"),
     "--watch": Option(
-        f"show it again and again, after so many seconds (without a number: {_USUAL_SECONDS:.0f})",
+        f"repeat it every so many seconds until Ctrl-C (without a number: {_USUAL_SECONDS:.0f})",
         "SECONDS",
         read=_seconds,
         constant=_USUAL_SECONDS,
@@ -71,8 +71,10 @@ SHOW_OPTIONS: Final[Mapping[str, Option]] = {
     ),
     "--user": Option("user, if the daemon asks for one; with --password-file", "NAME"),
     "--password-file": Option("file with the password, in its first line", "FILE"),
-    "--ca-file": Option("certificates to verify the daemon's with (default: those of the system)", "FILE"),
-    "--cert-file": Option("own certificate, if the daemon asks for one", "FILE"),
-    "--key-file": Option("key of the own certificate (default: in the same file)", "FILE"),
+    "--ca-file": Option(
+        "trusted certificates, to verify the daemon's (default: those of the system)", "FILE"
+    ),
+    "--cert-file": Option("client certificate, if the daemon asks for one", "FILE"),
+    "--key-file": Option("key of the client certificate (default: in the same file)", "FILE"),
 }
 """The flags of ``show``, beside those that say what a pass of its own reads."""

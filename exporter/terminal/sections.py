@@ -1,4 +1,4 @@
-"""Make tables of the parts of a status: leaks, limits, losses, silence."""
+"""Make tables of the parts of a status: leaks, limits, drops, peers that do not answer."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -20,7 +20,7 @@ _KINDS: Final = {
     "accept_queue": "accept queue of {port}",
     "open_files": "files of {owner}",
     "tcp_memory": "TCP memory",
-    "orphans": "orphaned sockets",
+    "orphans": "orphaned connections",
 }
 
 
@@ -120,7 +120,7 @@ def list_resources(resources: Sequence[Resource]) -> Table:
 
 
 def list_losses(losses: Sequence[Loss]) -> Table:
-    """Return what was lost and is still being lost."""
+    """Return what was dropped, the worst first."""
     columns = (
         Column("What", 0, is_text=True),
         Column("Port", 1, is_text=True),

@@ -32,7 +32,7 @@ _SIGNALLED: Final = 128
 
 
 class Source:
-    """Where the status is from: the daemon, or from the first time on that it is not there, own passes."""
+    """Where the status is from: the daemon, or own passes if it is not there at the first time."""
 
     def __init__(self, flags: Flags) -> None:
         self._flags = flags
@@ -57,7 +57,7 @@ class Source:
             except AbsentError as error:
                 if self._flags.url or not is_first:
                     raise
-                self.note = f"counted here and now, as no daemon is there ({error})"
+                self.note = f"counted by this command, as no daemon is running ({error})"
                 if self._flags.json:  # which has no place for it
                     _say(self.note)
             from exporter.terminal.counting import OwnPasses  # noqa: PLC0415 - slow, and mostly not needed

@@ -57,12 +57,14 @@ class View:
             yield from self._lines(text, problem.severity)
         where = f"Runbooks: {status.links.runbooks}" if status.problems else "Nothing is wrong."
         yield from self._lines(where, "dim" if status.problems else OK)
-        yield from self._section("Who leaks?", list_leaks(status.leaks), "Nobody: there is no CLOSE_WAIT.")
+        yield from self._section(
+            "Who leaks?", list_leaks(status.leaks), "Nobody: no socket is in CLOSE_WAIT."
+        )
         yield from self._section("Where do the leaks lead to?", list_peers(peers))
         yield from self._section(
             "What runs out?", list_resources(status.resources), "Nothing is near a limit."
         )
-        yield from self._section("What was lost?", list_losses(status.losses))
+        yield from self._section("What was dropped?", list_losses(status.losses))
         yield from self._section("Who does not answer?", list_silences(status.silences))
         services = list_services(status, most=MOST_SERVICES)
         yield from self._section("Sockets by service", services, "There are no sockets.")

@@ -109,7 +109,7 @@ function(config, texts) {
       },
     },
 
-    // Each pass reads what has changed, and the rest within namespaces.max_age, 5 minutes by default. Thrice that is no
+    // Each pass reads what has changed, and the rest within namespaces.max_age, 5 minutes by default. Three times that is no
     // peak. Other namespaces have no alerts then, so it should be known; if it is intended, namespaces.enabled or
     // namespaces.exclude says so.
     {

@@ -77,7 +77,7 @@ function(config, texts) {
       },
     },
 
-    // What decides is the limit of the process: a leak wakes somebody when one of its owners has used 80 % of it, or will reach
+    // What decides is the limit of the process: a leak is critical when one of its owners has used 80 % of it, or will reach
     // it within four hours.
     // Where no owner's limit is known, before Linux 6.2 or without owners, the leak has to be large and to grow: the number
     // alone may be spread over thirty processes. 45 minutes lie between the two windows: in them it has grown by 5 %, or by 100.

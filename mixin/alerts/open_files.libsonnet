@@ -11,7 +11,7 @@ function(config, texts) {
 
   name: 'netstat-open-files',
   rules: [
-    // Of each owner, the process with the least room.
+    // Of each owner, the process nearest to its limit.
     {
       record: 'instance_owner:netstat_owner_open_files:ratio',
       expr: 'max without (pod) (netstat_owner_open_files{%(selector)s}) / (max without (pod) (netstat_owner_open_files_limit{%(selector)s}) > 0)',
@@ -44,7 +44,7 @@ function(config, texts) {
       },
     },
 
-    // 40 % is half of the alert above: with more room than that, the morning's rise is no reason to write a ticket.
+    // 40 % is half of the alert above: below it, a rise in the morning is normal.
     {
       alert: 'NetstatOpenFilesFillingUp',
       expr: |||

@@ -36,10 +36,10 @@
           'Hosts with critical alerts',
           'none',
           hostsWith(config.criticalSeverity),
-          'Hosts on which an alert fires that wakes somebody.',
+          'Hosts on which a critical alert fires.',
           panels.levels(red=1),
         ),
-        panels.stat('Hosts with warnings', 'none', hostsWith(config.warningSeverity), 'Hosts on which an alert fires that is a ticket.', panels.levels(1)),
+        panels.stat('Hosts with warnings', 'none', hostsWith(config.warningSeverity), 'Hosts on which a warning fires.', panels.levels(1)),
         panels.stat(
           'Hosts that leak',
           'none',
@@ -117,7 +117,7 @@
         )],
         |||
           What the kernel bounds, as a share of its limit, the 20 fullest. At 100 % the next open(), connect() or connection of a
-          client fails, or the kernel ends what it would keep.
+          client fails, or the kernel drops a connection.
         |||,
         sort='Used',
       )),
@@ -153,7 +153,7 @@
           worst('sum by (%s, owner) (job_owner_state:netstat_owner_sockets:sum{state="close_wait", %%(fleet)s})' % config.clusterLabel, '%(cluster)s, owner'),
           levels=panels.levels(config.closeWaitLeakSockets + 1, config.closeWaitLeakCriticalSockets + 1, 'text'),
         )],
-        'Whose connections in CLOSE_WAIT they are, of all hosts of a job together, whichever instances are chosen.',
+        'Owners of the connections in CLOSE_WAIT, of all hosts of a job together, whichever instances are chosen.',
         sort='CLOSE_WAIT',
       )),
       dashboard.at(12, panels.graph(

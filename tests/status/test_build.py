@@ -63,7 +63,9 @@ def test_the_time_left_is_that_of_the_growth() -> None:
     assert found.left_seconds == pytest.approx(824 * 3, rel=0.01)
     assert found.growth_per_hour == pytest.approx(1200, rel=0.01)
     assert found.severity == CRITICAL
-    assert status.problems[0].text.endswith("At the present growth it can open no more files in 41m 12s.")
+    assert status.problems[0].text.endswith(
+        "At the present growth it runs out of file descriptors in 41m 12s."
+    )
     assert found.history == tuple(20 + 20 * n for n in range(11))
 
 

@@ -65,8 +65,8 @@ def problem_of(daemon: Daemon) -> str:
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        ((401, b""), ": asks for a user, or knows another password: give --user and --password-file"),
-        ((404, b""), ": has no /api/v1/status; it is older than this command, or no netstat-exporter"),
+        ((401, b""), ": user or password is missing or wrong: give --user and --password-file"),
+        ((404, b""), ": has no /api/v1/status; it is older than this command, or not netstat-exporter"),
         ((503, b""), ": its first pass is not finished, or it is busy; try again"),
         ((500, b"broken\n"), ": 500 Internal Server Error: broken"),
         ((302, b""), ": 302 Found: "),
@@ -140,7 +140,7 @@ def test_a_certificate_of_ones_own_is_shown_to_who_asks_for_it(certificates: Cer
     with answering(context=server_context(certificates, want_client=True)) as server:
         url = f"https://localhost:{server.server_port}"
         known = Daemon(url, ca_file=str(certificates.ca))
-        assert "--cert-file is the own certificate" in problem_of(known)
+        assert "if it asks for a client certificate, give --cert-file" in problem_of(known)
         named = known._replace(cert_file=files["pem"], key_file=files["key"])
         assert ask_status(named) == leaky_host()
 

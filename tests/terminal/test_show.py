@@ -203,7 +203,7 @@ def test_wrong_flags_are_said_and_end_it_with_2(flags: list[str], problem: str) 
 def test_flags_of_the_daemon_do_not_stand_before_it() -> None:
     run = run_once("--log.level=debug", "show")
     assert run.returncode == 2
-    assert "show comes first, and its flags behind it" in run.stderr
+    assert "show comes first, and its flags after it" in run.stderr
 
 
 def test_remote_addresses_are_for_a_terminal_alone() -> None:

@@ -86,11 +86,11 @@ def test_a_host_without_troubles_says_so() -> None:
         "Nothing is wrong.",
         "",
         "Who leaks?",
-        "Nobody: there is no CLOSE_WAIT.",
+        "Nobody: no socket is in CLOSE_WAIT.",
         "",
         "What runs out?",
     ]
-    assert "What was lost?" not in lines
+    assert "What was dropped?" not in lines
 
 
 def test_what_was_not_measured_is_empty_and_no_zero() -> None:

@@ -101,7 +101,7 @@ class ClosedConnections(Collector):
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
         """Return the sums by series, from when the tables were read for the first time."""
         readings = [seen.readings[table.name] for table in _TCP if table.name in seen.readings]
-        if readings and not any(reading.error for reading in readings):  # else it goes on as by the last pass
+        if readings and not any(reading.error for reading in readings):  # else the last pass still decides
             self._series = seen.series
             self._counts.follow(
                 {int(FAMILIES[TABLES[name].family]): each for name, each in seen.find_directions().items()},

@@ -20,15 +20,16 @@ CALM_SECONDS: Final = 30.0
 """After so long without a debt, twice as many events are read."""
 
 MOST_LEFT_OUT: Final = 1 << 16
+"""At least one in so many events is read."""
 
-_WAIT_SECONDS: Final = 0.5  # so soon a thread that is stopped ends
+_WAIT_SECONDS: Final = 0.5  # a stopped thread ends within this time
 _GATHER_SECONDS: Final = 0.05  # to wake up for each event would cost more than to read it
 _FEW: Final = 16
 _MOST_READS: Final = 64  # then the budget is looked at, even if there are more
 
 
 class EventBudget:
-    """Decides of how many events one is read; times are on the monotonic clock."""
+    """Decides that one in so many events is read; times are seconds on the monotonic clock."""
 
     def __init__(self, share: float, now: float) -> None:
         self.share = share
@@ -37,7 +38,7 @@ class EventBudget:
         self._spent_at = self._indebted_at = now
 
     def spend(self, cpu_seconds: float, now: float) -> int:
-        """Note what was spent since the last call, and return of how many events one is to be read."""
+        """Note what was spent since the last call, and return one in how many events is to be read."""
         repaid_seconds = self.share * (now - self._spent_at)
         self._spent_at = now
         self._debt_seconds += cpu_seconds - repaid_seconds
@@ -121,9 +122,9 @@ class EventReader:
             one_in = self._budget.spend(spent - spent_before, time.monotonic())
             if one_in != self.one_in:
                 events.sample(one_in)
-                self._read_waiting(events)  # nearly all of them were not yet sampled so
+                self._read_waiting(events)  # nearly all of these came before the new filter
                 self.one_in = one_in
-            if number:  # let more come, but the less long the more there were, or they are lost
+            if number:  # let more come; shorter the more there were, or the buffer is full
                 self._stopped.wait(_GATHER_SECONDS * _FEW / max(number, _FEW))
 
     def _read_waiting(self, events: CloseEvents) -> int:

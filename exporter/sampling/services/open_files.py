@@ -1,4 +1,4 @@
-"""Find of each owner the processes that have the least room for more open files.
+"""Find the processes of each owner that are nearest to their limit of open files.
 
 It needs no privileges. A process leads to its cgroup, and the cgroup to its sockets, which carry its id. All
 processes are looked at in rounds, some in each pass. The fullest of each owner is looked at in every pass.

@@ -52,7 +52,7 @@ function(config, panels, labels, dashboard)
         |||,
         '{{instance}}',
       )],
-      'Share of one core that passes take. The pause is stretched to keep it below cpu_budget, 5 % by default.',
+      'Share of one core that passes take. The interval is extended to keep it below cpu_budget, 5 % by default.',
     )),
     dashboard.at(8, panels.graph(
       'Memory',
@@ -76,7 +76,7 @@ function(config, panels, labels, dashboard)
       'Passes a second by result: partial is one in which a table or a collector failed, failure one in which no table was read.',
     )),
     dashboard.at(12, panels.graph(
-      "Off the kernel's own count",
+      "Difference to the kernel's own count",
       'short',
       [panels.line('sum by (protocol, family) (netstat_exporter_sockstat_difference{%(host)s})', '{{protocol}} {{family}}')],
       |||
@@ -97,11 +97,11 @@ function(config, panels, labels, dashboard)
       ],
       |||
         A second: rows of the kernel's tables that could not be parsed, rows listed twice because a table changed while it was
-        read, requests and connections refused because there were too many, log lines that nobody took.
+        read, requests and connections refused because there were too many, log lines that standard error did not take.
       |||,
     )),
     dashboard.at(12, panels.graph(
-      'Not told apart',
+      'Beyond the limits, or without an owner',
       'short',
       [
         panels.line('sum(netstat_exporter_ports_folded{%(host)s})', 'ports in other'),

@@ -24,7 +24,7 @@ function(config, panels, labels, dashboard)
         ),
       ],
       |||
-        File descriptors of the process that has the least room, of each owner of listeners or of connections in CLOSE_WAIT. At
+        File descriptors of the process nearest to its limit, of each owner of listeners or of connections in CLOSE_WAIT. At
         100 % accept() and connect() fail. None left in is the time until then, at the pace of this moment.
       |||,
       sort='Used',
@@ -34,7 +34,7 @@ function(config, panels, labels, dashboard)
       'percentunit',
       [panels.line('max by (owner) (%s)' % panels.owned('instance_owner:netstat_owner_open_files:ratio{%(host)s}'), '{{owner}}')],
       |||
-        The share of the file descriptors that are in use, of the process that has the least room of each owner. A line that
+        The share of the file descriptors that are in use, of the process of each owner that is nearest to its limit. A line that
         climbs and never falls is a leak, whether or not a table lists what is leaked.
       |||,
       panels.levels(config.openFilesRunningOutRatio, 0.95),

@@ -35,7 +35,7 @@ function(config, panels, labels, dashboard)
           levels=panels.levels(config.closeWaitLeakSockets + 1, config.closeWaitLeakCriticalSockets + 1, 'text'),
         ),
       ],
-      'Whose connections in CLOSE_WAIT they are: the systemd unit, container or program that has to be fixed.',
+      'Owners of the connections in CLOSE_WAIT: the systemd unit, container or program that has to be fixed.',
       sort='CLOSE_WAIT',
     )),
     dashboard.at(12, panels.graph(
@@ -63,7 +63,7 @@ function(config, panels, labels, dashboard)
         '{{port_name}} {{direction}} {{netns}}',
       )],
       |||
-        It climbs by a second a second while a connection stays, and falls when it is closed. An age begins when the exporter
+        It climbs steadily while a connection stays, and falls when it is closed. An age begins when the exporter
         first sees the connection in that state.
       |||,
       empty='None',

@@ -12,7 +12,7 @@ function(config, panels, labels, dashboard)
       )],
       |||
         What the kernel bounds, as a share of its limit, the fullest of each kind. At 100 % the next open(), connect() or
-        connection of a client fails, or the kernel ends what it would keep.
+        connection of a client fails, or the kernel drops a connection.
       |||,
       sort='Used',
     )),
@@ -91,7 +91,7 @@ function(config, panels, labels, dashboard)
       'cps',
       [
         panels.line('sum(rate(netstat_time_wait_overflows_total{%(sockets)s}[$__rate_interval]))', 'TIME_WAIT cut short'),
-        panels.line('sum(rate(netstat_memory_aborts_total{%(sockets)s}[$__rate_interval]))', 'reset for want of memory'),
+        panels.line('sum(rate(netstat_memory_aborts_total{%(sockets)s}[$__rate_interval]))', 'reset, out of memory'),
         panels.line('sum(rate(netstat_listen_overflows_total{%(sockets)s}[$__rate_interval]))', 'accept queue full'),
       ],
       'What the kernel gave up, in connections a second.',

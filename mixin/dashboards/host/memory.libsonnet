@@ -22,7 +22,7 @@ function(config, panels, labels, dashboard)
       )],
       |||
         Kernel memory of the sockets of each service, by owner, the ten largest. It is asked for while TCP uses more than half of
-        its pressure mark, or always with memory.when.
+        what pressure is, or always with memory.when.
       |||,
       empty='There is enough',
     )),

@@ -9,7 +9,7 @@ function(config, panels, labels, dashboard)
       )],
       |||
         Connections whose peer has not answered three tries in a row, by port and what they wait for. The peer is gone, or
-        something on the way drops packets. Inbound, a few are clients that left without a word.
+        something on the way drops packets. Inbound, a few are clients that vanished without closing.
       |||,
       empty='Every peer answers',
     )),
@@ -49,6 +49,6 @@ function(config, panels, labels, dashboard)
         |||,
         '{{instance}}',
       )],
-      'The share of TCP segments that were not acknowledged in time, of each host. Above some percent packets are lost.',
+      'The share of TCP segments that were not acknowledged in time, of each host. Above a few percent the network loses packets.',
     )),
   ])

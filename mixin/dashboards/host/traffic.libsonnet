@@ -31,7 +31,7 @@ function(config, panels, labels, dashboard)
       'Peaks between scrapes',
       'short',
       [panels.line('topk(6, max by (state, direction, port_name) (netstat_sockets_peak{%(host)s}) > 0)', '{{port_name}} {{direction}} {{state}}')],
-      'The highest count at any pass of the last while, on one host; a burst that the other graphs may have missed.',
+      'Maximum of the counts over the last peaks.window, a minute by default, on one host. It shows bursts that the other graphs miss.',
       empty='None',
     )),
     dashboard.at(12, panels.graph(

@@ -21,7 +21,7 @@ function(config, panels, labels, dashboard)
       'max(instance_port_state:netstat_stuck_sockets:sum{state="close_wait", %(sockets)s})',
       |||
         The most connections of one port and direction that are stuck in CLOSE_WAIT. Orange is more than the idle connections
-        of a pool; red wakes somebody as long as they grow.
+        of a pool; red is critical as long as they grow.
       |||,
       panels.levels(config.closeWaitLeakSockets + 1, config.closeWaitLeakCriticalSockets + 1),
     )),
@@ -39,7 +39,7 @@ function(config, panels, labels, dashboard)
       'Open files',
       'percentunit',
       'max(instance_owner:netstat_owner_open_files:ratio{%(host)s})',
-      'File descriptors of the process that has the least room, as a share of its own limit. At 100 % accept() and connect() fail.',
+      'File descriptors of the process nearest to its limit, as a share of that limit. At 100 % accept() and connect() fail.',
       panels.levels(config.openFilesRunningOutRatio, 0.95),
     )),
     stat(panels.stat(
@@ -51,7 +51,7 @@ function(config, panels, labels, dashboard)
       |||,
       |||
         The time until the first process has used all of its file descriptors, at the pace of this moment. Red is below four
-        hours, when the alert on a leak wakes somebody.
+        hours, when the alert on a leak is critical.
       |||,
       panels.secondsLeft(14400, 'green'),
       'No end in sight',

@@ -3,9 +3,9 @@
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, Final, get_args, get_origin
+from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
-from exporter.status.encoding import descriptions_of, hints_of
+from exporter.status.encoding import hints_of
 from exporter.status.model import Status
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -46,6 +46,12 @@ def find_kinds(kind: Any) -> list[Any]:  # noqa: ANN401 - any dataclass
             if is_dataclass(inner):
                 found += [each for each in find_kinds(inner) if each not in found]
     return found
+
+
+def descriptions_of(kind: Any) -> Mapping[str, str]:  # noqa: ANN401 - any dataclass
+    """Return the descriptions of the fields of a dataclass that have one, by name."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: get_args(hint)[1] for name, hint in hints.items() if get_origin(hint) is Annotated}
 
 
 def _name(hint: Any) -> str:  # noqa: ANN401 - a type of any kind
