@@ -107,7 +107,7 @@ def test_limits_of_accept_queues_are_there_whatever_the_source(namespace: Namesp
 
 
 def test_where_netlink_is_denied_procfs_takes_its_place(namespace: Namespace, tmp_path: Path) -> None:
-    """Nothing but limits of accept queues and owners of listeners, which procfs lacks, is missing."""
+    """Nothing is missing but what procfs lacks: limits of accept queues, owners of listeners, their files."""
     with held_sockets("connections", namespace):
         denied = take_page(namespace, tmp_path, "netlink", *WITHOUT_NETLINK)
         allowed = take_page(namespace, tmp_path, "procfs")
@@ -115,7 +115,10 @@ def test_where_netlink_is_denied_procfs_takes_its_place(namespace: Namespace, tm
     assert {sources["tcp"], sources["tcp6"]} == {"procfs"}
     missing, other = counts_of(allowed) - counts_of(denied), counts_of(denied) - counts_of(allowed)
     assert "netstat_accept_queue_limit" in {name for name, _ in missing}
-    assert {name for name, _ in missing} <= {"netstat_accept_queue_limit", "netstat_listener_info"}
+    assert {name for name, _ in missing} <= {
+        *("netstat_accept_queue_limit", "netstat_listener_info"),
+        *("netstat_owner_open_files", "netstat_owner_open_files_limit"),
+    }
     assert {(name, dict(labels)["owner"]) for name, labels in other} <= {("netstat_listener_info", "unknown")}
 
 
