@@ -5,7 +5,7 @@ import hashlib
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.sampling.snapshot import Snapshot
 from exporter.serving.messages import Answer, Request, say
@@ -14,6 +14,9 @@ from exporter.serving.sharing import Shared
 from exporter.status import thresholds
 from exporter.status.context import Context
 from exporter.status.history import History
+
+if TYPE_CHECKING:
+    from exporter.status.model import Status
 
 _COMMON: Final = {
     "Cache-Control": "no-cache",
@@ -65,6 +68,7 @@ class StatusAnswers:
         self._describe = describe
         self._history = history
         self._shared = Shared(self._find_moment, self._make, cpu_budget, charge)
+        self._status: tuple[Moment | None, Status | None] = (None, None)
 
     async def page(self, request: Request) -> Answer:
         """Answer with the page; ``?refresh=off`` is one that does not refresh itself."""
@@ -95,15 +99,27 @@ class StatusAnswers:
     def _make(self, moment: Moment, variant: Variant) -> Body:
         from exporter.serving.status_bodies import make_json, make_page  # noqa: PLC0415 - see there
 
-        snapshot, context = moment
-        if variant.is_page or snapshot is None:
-            seconds = _refresh_seconds(snapshot) if variant.refreshes else None
-            content, headers = make_page(snapshot, self._history, context, seconds)
+        status = self._find_status(moment)
+        if variant.is_page or status is None:
+            seconds = _refresh_seconds(moment.snapshot) if variant.refreshes else None
+            content, headers = make_page(status, seconds)
         else:
-            content, headers = make_json(snapshot, self._history, context)
+            content, headers = make_json(status)
         tag = {"ETag": f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'}
         zipped = {"Content-Encoding": "gzip"} if variant.zipped else {}
         return Body(_zip(content) if variant.zipped else content, {**headers, **_COMMON, **tag, **zipped})
+
+    def _find_status(self, moment: Moment) -> "Status | None":
+        """Return the status of a moment, which all its variants share; two threads may make it at once."""
+        from exporter.serving.status_bodies import make_status  # noqa: PLC0415 - see there
+
+        if moment.snapshot is None:
+            return None
+        of, status = self._status
+        if status is None or of is not moment:
+            status = make_status(moment.snapshot, self._history, moment.context)
+            self._status = moment, status
+        return status
 
 
 def _answer(request: Request, body: Body) -> Answer:

@@ -20,6 +20,7 @@ INBOUND: Final = "inbound"
 OUTBOUND: Final = "outbound"
 
 _HOST: Final = NamespaceLabels("", "", "")
+_NO_SPACE: Final[tuple[NamespaceLabels, Mapping[str, Samples]]] = (_HOST, {})
 _DAY_SECONDS: Final = 86_400
 _GROWTH_SECONDS: Final = 1800
 
@@ -77,7 +78,7 @@ class Facts:
             (_HOST, snapshot.samples),
             *((each.labels, each.samples) for each in snapshot.namespaces),
         ]
-        self._scopes = {labels.netns: labels for labels, _ in self.spaces}
+        self._spaces = {labels.netns: (labels, samples) for labels, samples in self.spaces}
         self.services = self._count_states()
         self._names = {
             (labels[0], labels[4]): labels[5]
@@ -87,8 +88,8 @@ class Facts:
 
     def get(self, metric: str, netns: str = "", labels: tuple[str, ...] = ()) -> float | None:
         """Return one value; None if it is not known."""
-        found = next((samples for scope, samples in self.spaces if scope.netns == netns), {})
-        return found.get(metric, {}).get(labels)
+        _, samples = self._spaces.get(netns, _NO_SPACE)
+        return samples.get(metric, {}).get(labels)
 
     def by(
         self, metric: str, labels: tuple[str, ...], join: Join = operator.add, **wanted: str
@@ -125,7 +126,7 @@ class Facts:
 
     def place(self, at: At) -> PlaceLabels:
         """Return the fields of a place."""
-        scope = self._scopes.get(at.netns, _HOST)
+        scope, _ = self._spaces.get(at.netns, _NO_SPACE)
         return {
             "netns": scope.netns,
             "namespace": scope.namespace,

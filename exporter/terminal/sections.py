@@ -7,7 +7,7 @@ from exporter.status.model import Leak, Loss, Resource, Silence
 from exporter.status.quantities import say_bytes, say_count, say_duration, say_rate, say_share
 from exporter.status.severity import OK
 from exporter.terminal.services_view import say_direction, say_port
-from exporter.terminal.tables import Column, Row, Table
+from exporter.terminal.tables import Column, Row, Table, show_known
 
 _MOST_ROWS: Final = 10
 _WORTH_RATIO: Final = 0.001
@@ -50,14 +50,13 @@ def list_leaks(leaks: Sequence[Leak]) -> Table:
         place = (say_direction(leak), say_port(leak))
         owners = leak.owners
         first = owners[0] if owners else None
-        growth = "" if leak.growth_per_hour is None else f"{leak.growth_per_hour:+,.0f}"
         texts = (
             first.owner if first else "",
             *place,
             say_count(leak.sockets),
-            "" if leak.stuck is None else say_count(leak.stuck),
+            show_known(leak.stuck),
             _say_time(leak.oldest_seconds),
-            growth,
+            show_known(leak.growth_per_hour, "{:+,.0f}".format),
             "" if first is None else _say_files(first.open_files, first.open_files_limit),
             _say_time(leak.left_seconds),
             leak.netns,
@@ -134,7 +133,7 @@ def list_losses(losses: Sequence[Loss]) -> Table:
                 each.kind.replace("_", " "),
                 say_port(each),
                 say_count(each.total),
-                "" if each.per_second is None else say_rate(each.per_second),
+                show_known(each.per_second, say_rate),
                 each.netns,
             ),
             each.severity,
@@ -162,8 +161,8 @@ def list_silences(silences: Sequence[Silence]) -> Table:
                 say_port(each),
                 say_count(each.unanswered),
                 ", ".join(f"{what} {number}" for what, number in each.waiting.items() if number),
-                "" if each.idle is None else say_count(each.idle),
-                "" if each.idle_without_keepalive is None else say_count(each.idle_without_keepalive),
+                show_known(each.idle),
+                show_known(each.idle_without_keepalive),
                 each.netns,
             ),
             each.severity,
@@ -174,7 +173,7 @@ def list_silences(silences: Sequence[Silence]) -> Table:
 
 
 def _say_time(seconds: float | None) -> str:
-    return "" if seconds is None else say_duration(round(seconds))
+    return show_known(seconds, lambda known: say_duration(round(known)))
 
 
 def _say_files(used: int | None, limit: int | None) -> str:

@@ -10,7 +10,7 @@ from exporter.status.quantities import say_count
 from exporter.status.severity import OK
 from exporter.terminal.options import BY_POD, BY_PORT, BY_UNIT
 from exporter.terminal.selection import order_by_state
-from exporter.terminal.tables import Column, Row, Table
+from exporter.terminal.tables import Column, Row, Table, show_known
 
 _HOST: Final = "host"
 _NO_PORT: Final = "-"
@@ -45,7 +45,7 @@ def list_services(status: Status, state: str | None = None, most: int | None = N
     rows = []
     for each in services[:most]:
         numbers = _count_state(each, state) if state else (say_count(each.sockets), *_count(each.states))
-        queues = (_say(each.receive_queue_bytes), _say(each.send_queue_bytes))
+        queues = (show_known(each.receive_queue_bytes, str), show_known(each.send_queue_bytes, str))
         texts = (each.protocol, *queues, say_direction(each), say_port(each), *numbers)
         severity = severities.get(_identify(each), OK)
         rows.append(Row((*texts, ", ".join(each.owners), each.netns), severity))
@@ -162,10 +162,6 @@ def _count(states: Mapping[str, int]) -> tuple[str, ...]:
 
 def _count_state(service: Service, state: str) -> tuple[str, str]:
     return say_count(service.states.get(state, 0)), say_count(service.sockets)
-
-
-def _say(number: int | None) -> str:
-    return "" if number is None else str(number)
 
 
 def _say_queue(service: Service) -> str:

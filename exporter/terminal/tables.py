@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from exporter.status.quantities import Say, say_count
 from exporter.status.severity import OK
 
 GAP: Final = 2
@@ -47,6 +48,11 @@ class Table:
 
     columns: Sequence[Column]
     rows: Sequence[Row]
+
+
+def show_known(number: float | None, say: Say = say_count) -> str:
+    """Return a number in words, and nothing for one that is not known."""
+    return "" if number is None else say(number)
 
 
 def clean(text: str) -> str:

@@ -11,21 +11,14 @@ from exporter.status.model import Leak, Status
 from tests.support import requirements
 from tests.support.daemon import Daemon
 from tests.support.live.browser import Browser, browsing
-from tests.support.live.incident import CHECKOUT, NAMES, incident
+from tests.support.live.incident import CHECKOUT, incident
 from tests.support.live.namespace import Namespace, two_hosts
-from tests.support.live.watched import daemon_inside
+from tests.support.live.watched import QUICK, daemon_inside
 from tests.support.patience import wait_until
 
 pytestmark = pytest.mark.live
 
-CONFIG = {
-    "interval": "200ms",
-    "cpu_budget": 1,
-    "ports": {"names": NAMES},
-    "ages": {"stuck_after": "1s"},
-    "idle": {"after": "1s", "every": "1s"},
-    "namespaces": {"enabled": False},
-}
+CONFIG = {**QUICK, "namespaces": {"enabled": False}}
 ENOUGH = 4.5
 """The contrast of text that WCAG 2.2 wants at level AA (1.4.3); 3 for large text."""
 

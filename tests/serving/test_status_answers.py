@@ -20,12 +20,25 @@ from exporter.serving.status_bodies import load_renderer
 from exporter.status.build import build_status
 from exporter.status.context import Context
 from exporter.status.encoding import decode_status
-from exporter.status.history import History
+from exporter.status.history import History, Trends
 from tests.support.status.crowd import PODS, PORTS, make_crowd
 from tests.support.status.snapshots import make_snapshot, sockets
 
 HOSTILE = "<script>alert(1)</script>\"'&\N{RIGHT-TO-LEFT OVERRIDE}{{ 7 * 7 }}"
 OPEN_ENDED = {"meta", "link", "br"}
+
+
+class CountingHistory(History):
+    """Counts how often it is asked, which is once for each status that is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    def until(self, snapshot: Snapshot) -> Trends:
+        """Return what was before."""
+        self.asked += 1
+        return super().until(snapshot)
 
 
 class Site:
@@ -35,7 +48,7 @@ class Site:
         self.snapshot = snapshot
         self.context = Context(Settings(), host)
         self.charged: list[float] = []
-        self.history = History()
+        self.history = CountingHistory()
         self._answers = StatusAnswers(
             lambda: self.snapshot, lambda: self.context, self.history, lambda: math.inf, self.charged.append
         )
@@ -112,6 +125,16 @@ def leak(at: float = 0.0, stuck: float = 933) -> Snapshot:
         ),
         taken_at_monotonic=time.monotonic(),
     )
+
+
+def test_all_forms_of_a_snapshot_share_one_status() -> None:
+    site = Site(leak())
+    for path, query, zipped in (("/", "", ""), ("/", "refresh=off", "gzip"), ("/api/v1/status", "", "")):
+        assert site.get(query, path, accept_encoding=zipped).status == 200
+    assert site.history.asked == 1
+    site.snapshot = leak(at=5.0)
+    assert site.get().status == 200
+    assert site.history.asked == 2
 
 
 def test_the_page_says_who_leaks_since_when_and_what_to_do() -> None:

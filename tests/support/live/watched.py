@@ -24,12 +24,16 @@ BAD_DAY, CAPTURED, GONE = "web1", "web2", "web3"
 SHOP, POD = "webshop", "cart-7c9d"
 CART = ["nc", "-ll", "-p", str(IN_POD), "-e", "/bin/sleep", "100000"]  # which never closes what it got
 RECORDING = ROOT / "prometheus" / "recording.yml"
-CONFIG = {
+QUICK = {
     "interval": "200ms",
     "cpu_budget": 1,
     "ports": {"names": NAMES},
     "ages": {"stuck_after": "1s"},
     "idle": {"after": "1s", "every": "1s"},
+}
+"""What a daemon needs to show the bad day at once."""
+CONFIG = {
+    **QUICK,
     "memory": {"when": "always", "every": "1s"},
     "closed_connections": {"enabled": True},
     "peaks": {"window": "10s"},
