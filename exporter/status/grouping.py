@@ -45,6 +45,9 @@ def group(
 def _picker(metric: str, labels: tuple[str, ...]) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
     """Return what picks the values of some labels from those of a sample, in C if there are several."""
     places = [_LABELS[metric].index(label) for label in labels]
-    if len(places) > 1:
-        return operator.itemgetter(*places)
-    return lambda key: tuple(key[place] for place in places)
+    if not places:
+        return lambda _: ()
+    if len(places) == 1:
+        (place,) = places
+        return lambda key: (key[place],)
+    return operator.itemgetter(*places)
