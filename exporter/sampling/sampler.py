@@ -11,7 +11,7 @@ from typing import Final
 
 from exporter.config.settings import Settings
 from exporter.kernel.pods import DEFAULT_POD_LOGS
-from exporter.kernel.procfs import Procfs
+from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.sampling import health, namespace_results
 from exporter.sampling.collectors import COLLECTORS
 from exporter.sampling.health import Health
@@ -183,10 +183,11 @@ class Sampler:
 
     def _read_rules(self) -> PortRules:
         """Return the rules for ports, from the settings and the kernel."""
+        problem: str | None = None
         try:
             ephemeral, reserved = self._reader.read("ephemeral ports", read_ephemeral_ports)
-        except HangError:
-            ephemeral, reserved = None, ()
+        except (HangError, ProcfsError) as error:
+            ephemeral, reserved, problem = None, (), str(error)
         settings = self._settings
         rules = PortRules(
             self._names,
@@ -195,6 +196,7 @@ class Sampler:
             DEFAULT_EPHEMERAL if ephemeral is None else ephemeral,
             reserved,
             is_known=ephemeral is not None,
+            error=problem,
         )
         if rules != self._rules:
             self._rules = rules

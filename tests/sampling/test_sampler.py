@@ -156,6 +156,8 @@ def test_ephemeral_ports_that_cannot_be_read(sampler: Sampler, tree: ProcfsTree,
     snapshot = sampler.take_snapshot()
     assert sockets_of(snapshot, "tcp")
     assert snapshot.samples["netstat_ephemeral_ports"] == {}
+    failed = {status.collector: status.error for status in snapshot.collectors if status.error}
+    assert failed == {"ephemeral_ports": f"{tree.root}/sys/{name}: not a regular file"}
 
 
 def test_clock_that_is_set(host: Host) -> None:

@@ -15,7 +15,7 @@ from exporter.config.settings import Settings
 from exporter.kernel.counters import parse_numbers
 from exporter.kernel.procfs import Procfs, ProcfsError
 from exporter.kernel.tables import TABLES, Table
-from exporter.sampling.collectors.collector import Collector, Pass, Plan
+from exporter.sampling.collectors.collector import Collector, PartialError, Pass, Plan
 from exporter.sampling.labels import ListenerKey, Metric, Samples
 from exporter.sampling.reading.walk import Observer
 from exporter.sampling.services.counting import TableCounter
@@ -129,7 +129,10 @@ class EphemeralPorts(Collector):
         return PortUsage(table.family, counter.find_outbound_ports, crowded, self._reuse, held)
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
-        """Return how many ephemeral ports there are, and how many are in use."""
+        """Return how many ephemeral ports there are, and how many are in use.
+
+        Raises PartialError where it could not be read how many there are.
+        """
         ephemeral = seen.rules.ephemeral_ports
         usages = [
             (table, usage) for table, usage in seen.observers(self.name) if isinstance(usage, PortUsage)
@@ -157,15 +160,18 @@ class EphemeralPorts(Collector):
         if not seen.is_host:  # only what matters, as there may be hundreds of them
             bound = {key: taken for key, taken in bound.items() if taken >= CROWDED_SHARE * ephemeral}
             is_shown = bool(busiest or bound)
-        return {
+        samples: Mapping[str, Samples] = {
             "netstat_ephemeral_ports": {(): ephemeral} if is_shown else {},
             "netstat_ephemeral_ports_busiest_destination": busiest,
             "netstat_ephemeral_ports_bound": bound,
         }
+        if seen.rules.error is not None:
+            raise PartialError([ProcfsError(seen.rules.error)], samples)
+        return samples
 
 
 def read_reuse(procfs: Procfs) -> Reuse:
-    """Return which ports in TIME_WAIT connect() may reuse."""
+    """Return which ports in TIME_WAIT connect() may reuse; raises ProcfsError."""
     reuse = _read_number(procfs, "tcp_tw_reuse", 0)
     if not _read_number(procfs, "tcp_timestamps", 1):  # without them the kernel cannot recognize old segments
         return Reuse()
@@ -174,10 +180,7 @@ def read_reuse(procfs: Procfs) -> Reuse:
 
 
 def _read_number(procfs: Procfs, name: str, default: int) -> int:
-    try:
-        numbers = parse_numbers(procfs.read_sysctl(f"net/ipv4/{name}") or b"")
-    except ProcfsError:  # the kernel's default is the best guess
-        return default
+    numbers = parse_numbers(procfs.read_sysctl(f"net/ipv4/{name}") or b"")
     return numbers[0] if numbers else default
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from exporter.kernel.counters import parse_numbers, parse_port_list
-from exporter.kernel.procfs import Procfs, ProcfsError
+from exporter.kernel.procfs import Procfs
 from exporter.sampling.services.names import PortNames
 
 PORTS: Final = 65536
@@ -69,8 +69,8 @@ class PortRules:
     """What the configuration and the kernel say about ports.
 
     ``ephemeral`` is the range that the kernel chooses ports from, except ``reserved`` ones. ``is_known`` is
-    False if the kernel does not show it, and the default is used. ``always`` are shown even when nothing uses
-    them. At most ``limit`` others have series of their own.
+    False if the kernel does not show it, and the default is used; ``error`` tells why it could not be read.
+    ``always`` are shown even when nothing uses them. At most ``limit`` others have series of their own.
     """
 
     names: PortNames
@@ -79,6 +79,7 @@ class PortRules:
     ephemeral: range
     reserved: tuple[range, ...] = ()
     is_known: bool = True
+    error: str | None = None
     _named: dict[str, frozenset[int]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -102,7 +103,7 @@ class PortRules:
 
     def of_namespace(self, limit: int) -> "PortRules":
         """Return the rules of another network namespace: its sysctls cannot be read, defaults are used."""
-        return replace(self, limit=limit, ephemeral=DEFAULT_EPHEMERAL, reserved=(), is_known=True)
+        return replace(self, limit=limit, ephemeral=DEFAULT_EPHEMERAL, reserved=(), is_known=True, error=None)
 
     def named(self, protocol: str) -> AbstractSet[int]:
         """Return the ports that have a name, or are in ``ports.always``."""
@@ -122,12 +123,12 @@ def _set(flags: bytearray, ports: range, value: int) -> None:
 
 
 def read_ephemeral_ports(procfs: Procfs) -> tuple[range | None, tuple[range, ...]]:
-    """Return the range that the kernel chooses ports from, None where it is not shown; and reserved ports."""
-    try:
-        ends = parse_numbers(procfs.read_sysctl("net/ipv4/ip_local_port_range") or b"")
-        reserved = parse_port_list(procfs.read_sysctl("net/ipv4/ip_local_reserved_ports") or b"")
-    except ProcfsError:
-        return None, ()
+    """Return the range that the kernel chooses ports from, None where it is not shown; and reserved ports.
+
+    Raises ProcfsError.
+    """
+    ends = parse_numbers(procfs.read_sysctl("net/ipv4/ip_local_port_range") or b"")
+    reserved = parse_port_list(procfs.read_sysctl("net/ipv4/ip_local_reserved_ports") or b"")
     if len(ends) != _RANGE_NUMBERS:
         return None, ()
     first, last = ends
