@@ -62,7 +62,8 @@ class TableCounter:
     What depends on the rules only is kept between walks: to make it again costs more than a small table does.
     Services are *expected* when they have a name or had series of their own recently. Each of them has a list
     of counts, which the ports of a row find by index. All other services are *rare*: see ``RareCount``.
-    ``find_service`` returns the service of a socket, by the rules above.
+    ``find_service`` returns the service of a socket, by the rules above. The indexes take a megabyte, so a
+    table has them from its first row on: many hosts have tables that are always empty.
     """
 
     def __init__(self, table: Table, rules: PortRules) -> None:
@@ -70,8 +71,8 @@ class TableCounter:
         self._is_ephemeral = rules.is_ephemeral
         self._named = rules.named(table.protocol)
         self._unresolved: list[int] = [0]  # stands for every tally that has to be searched
-        self._by_local = [None if flag else self._unresolved for flag in rules.is_ephemeral]
-        self._by_remote: list[list[int] | None] = [None] * PORTS
+        self._by_local: list[list[int] | None] = []
+        self._by_remote: list[list[int] | None] = []
         self._tallies: dict[int, list[int]] = {}
         self._inbound: set[int] = set()
         self._has_rows = False
@@ -89,7 +90,7 @@ class TableCounter:
             for tally in self._tallies.values():
                 tally[:] = EMPTY
         self._has_rows = False
-        for port in self._inbound:
+        for port in self._inbound if self._by_local else ():
             self._by_local[port] = None if self._is_ephemeral[port] else self._unresolved
         self._inbound.clear()
         for service in expected - self._tallies.keys():
@@ -104,7 +105,11 @@ class TableCounter:
 
     def observe(self, rows: Rows) -> None:
         """Count some rows."""
-        self._has_rows |= rows.listed > 0
+        if not rows.listed:
+            return
+        self._has_rows = True
+        if not self._by_local:
+            self._index_tallies()
         self._find_listeners(rows)
         by_local, by_remote, unresolved = self._by_local, self._by_remote, self._unresolved
         inbound, named, find_tally = self._inbound, self._named, self._tallies.get
@@ -159,13 +164,24 @@ class TableCounter:
 
     def _expect(self, service: int) -> None:
         tally = self._tallies[service] = list(EMPTY)
-        if service >= OUTBOUND:
+        if service >= OUTBOUND and self._by_remote:
             self._by_remote[service - OUTBOUND] = tally
 
     def _mark_inbound(self, port: int) -> None:
         """Count connections at a local port as inbound."""
         self._inbound.add(port)
-        self._by_local[port] = self._tallies.get(port, self._unresolved)
+        if self._by_local:
+            self._by_local[port] = self._tallies.get(port, self._unresolved)
+
+    def _index_tallies(self) -> None:
+        """Let ports find their tallies by index."""
+        self._by_local = [None if flag else self._unresolved for flag in self._is_ephemeral]
+        self._by_remote = [None] * PORTS
+        for service, tally in self._tallies.items():
+            if service >= OUTBOUND:
+                self._by_remote[service - OUTBOUND] = tally
+        for port in self._inbound:
+            self._by_local[port] = self._tallies.get(port, self._unresolved)
 
     def _find_listeners(self, rows: Rows) -> None:
         if rows.listeners:

@@ -1,5 +1,6 @@
 """Sockets are attributed as the rules say, whatever was counted before."""
 
+import tracemalloc
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
@@ -321,3 +322,20 @@ def test_a_counter_does_not_grow_with_services_that_have_gone() -> None:
             made.append(counter)
         assert len(counter._tallies) < 5000  # noqa: SLF001 - what it keeps is what is tested
     assert len(made) > 1
+
+
+def test_a_table_that_is_empty_takes_little_memory() -> None:
+    """Its counter knows of every port from the first row on."""
+    rules = make_rules()
+    count_text(TableCounter(TABLES["tcp"], rules), "tcp", [print_table("tcp", [])])  # what all of them share
+    held_bytes = {}
+    for rows in ([], [Printed(80, 1, states.ESTABLISHED)]):
+        tracemalloc.start()
+        try:
+            counter = TableCounter(TABLES["tcp"], rules)
+            for _ in range(2):
+                count_text(counter, "tcp", [print_table("tcp", rows)], listened=(80,))
+            held_bytes[len(rows)], _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert 10 * held_bytes[0] < held_bytes[1]
