@@ -3,10 +3,11 @@
 If both sources are available, netlink is tried first: it is never much more expensive, while the text of a
 large table may cost a hundred times as much. With few sockets, the cost of a source depends on the machine:
 the kernel walks its whole hash, including empty buckets. So both are measured, and the cheaper one is used.
+One pass would not tell: the first one is slow, and any may be disturbed.
 """
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 from exporter.config.settings import AUTO, NETLINK, PROCFS
 
@@ -14,8 +15,17 @@ LARGE_ROWS: Final = 2000
 SMALL_ROWS: Final = 1000
 RETRY_SECONDS: Final = 60
 MEASURE_AGAIN_SECONDS: Final = 3600
+MEASURED_PASSES: Final = 3
 _ADVANTAGE: Final = 0.75
 """The other source replaces the one in use when it costs less than this share of it."""
+
+
+class _Cost(NamedTuple):
+    """The lowest cost of a source since it was measured again, and the passes that measured it."""
+
+    since: float
+    passes: int = 0
+    cpu_seconds: float = math.inf
 
 
 class SourceChoice:
@@ -31,8 +41,7 @@ class SourceChoice:
         self._is_large = True
         self._cheaper = NETLINK
         self._failed_at: dict[str, float] = {}
-        self._measured_at: dict[str, float] = {}
-        self._cost_seconds: dict[str, float] = {}
+        self._costs: dict[str, _Cost] = {}
 
     def choose(self, rows: int | None, now: float) -> str:
         """Return the source to use; ``rows`` is the number to expect, from the kernel's own counters."""
@@ -56,10 +65,8 @@ class SourceChoice:
         """Remember the lowest cost of a source, if there are so few rows that either may be cheaper."""
         if rows > LARGE_ROWS:
             return
-        if self._is_due(source, now):
-            self._measured_at[source] = now
-            self._cost_seconds[source] = cpu_seconds
-        self._cost_seconds[source] = min(cpu_seconds, self._cost_seconds[source])
+        known = self._cost_of(source, now)
+        self._costs[source] = _Cost(known.since, known.passes + 1, min(known.cpu_seconds, cpu_seconds))
 
     def _choose_by_cost(self, rows: int | None, now: float) -> str:
         if rows is not None:
@@ -67,17 +74,20 @@ class SourceChoice:
         if self._is_large:
             return NETLINK
         for source in (NETLINK, PROCFS):
-            if self.may_use(source, now) and self._is_due(source, now):
+            if self.may_use(source, now) and self._cost_of(source, now).passes < MEASURED_PASSES:
                 return source
         candidate = other_source(self._cheaper)
-        costs = self._cost_seconds
-        if costs.get(candidate, math.inf) < _ADVANTAGE * costs.get(self._cheaper, math.inf):
+        candidate_seconds, cheaper_seconds = (
+            self._cost_of(source, now).cpu_seconds for source in (candidate, self._cheaper)
+        )
+        if candidate_seconds < _ADVANTAGE * cheaper_seconds:
             self._cheaper = candidate
         return self._cheaper
 
-    def _is_due(self, source: str, now: float) -> bool:
-        measured_at = self._measured_at.get(source)
-        return measured_at is None or now - measured_at >= MEASURE_AGAIN_SECONDS
+    def _cost_of(self, source: str, now: float) -> _Cost:
+        """Return what is known of the cost of a source, which is nothing after an hour."""
+        known = self._costs.get(source, _Cost(now))
+        return known if now - known.since < MEASURE_AGAIN_SECONDS else _Cost(now)
 
 
 def other_source(source: str) -> str:
