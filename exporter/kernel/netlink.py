@@ -83,9 +83,9 @@ class Question(NamedTuple):
 class MessageSplitter:
     """Splits what was received into blocks, until it is ``done``.
 
-    It learns the lengths of messages from the first few, and from those that it had to split one by one, and
-    splits all others in C. If there are too many different lengths to learn, all that follows one of the
-    others is split one by one.
+    It learns the lengths of messages from the first few, and from the first few behind a length that it does
+    not know. All of these are split in C. If there are too many different lengths to learn, all that follows
+    one of the others is split one by one.
     """
 
     def __init__(self, shortest: int, kind: int = SOCK_DIAG_BY_FAMILY) -> None:
@@ -96,18 +96,20 @@ class MessageSplitter:
 
     def split(self, data: memoryview) -> list[Block]:
         """Return the messages in one or more whole datagrams; raises SockDiagError."""
+        blocks: list[Block] = []
         if not self._lengths:
-            self._lengths = self._peek_lengths(data)
-        if not self._lengths:
-            return self._split_singly(data)
-        *runs, rest = zip(*_runs_of(self._kind, self._lengths).findall(data), strict=True)
-        blocks = [Block(b"".join(run), length) for length, run in zip(self._lengths, runs, strict=True)]
-        if any(rest):
-            blocks += self._split_singly(memoryview(b"".join(rest)))
-        return [block for block in blocks if block.data]
+            self._learn_lengths(data)
+        known: tuple[int, ...] = ()
+        while self._lengths != known:
+            known = self._lengths
+            *runs, rest = zip(*_runs_of(self._kind, known).findall(data), strict=True)
+            blocks += [Block(b"".join(run), length) for length, run in zip(known, runs, strict=True)]
+            data = memoryview(b"".join(rest))
+            self._learn_lengths(data)
+        return [block for block in blocks if block.data] + self._split_singly(data)
 
-    def _peek_lengths(self, data: memoryview) -> tuple[int, ...]:
-        """Return the lengths of the first messages, up to one that is no answer to what was asked."""
+    def _learn_lengths(self, data: memoryview) -> None:
+        """Learn the lengths of the first messages, up to one that is no answer to what was asked."""
         lengths: list[int] = []
         while len(data) >= HEADER_BYTES and len(lengths) < _FIRST_MESSAGES:
             length, kind, _, sequence, _ = HEADER.unpack_from(data)
@@ -115,7 +117,8 @@ class MessageSplitter:
                 break
             lengths.append(length)
             data = data[length:]
-        return tuple(dict.fromkeys(length for length in lengths if not length % 4))[:_MAX_LENGTHS]
+        found = (length for length in lengths if not length % 4)
+        self._lengths = tuple(dict.fromkeys((*self._lengths, *found)))[:_MAX_LENGTHS]
 
     def _split_singly(self, data: memoryview) -> list[Block]:
         messages: dict[int, list[bytes]] = {}
