@@ -75,10 +75,10 @@ class DiagRows:
     def tracked(self, places: Iterable[int]) -> Iterator[Tracked]:
         """Return ports and identity of the sockets at some places."""
         data, length = self._data, self._length
-        starts = (place * length for place in places)
-        ends = [data[start + ENDS.start : start + ENDS.stop] for start in starts]
-        ports = ENDS_PORTS.iter_unpack(b"".join(ends))
-        return ((local, remote, identify(each)) for (local, remote), each in zip(ports, ends, strict=True))
+        first, last = ENDS.start, ENDS.stop
+        ends = [data[start + first : start + last] for start in [place * length for place in places]]
+        ports = chain.from_iterable(ENDS_PORTS.iter_unpack(b"".join(ends)))
+        return zip(ports, ports, map(identify, ends), strict=True)  # a local port, then a remote one
 
     def origins(self, places: Iterable[int]) -> Iterator[Origin]:
         """Return who is behind the sockets at some places."""

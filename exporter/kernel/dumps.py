@@ -29,6 +29,7 @@ from exporter.kernel.netlink import (
 Answer = TypeVar("Answer")
 
 _KERNEL: Final = 0
+_TRUNCATED: Final = int(socket.MSG_TRUNC)  # as a number: a flag is made again for every datagram
 _DUMP_FLAGS: Final = 0x301  # NLM_F_REQUEST and NLM_F_DUMP
 _TIMEVAL: Final = Struct("@ll")
 _DATAGRAM_BYTES: Final = 1 << 15  # the kernel makes none larger
@@ -87,7 +88,7 @@ def receive(channel: socket.socket, buffer: memoryview, deadline: float) -> int:
             continue
         if sender != _KERNEL:
             continue
-        if received_flags & socket.MSG_TRUNC:
+        if received_flags & _TRUNCATED:
             raise SockDiagError(Reason.TRANSIENT, "a datagram was cut")
         end += size
     return end

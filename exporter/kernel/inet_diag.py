@@ -62,17 +62,17 @@ WORD: Final = Struct("=I")
 LONG: Final = Struct("=Q")
 
 
-def select_family(block: Block, family: int) -> Block | None:
-    """Return the messages of one address family, None when there are none."""
+def divide_families(block: Block) -> Iterator[tuple[int, Block]]:
+    """Yield the address families of a block, each with its messages."""
     data, length = block
     families = data[FAMILY::length]
-    if family not in families:
-        return None
-    if families.count(family) == len(families):
-        return block
-    starts = range(0, len(data), length)
-    messages = (data[i : i + length] for i, each in zip(starts, families, strict=True) if each == family)
-    return Block(b"".join(messages), length)
+    if families.count(families[0]) == len(families):
+        yield families[0], block
+        return
+    for family in sorted(set(families)):
+        starts = range(0, len(data), length)
+        messages = (data[i : i + length] for i, each in zip(starts, families, strict=True) if each == family)
+        yield family, Block(b"".join(messages), length)
 
 
 def read_listeners(block: Block) -> Iterator[Listener]:

@@ -103,14 +103,15 @@ def _ask_tcp(
     tables: Collection[Table], wanted_states: int, deadline: float, *, attributes: int = 0
 ) -> Iterator[tuple[Table, Block]]:
     """Ask once for the sockets of one or both of TCP's tables, and yield the blocks of each."""
-    families = [(table, inet_requests.FAMILIES[table.family]) for table in tables]
+    wanted: dict[int, Table] = {inet_requests.FAMILIES[table.family]: table for table in tables}
     question = inet_requests.ask_for_tcp(wanted_states, attributes=attributes)
-    if len(families) == 1:
-        question = inet_requests.ask_for(families[0][0], wanted_states, attributes=attributes)
+    if len(wanted) == 1:
+        (table,) = tables
+        question = inet_requests.ask_for(table, wanted_states, attributes=attributes)
     for block in _ask(question, deadline):
-        for table, family in families:
-            if own := inet_diag.select_family(block, family):
-                yield table, own
+        for family, own in inet_diag.divide_families(block):
+            if family in wanted:
+                yield wanted[family], own
 
 
 def _ask(question: Question, deadline: float) -> Iterator[Block]:

@@ -1,6 +1,7 @@
 """What a message says of its socket is told, and nothing that it does not say."""
 
 import re
+from itertools import compress
 from socket import AF_INET, AF_INET6
 from struct import pack
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.kernel import inet_diag, states
 from exporter.kernel.diag_rows import DiagRows
-from exporter.kernel.inet_diag import MESSAGE_BYTES, read_listeners, read_origins, select_family
+from exporter.kernel.inet_diag import MESSAGE_BYTES, divide_families, read_listeners, read_origins
 from exporter.kernel.inet_requests import (
     ALL_STATES,
     ONLY_BOUND,
@@ -179,9 +180,11 @@ def test_families_are_told_apart(families: list[int]) -> None:
     """The messages of one family keep their order; where there are none, there is no block."""
     messages = [inet((port, 0), 1, family=family) for port, family in enumerate(families)]
     block = Block(b"".join(messages), MESSAGE_BYTES)
-    for wanted in (AF_INET, AF_INET6):
-        own = b"".join(each for each, family in zip(messages, families, strict=True) if family == wanted)
-        assert (Block(own, MESSAGE_BYTES) if own else None) == select_family(block, wanted)
+    expected = {
+        wanted: Block(b"".join(compress(messages, map(wanted.__eq__, families))), MESSAGE_BYTES)
+        for wanted in families
+    }
+    assert expected == dict(divide_families(block))
 
 
 def test_requests() -> None:

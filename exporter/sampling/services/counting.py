@@ -111,6 +111,9 @@ class TableCounter:
         if not self._by_local:
             self._index_tallies()
         self._find_listeners(rows)
+        if not rows.states:
+            return
+        split_queues = cast("InetRows", rows).split_queues
         by_local, by_remote, unresolved = self._by_local, self._by_remote, self._unresolved
         inbound, named, find_tally = self._inbound, self._named, self._tallies.get
         inbound_ports, outbound_ports = defaultdict[int, list[int]](list), defaultdict[int, list[int]](list)
@@ -129,11 +132,11 @@ class TableCounter:
                 if tally is unresolved:
                     (outbound_ports if service >= OUTBOUND else inbound_ports)[state].append(service % PORTS)
                     if queues:
-                        self._add_rare_queues(service, *cast("InetRows", rows).split_queues(queues))
+                        self._add_rare_queues(service, *split_queues(queues))
                     continue
             tally[state] += 1
             if queues:
-                send, receive = cast("InetRows", rows).split_queues(queues)
+                send, receive = split_queues(queues)
                 tally[SEND_QUEUE] += send
                 tally[RECEIVE_QUEUE] += receive
         self._rare.add(OTHER_PORT, inbound_ports)
