@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 from exporter.serving.tables import Cell, Column
 from exporter.status.condition import CollectorRow, Setting, TableRow
 from exporter.status.model import Leak, Loss, Namespace, Place, Resource, Scope, Service, Silence
+from exporter.status.names import KINDS, name_owner
 from exporter.status.quantities import Say, say_bytes, say_count, say_duration, say_rate, say_share
 from exporter.status.severity import OK, WARNING
 
@@ -13,24 +14,6 @@ R = TypeVar("R")
 
 UNKNOWN: Final = "\N{EN DASH}"
 """What was not measured, or is not known."""
-
-NAMES: Final = {
-    "ephemeral_ports": "Ephemeral ports, one destination",
-    "bound_ports": "Ephemeral ports, bound",
-    "time_wait": "TIME_WAIT table",
-    "accept_queue": "Accept queue",
-    "open_files": "Open files",
-    "tcp_memory": "TCP memory",
-    "orphans": "Orphaned connections",
-    "listen_overflows": "Accept queue overflows",
-    "listener_drops": "Connections dropped by listeners",
-    "udp_drops": "Datagrams dropped",
-    "time_wait_overflows": "TIME_WAIT cut short",
-    "memory_aborts": "Aborts on memory",
-    "syn_queue_drops": "Handshakes dropped",
-    "syn_cookies": "SYN cookies sent",
-}
-"""What resources and losses are called."""
 
 _FIRST_STATES: Final = ("established", "close_wait", "time_wait", "listen", "unconnected")
 _MOST_OWNERS: Final = 3
@@ -58,13 +41,13 @@ def _where(row: Scope) -> str:
 
 
 def _owners(row: Leak) -> str:
-    """Return whose leak it is; of a pod or a container, which has a name, that one."""
-    if row.netns:
-        return row.pod or row.netns
+    """Return whose leak it is; all owners, if there are several."""
     has_several = len(row.owners) > 1
-    names = [f"{each.owner} ({each.sockets:,})" if has_several else each.owner for each in row.owners]
+    if row.pod or not has_several:
+        return row.pod or name_owner(row)
+    names = [f"{each.owner} ({each.sockets:,})" for each in row.owners]
     more = [f"{len(names) - _MOST_OWNERS} more"] if len(names) > _MOST_OWNERS else []
-    return ", ".join([*names[:_MOST_OWNERS], *more]) or "unknown"
+    return ", ".join([*names[:_MOST_OWNERS], *more])
 
 
 def _files_left(row: Leak) -> Cell:
@@ -130,7 +113,7 @@ LEAKS: Final[Sequence[Column[Leak]]] = (
     number("Time left", lambda row: say(say_duration, row.left_seconds, row.severity)),
 )
 RESOURCES: Final[Sequence[Column[Resource]]] = (
-    Column("What", lambda row: NAMES[row.kind]),
+    Column("What", lambda row: KINDS[row.kind]),
     Column("Of", _of),
     Column("Where", _where),
     number("Used", lambda row: _amount(row, row.used)),
@@ -139,7 +122,7 @@ RESOURCES: Final[Sequence[Column[Resource]]] = (
     number("Time left", lambda row: say(say_duration, row.left_seconds)),
 )
 LOSSES: Final[Sequence[Column[Loss]]] = (
-    Column("What", lambda row: NAMES[row.kind]),
+    Column("What", lambda row: KINDS[row.kind]),
     Column("Port", lambda row: show_port(row) if row.port else "all"),
     Column("Where", _where),
     number("Total", lambda row: say(say_count, row.total)),

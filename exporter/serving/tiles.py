@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from exporter.status.model import Leak, Resource, Status
+from exporter.status.names import name_owner
 from exporter.status.quantities import say_bytes, say_count, say_duration, say_rate, say_share
 from exporter.status.severity import OK
 
@@ -47,9 +48,8 @@ def list_tiles(status: Status) -> Iterator[Tile]:
 def _describe_leak(leak: Leak | None) -> str:
     if leak is None:
         return "no socket is in CLOSE_WAIT"
-    owner = leak.netns or (leak.owners[0].owner if leak.owners else "owner not known")
     age = "" if leak.oldest_seconds is None else f", oldest {say_duration(leak.oldest_seconds)}"
-    return f"{owner}, {leak.direction} {_name_port(leak.port_name, leak.port)}{age}"
+    return f"{name_owner(leak)}, {leak.direction} {_name_port(leak.port_name, leak.port)}{age}"
 
 
 def _describe_usage(resource: Resource) -> str:

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Generic, NamedTuple, TypedDict, TypeVar
 
 from exporter.config.settings import Settings
-from exporter.sampling.labels import OTHER, NamespaceLabels, Samples
+from exporter.sampling.labels import OTHER, UNKNOWN_OWNER, NamespaceLabels, Samples
 from exporter.sampling.snapshot import Snapshot
 from exporter.status.grouping import Join, group, has_label
 from exporter.status.history import Key, Trends
 from exporter.status.links import find_runbook
 from exporter.status.model import Leak, Loss, Namespace, Problem, Resource, Service, Silence
+from exporter.status.remedies import REMEDIES
 from exporter.status.severity import OK, rank
 from exporter.status.thresholds import Threshold
 
@@ -117,6 +118,13 @@ class Facts:
             if state in states and at.protocol == "tcp"
         }
 
+    def find_listener(self, at: At) -> str:
+        """Return who listens at a port; empty if that is not known."""
+        found = self.by("netstat_listener_info", ("protocol", "port", "owner"))
+        wanted = at.netns, at.protocol, at.port
+        owners = {owner for *place, owner in found if tuple(place) == wanted and owner != UNKNOWN_OWNER}
+        return ", ".join(sorted(owners))
+
     def _count_states(self) -> Mapping[At, Mapping[str, int]]:
         found: dict[At, dict[str, int]] = {}
         labels = ("protocol", "direction", "port", "state")
@@ -165,6 +173,7 @@ class Facts:
             alert=threshold.alert,
             owner=owner,
             text=text,
+            remedy=REMEDIES[threshold.alert],
             runbook=runbook,
             **self.place(at),
         )

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from exporter.sampling.labels import UNKNOWN_OWNER
 from exporter.status import thresholds
 from exporter.status.facts import CLOSE_WAIT, ESTABLISHED, At, Facts, Row
 from exporter.status.history import Key
 from exporter.status.model import Leak, LeakOwner, Problem
+from exporter.status.names import name_owner
 from exporter.status.quantities import say_duration
 from exporter.status.severity import CRITICAL, OK, WARNING, rank
 
@@ -97,23 +97,19 @@ def _runs_out(owner: LeakOwner) -> bool:
     )
 
 
-def _name_owner(at: At, owners: Sequence[LeakOwner]) -> str:
-    """Return whose leak it is: of a pod or a container, which has a name, that one."""
-    return at.netns or next((each.owner for each in owners), UNKNOWN_OWNER)
-
-
 def _find_problems(facts: Facts, at: At, leak: Leak) -> Iterator[Problem]:
     if leak.severity != OK:
         threshold = thresholds.LEAK if leak.severity == WARNING else thresholds.LEAK_OF_OWNER
         text = " ".join(_sentences(facts, at, leak))
-        yield facts.blame(threshold, at, text, _name_owner(at, leak.owners))
+        yield facts.blame(threshold, at, text, name_owner(leak))
 
 
 def _sentences(facts: Facts, at: At, leak: Leak) -> Iterator[str]:
     age = "" if leak.oldest_seconds is None else f", the oldest for {say_duration(leak.oldest_seconds)}"
+    owner = name_owner(leak)
+    where = facts.describe(at if at.netns != owner else at._replace(netns=""))
     yield (
-        f"{_name_owner(at, leak.owners)} does not close connections: {leak.stuck:,} sockets, "
-        f"{facts.describe(at._replace(netns=''))}, are stuck in CLOSE_WAIT{age}."
+        f"{owner} does not close connections: {leak.stuck:,} sockets, {where}, are stuck in CLOSE_WAIT{age}."
     )
     if leak.left_seconds is not None:
         yield f"At the present growth it runs out of file descriptors in {say_duration(leak.left_seconds)}."

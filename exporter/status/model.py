@@ -44,6 +44,7 @@ class Problem(Place):
     alert: Annotated[str, "name of the alert that has this threshold"]
     owner: Annotated[str, "unit, container or program, if the alert is about one"] = ""
     text: Annotated[str, "what is wrong, as a sentence"]
+    remedy: Annotated[str, "what to do first, in a sentence or two; the runbook has the rest"] = ""
     runbook: Annotated[str, "address of the alert's runbook, of this version"]
 
 

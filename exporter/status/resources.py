@@ -121,10 +121,11 @@ def _find_queues(facts: Facts) -> Iterator[_Usage]:
         exceeded = (
             first_exceeded(thresholds.QUEUE, ratio) if waiting >= thresholds.QUEUE_LEAST.value else None
         )
+        owner = facts.find_listener(at) if exceeded else ""
         key = Key("netstat_accept_queue_length", at.netns, (at.protocol, at.port))
         text = (
-            f"{say_count(waiting)} connections wait for accept(), {facts.describe(at)}: "
-            f"the queue of a listener is {say_share(ratio)} full."
+            f"{say_count(waiting)} connections wait for accept(){f' of {owner}' * bool(owner)}, "
+            f"{facts.describe(at)}: the queue of a listener is {say_share(ratio)} full."
         )
         place = at._replace(direction=INBOUND)
         yield _Usage("accept_queue", "connections", place, key, waiting, limit, ratio, None, exceeded, text)
@@ -142,7 +143,8 @@ def _find_files(facts: Facts) -> Iterator[_Usage]:
         exceeded = _choose(
             (thresholds.FILES_OUT,), thresholds.FILES_FILLING, ratio, left, thresholds.FILES_SECONDS.value
         )
-        text = f"A process of {owner} has {say_count(used)} of {say_count(limit)} files open."
+        where = f" in {netns}" if netns not in ("", owner) else ""
+        text = f"A process of {owner}{where} has {say_count(used)} of {say_count(limit)} files open."
         yield _Usage("open_files", "files", At(netns), key, used, limit, ratio, left, exceeded, text, owner)
 
 

@@ -141,7 +141,9 @@ def test_the_page_says_who_leaks_since_when_and_what_to_do() -> None:
     page = read(Site(leak()).get())
     assert (
         "Critical: shop.service does not close connections: 933 sockets, inbound tcp port 8080 (name-8080), "
-        "are stuck in CLOSE_WAIT, the oldest for 4m 1s. What to do: NetstatCloseWaitLeak"
+        "are stuck in CLOSE_WAIT, the oldest for 4m 1s. Restart the owner, which closes them all. "
+        "If that has to wait, raise its limit of open files (prlimit). Then repair the code: a close() is "
+        "missing. Runbook: NetstatCloseWaitLeak"
     ) in page
     assert "Critical: shop.service host inbound name-8080 8080 936 933 4m 1s \N{EN DASH} 24" in page
     assert "Warning: Open files shop.service host 1,000 1,024 97.7 %" in page

@@ -111,6 +111,34 @@ def test_a_leak_in_a_pod_has_the_pod() -> None:
     assert namespace.states == {"close_wait": 25}
 
 
+def test_a_leak_in_a_namespace_that_only_ip_netns_names_has_its_unit_and_the_namespace() -> None:
+    samples: dict[str, Samples] = {
+        "netstat_sockets": sockets("close_wait", 25),
+        "netstat_stuck_sockets": sockets("close_wait", 25),
+        "netstat_owner_sockets": {OwnerKey("tcp", "close_wait", "inbound", "8080", "name-8080", SHOP): 25},
+    }
+    status = status_of(make_snapshot({}, pods={NamespaceLabels("blue", "", ""): samples}))
+    assert status.problems[0].text.startswith(
+        f"{SHOP} does not close connections: 25 sockets, inbound tcp port 8080 (name-8080) of blue, are stuck"
+    )
+
+
+def test_a_queue_that_fills_is_that_of_who_listens() -> None:
+    queue = ListenerKey("tcp", "ipv4", "8080", "name-8080")
+    samples: dict[str, Samples] = {
+        "netstat_sockets": sockets("listen", 1),
+        "netstat_accept_queue_length": {queue: 5},
+        "netstat_accept_queue_limit": {queue: 4},
+        "netstat_accept_queue_utilization_ratio": {queue: 1.25},
+        "netstat_listener_info": {
+            ListenerInfoKey("tcp", "ipv4", "8080", "name-8080", "any", SHOP): 1,
+            ListenerInfoKey("tcp", "ipv4", "443", "https", "any", "nginx.service"): 1,
+        },
+    }
+    (problem,) = status_of(make_snapshot(samples)).problems
+    assert problem.text.startswith(f"5 connections wait for accept() of {SHOP}, tcp port 8080 (name-8080): ")
+
+
 def one(metric: str, value: float, labels: tuple[str, ...] = ()) -> dict[str, Samples]:
     """Return samples of one metric with one value."""
     return {metric: {labels: value}}
