@@ -4,24 +4,17 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from exporter.status.model import Leak, Loss, Resource, Silence
+from exporter.status.names import KINDS, name_owner, name_port
 from exporter.status.quantities import say_bytes, say_count, say_duration, say_rate, say_share
 from exporter.status.severity import OK
-from exporter.terminal.services_view import say_direction, say_port
+from exporter.terminal.services_view import say_direction
 from exporter.terminal.tables import Column, Row, Table, show_known
 
 _MOST_ROWS: Final = 10
+_MOST_LEAKS: Final = 20
 _WORTH_RATIO: Final = 0.001
 
-_NAMESPACE: Final = Column("Namespace", 5, is_text=True)
-_KINDS: Final = {
-    "ephemeral_ports": "ports to {port}",
-    "bound_ports": "bound {protocol} ports",
-    "time_wait": "TIME_WAIT table",
-    "accept_queue": "accept queue of {port}",
-    "open_files": "files of {owner}",
-    "tcp_memory": "TCP memory",
-    "orphans": "orphaned connections",
-}
+_WHERE: Final = Column("Where", 5, is_text=True)
 
 
 class Peers(NamedTuple):
@@ -32,9 +25,12 @@ class Peers(NamedTuple):
 
 
 def list_leaks(leaks: Sequence[Leak]) -> Table:
-    """Return the leaks, a row for each owner; what is true of all owners stands in the first."""
+    """Return the leaks, a row for each owner; what is true of all owners stands in the first.
+
+    A pod is its own name; where others are is in the last column.
+    """
     columns = (
-        Column("Unit", 0, is_text=True),
+        Column("Owner", 0, is_text=True),
         Column("Dir", 1, is_text=True),
         Column("Port", 0, is_text=True),
         Column("CloseWait", 0),
@@ -43,15 +39,17 @@ def list_leaks(leaks: Sequence[Leak]) -> Table:
         Column("Per hour", 6),
         Column("Files", 5),
         Column("Left", 4),
-        _NAMESPACE,
+        _WHERE,
     )
     rows = []
-    for leak in leaks:
-        place = (say_direction(leak), say_port(leak))
+    for leak in leaks[:_MOST_LEAKS]:
+        place = (say_direction(leak), name_port(leak))
         owners = leak.owners
         first = owners[0] if owners else None
+        owner = name_owner(leak) if first or leak.netns else ""
+        where = "" if owner == leak.netns else leak.netns
         texts = (
-            first.owner if first else "",
+            owner,
             *place,
             say_count(leak.sockets),
             show_known(leak.stuck),
@@ -59,7 +57,7 @@ def list_leaks(leaks: Sequence[Leak]) -> Table:
             show_known(leak.growth_per_hour, "{:+,.0f}".format),
             "" if first is None else _say_files(first.open_files, first.open_files_limit),
             _say_time(leak.left_seconds),
-            leak.netns,
+            where,
         )
         rows.append(Row(texts, leak.severity))
         rows += [
@@ -71,13 +69,13 @@ def list_leaks(leaks: Sequence[Leak]) -> Table:
                     *("", "", ""),
                     _say_files(each.open_files, each.open_files_limit),
                     _say_time(each.left_seconds),
-                    leak.netns,
+                    where,
                 ),
                 leak.severity,
             )
             for each in owners[1:]
         ]
-    return Table(columns, rows)
+    return Table(columns, rows, max(0, len(leaks) - _MOST_LEAKS))
 
 
 def list_peers(peers: Sequence[Peers]) -> Table:
@@ -89,7 +87,7 @@ def list_peers(peers: Sequence[Peers]) -> Table:
         Column("CloseWait"),
     )
     rows = [
-        Row((say_direction(each.leak), say_port(each.leak), address, say_count(number)))
+        Row((say_direction(each.leak), name_port(each.leak), address, say_count(number)))
         for each in peers
         for address, number in each.busiest
     ]
@@ -100,22 +98,22 @@ def list_resources(resources: Sequence[Resource]) -> Table:
     """Return what is limited, the fullest first, as far as it is used."""
     columns = (
         Column("What", 0, is_text=True),
+        Column("Of", 0, is_text=True),
         Column("Used", 2),
         Column("Limit", 2),
         Column("Share", 0),
         Column("Left", 1),
-        _NAMESPACE,
+        _WHERE,
     )
     rows: list[Row] = []
     for each in resources:
         if each.severity == OK and (each.ratio < _WORTH_RATIO or len(rows) >= _MOST_ROWS):
             continue
         say = say_bytes if each.unit == "bytes" else say_count
-        kind = _KINDS.get(each.kind, each.kind)
-        what = kind.format(port=say_port(each), protocol=each.protocol, owner=each.owner)
+        what = (KINDS.get(each.kind, each.kind), each.owner or name_port(each) or each.protocol)
         numbers = (say(each.used), say(each.limit), say_share(each.ratio), _say_time(each.left_seconds))
-        rows.append(Row((what, *numbers, each.netns), each.severity))
-    return Table(columns, rows)
+        rows.append(Row((*what, *numbers, each.netns), each.severity))
+    return Table(columns, rows, len(resources) - len(rows))
 
 
 def list_losses(losses: Sequence[Loss]) -> Table:
@@ -125,13 +123,13 @@ def list_losses(losses: Sequence[Loss]) -> Table:
         Column("Port", 1, is_text=True),
         Column("Total", 0),
         Column("Now", 2),
-        _NAMESPACE,
+        _WHERE,
     )
     rows = [
         Row(
             (
-                each.kind.replace("_", " "),
-                say_port(each),
+                KINDS.get(each.kind, each.kind),
+                name_port(each),
                 say_count(each.total),
                 show_known(each.per_second, say_rate),
                 each.netns,
@@ -140,7 +138,7 @@ def list_losses(losses: Sequence[Loss]) -> Table:
         )
         for each in losses[:_MOST_ROWS]
     ]
-    return Table(columns, rows)
+    return Table(columns, rows, len(losses) - len(rows))
 
 
 def list_silences(silences: Sequence[Silence]) -> Table:
@@ -152,13 +150,13 @@ def list_silences(silences: Sequence[Silence]) -> Table:
         Column("Waiting for", 4, is_text=True),
         Column("Idle", 2),
         Column("No keepalive", 3),
-        _NAMESPACE,
+        _WHERE,
     )
     rows = [
         Row(
             (
                 say_direction(each),
-                say_port(each),
+                name_port(each),
                 say_count(each.unanswered),
                 ", ".join(f"{what} {number}" for what, number in each.waiting.items() if number),
                 show_known(each.idle),
@@ -169,7 +167,7 @@ def list_silences(silences: Sequence[Silence]) -> Table:
         )
         for each in silences[:_MOST_ROWS]
     ]
-    return Table(columns, rows)
+    return Table(columns, rows, len(silences) - len(rows))
 
 
 def _say_time(seconds: float | None) -> str:

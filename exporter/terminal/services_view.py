@@ -6,6 +6,7 @@ from typing import Final
 
 from exporter.sampling.labels import UNKNOWN_OWNER
 from exporter.status.model import Place, Service, Status
+from exporter.status.names import name_port
 from exporter.status.quantities import say_count
 from exporter.status.severity import OK
 from exporter.terminal.options import BY_POD, BY_PORT, BY_UNIT
@@ -21,7 +22,7 @@ _COUNTS: Final = (
     Column("CloseWait", 0),
     Column("Rest", 7),
 )
-_WHERE: Final = (Column("Unit", 6, is_text=True), Column("Namespace", 5, is_text=True))
+_WHERE: Final = (Column("Owner", 6, is_text=True), Column("Where", 5, is_text=True))
 
 
 def list_services(status: Status, state: str | None = None, most: int | None = None) -> Table:
@@ -46,29 +47,30 @@ def list_services(status: Status, state: str | None = None, most: int | None = N
     for each in services[:most]:
         numbers = _count_state(each, state) if state else (say_count(each.sockets), *_count(each.states))
         queues = (show_known(each.receive_queue_bytes, str), show_known(each.send_queue_bytes, str))
-        texts = (each.protocol, *queues, say_direction(each), say_port(each), *numbers)
+        texts = (each.protocol, *queues, say_direction(each), name_port(each), *numbers)
         severity = severities.get(_identify(each), OK)
         rows.append(Row((*texts, ", ".join(each.owners), each.netns), severity))
-    return Table(columns, rows)
+    return Table(columns, rows, len(services) - len(rows))
 
 
 def list_listeners(status: Status) -> Table:
     """Return what listens: where, for whom, and how full its accept queue is."""
     columns = (
-        Column("Proto", 2, is_text=True),
+        Column("Proto", 5, is_text=True),
         Column("Port", 0, is_text=True),
-        Column("Listens on", 3, is_text=True),
-        Column("Sockets", 4),
+        Column("Listens on", 4, is_text=True),
+        Column("Sockets", 6),
         Column("Accept-Q", 0),
-        Column("Estab", 1),
-        *_WHERE,
+        Column("Estab", 2),
+        Column("Owner", 1, is_text=True),
+        Column("Where", 3, is_text=True),
     )
     severities = _find_severities(status)
     rows = [
         Row(
             (
                 each.protocol,
-                say_port(each),
+                name_port(each),
                 ", ".join(each.exposure),
                 say_count(each.states.get("listen", 0) + each.states.get("unconnected", 0)),
                 _say_queue(each),
@@ -105,11 +107,6 @@ def add_up(status: Status, by: str, state: str | None = None) -> Table:
     return Table(columns, rows)
 
 
-def say_port(place: Place) -> str:
-    """Return a port with its name, such as ``443 (https)``."""
-    return place.port if place.port_name in ("", place.port) else f"{place.port} ({place.port_name})"
-
-
 def say_direction(place: Place) -> str:
     """Return ``in`` or ``out``, as it fits a narrow column."""
     return place.direction.removesuffix("bound")
@@ -135,12 +132,12 @@ def _split_by_pod(_: Status, service: Service) -> Iterator[tuple[str, Mapping[st
 
 
 def _split_by_port(_: Status, service: Service) -> Iterator[tuple[str, Mapping[str, int]]]:
-    yield say_port(service) or _NO_PORT, service.states
+    yield name_port(service) or _NO_PORT, service.states
 
 
 _GROUPS: Final[Mapping[str, tuple[str, Callable[..., Iterator[tuple[str, Mapping[str, int]]]]]]] = {
-    BY_UNIT: ("Unit", _split_by_unit),
-    BY_POD: ("Pod or namespace", _split_by_pod),
+    BY_UNIT: ("Owner", _split_by_unit),
+    BY_POD: ("Where", _split_by_pod),
     BY_PORT: ("Port", _split_by_port),
 }
 

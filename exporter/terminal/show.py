@@ -105,12 +105,14 @@ def run(flags: Flags, screen: Screen) -> None:
 
 def render(flags: Flags, screen: Screen, source: Source) -> list[str]:
     """Return the lines of a page."""
-    status = select(source.read(), flags)
+    everything = source.read()
+    status = select(everything, flags)
     if flags.json:
         # ASCII only: a terminal obeys some control characters that JSON does not escape.
         return [json.dumps(json.loads(encode_status(status)), indent=None if flags.watch else 2)]
     peers = _find_peers(status) if flags.peers else ()
-    wanted = Wanted(flags.listen, flags.state, flags.by)
+    unseen = everything.services_total - len(everything.services)
+    wanted = Wanted(flags.listen, flags.state, flags.by, flags.port, unseen)
     return View(screen.width, screen.paint).render(status, wanted, source.note, peers)
 
 

@@ -15,6 +15,8 @@ GAP: Final = 2
 _ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 _WIDE: Final = ("W", "F")
 _LEAST_WIDTH: Final = 8
+_LEAST_WIDTH_OF_FIRST: Final = 18
+_FIRST_RANKS: Final = (0, 1)
 _SHORTEST: Final = 4
 
 Paint = Callable[[str, str], str]
@@ -26,6 +28,7 @@ class Column:
     """A column; those with the highest ``rank`` are left out first, those with 0 never.
 
     ``is_text`` aligns it to the left, and lets it be cut short, unless it ``is_whole`` as long as others can.
+    Those with a low rank are cut only where nothing is left to leave out.
     """
 
     title: str
@@ -44,10 +47,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under columns; columns without any text are left out."""
+    """Rows under columns; columns without any text are left out. ``hidden`` rows are not among them."""
 
     columns: Sequence[Column]
     rows: Sequence[Row]
+    hidden: int = 0
 
 
 def show_known(number: float | None, say: Say = say_count) -> str:
@@ -133,7 +137,7 @@ def _choose(columns: Sequence[Column], widths: Sequence[int], width: int | None)
     """Return the places of the columns that are shown: a cut text is better than none, up to a point."""
     kept = list(range(len(columns)))
     least = [
-        min(each, _LEAST_WIDTH) if column.is_text and not column.is_whole else each
+        min(each, _find_least_width(column)) if column.is_text and not column.is_whole else each
         for column, each in zip(columns, widths, strict=True)
     ]
     while width is not None and _total([least[place] for place in kept]) > width:
@@ -144,11 +148,17 @@ def _choose(columns: Sequence[Column], widths: Sequence[int], width: int | None)
     return kept
 
 
+def _find_least_width(column: Column) -> int:
+    return _LEAST_WIDTH_OF_FIRST if column.rank in _FIRST_RANKS else _LEAST_WIDTH
+
+
 def _shrink(columns: Sequence[Column], widths: list[int], kept: Sequence[int], width: int | None) -> None:
-    """Take from the widest texts until the columns fit."""
+    """Take from the widest texts until the columns fit, from those above their least width first."""
     texts = [place for place in kept if columns[place].is_text]
+    cuttable = [place for place in texts if not columns[place].is_whole]
     while width is not None and texts and _total([widths[place] for place in kept]) > width:
-        parts = [place for place in texts if not columns[place].is_whole and widths[place] > _SHORTEST]
+        long = [place for place in cuttable if widths[place] > _find_least_width(columns[place])]
+        parts = long or [place for place in cuttable if widths[place] > _SHORTEST]
         widest = max(parts or texts, key=lambda place: widths[place])
         if widths[widest] <= 1:
             break

@@ -4,9 +4,11 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from exporter.status.model import Status
+from exporter.sampling.labels import UNKNOWN_OWNER
+from exporter.status.model import Problem, Status
 from exporter.status.quantities import say_count, say_duration
 from exporter.status.severity import OK
+from exporter.terminal.options import BY_UNIT
 from exporter.terminal.sections import (
     Peers,
     list_leaks,
@@ -20,14 +22,24 @@ from exporter.terminal.tables import Paint, Table, render_table, wrap
 
 MOST_SERVICES: Final = 20
 """How many services are shown where all of them were not asked for."""
+MOST_PROBLEMS: Final = 20
+
+_WHY_UNKNOWN: Final = (
+    f"{UNKNOWN_OWNER}: only the owners of what listens on this host, and of what leaks, are looked up."
+)
 
 
 class Wanted(NamedTuple):
-    """What of a status is shown: all of it, or the sockets alone, in one of three ways."""
+    """What of a status is shown: all of it or one port's, or the sockets alone, in one of three ways.
+
+    ``unseen`` services have fewer sockets than those that the status has.
+    """
 
     listeners: bool = False
     state: str | None = None
     by: str | None = None
+    port: str | None = None
+    unseen: int = 0
 
 
 class View:
@@ -42,44 +54,82 @@ class View:
     ) -> list[str]:
         """Return the lines; ``note`` says where it is from, if not from the daemon."""
         if wanted.by:
-            return self._table(add_up(status, wanted.by, wanted.state))
+            return self._table(add_up(status, wanted.by, wanted.state), wanted)
         if wanted.listeners:
-            return self._table(list_listeners(status))
+            return self._table(list_listeners(status), wanted)
         if wanted.state:
-            return self._table(list_services(status, wanted.state))
-        return list(self._overview(status, note, peers))
+            return self._table(list_services(status, wanted.state), wanted)
+        return list(self._overview(status, wanted, note, peers))
 
-    def _overview(self, status: Status, note: str, peers: Sequence[Peers]) -> Iterator[str]:
+    def _overview(self, status: Status, wanted: Wanted, note: str, peers: Sequence[Peers]) -> Iterator[str]:
         yield from self._lines(_introduce(status, note), "dim" if status.severity == OK else status.severity)
         yield ""
-        for problem in status.problems:
+        yield from self._problems(status, wanted)
+        if wanted.port and not (status.services or status.leaks or status.problems):
+            return
+        beyond = status.leaks_total - len(status.leaks)
+        nobody = (
+            "Nobody: no socket is in CLOSE_WAIT." if not wanted.port else "No socket of it is in CLOSE_WAIT."
+        )
+        leaks = list_leaks(status.leaks)
+        yield from self._section("Who leaks?", leaks, nobody, beyond, "--state=close_wait")
+        yield from self._section("Where do the leaks lead to?", list_peers(peers))
+        beyond = status.resources_total - len(status.resources)
+        resources = list_resources(status.resources)
+        yield from self._section("What runs out?", resources, "Nothing is near a limit.", beyond)
+        beyond = status.losses_total - len(status.losses)
+        yield from self._section("What was dropped?", list_losses(status.losses), beyond=beyond)
+        beyond = status.silences_total - len(status.silences)
+        yield from self._section("Who does not answer?", list_silences(status.silences), beyond=beyond)
+        beyond = status.services_total - len(status.services)
+        services = list_services(status, most=MOST_SERVICES)
+        yield from self._section("Sockets by service", services, "There are no sockets.", beyond, "--by=port")
+        yield from self._remedies(status.problems[:MOST_PROBLEMS])
+
+    def _problems(self, status: Status, wanted: Wanted) -> Iterator[str]:
+        for problem in status.problems[:MOST_PROBLEMS]:
             text = f"{problem.severity}: {problem.text} [{problem.alert}]"
             yield from self._lines(text, problem.severity)
-        where = f"Runbooks: {status.links.runbooks}" if status.problems else "Nothing is wrong."
-        yield from self._lines(where, "dim" if status.problems else OK)
-        yield from self._section(
-            "Who leaks?", list_leaks(status.leaks), "Nobody: no socket is in CLOSE_WAIT."
-        )
-        yield from self._section("Where do the leaks lead to?", list_peers(peers))
-        yield from self._section(
-            "What runs out?", list_resources(status.resources), "Nothing is near a limit."
-        )
-        yield from self._section("What was dropped?", list_losses(status.losses))
-        yield from self._section("Who does not answer?", list_silences(status.silences))
-        services = list_services(status, most=MOST_SERVICES)
-        yield from self._section("Sockets by service", services, "There are no sockets.")
-        if status.services_total > len(services.rows):
-            left = say_count(status.services_total - len(services.rows))
-            yield from self._lines(f"{left} more services; --by=port has all.", "dim")
+        if len(status.problems) > MOST_PROBLEMS:
+            left = say_count(len(status.problems) - MOST_PROBLEMS)
+            yield from self._lines(f"And {left} more, which are marked below.", "dim")
+        if wanted.port and not (status.services or status.leaks or status.problems):
+            yield from self._lines(f"No socket is counted at a port that is called {wanted.port}.", OK)
+        elif not status.problems:
+            where = f" at port {wanted.port}" if wanted.port else ""
+            yield from self._lines(f"Nothing is wrong{where}.", OK)
 
-    def _section(self, title: str, table: Table, otherwise: str = "") -> Iterator[str]:
-        if table.rows or otherwise:
+    def _remedies(self, problems: Sequence[Problem]) -> Iterator[str]:
+        """Yield what to do about each kind of problem, and where to read on."""
+        alerts = {problem.alert: problem for problem in problems}
+        if alerts:
             yield ""
-            yield from self._lines(title, "title")
-            yield from render_table(table, self._width, self._paint) or self._lines(otherwise, OK)
+            yield from self._lines("What to do?", "title")
+        for alert, problem in alerts.items():
+            yield from self._lines(f"{alert}: {problem.remedy}", problem.severity)
+            yield from self._lines(problem.runbook, "dim")
 
-    def _table(self, table: Table) -> list[str]:
-        return render_table(table, self._width, self._paint) or self._lines("No such sockets.", OK)
+    def _section(
+        self, title: str, table: Table, otherwise: str = "", beyond: int = 0, flag: str = "--json"
+    ) -> Iterator[str]:
+        """Yield a table below its title; ``beyond`` rows are not in the status, ``flag`` shows the others."""
+        if not (table.rows or otherwise):
+            return
+        yield ""
+        yield from self._lines(title, "title")
+        yield from render_table(table, self._width, self._paint) or self._lines(otherwise, OK)
+        if table.rows and table.hidden + beyond:
+            left = say_count(table.hidden + beyond)
+            yield from self._lines(f"{left} more; see them with {flag}.", "dim")
+
+    def _table(self, table: Table, wanted: Wanted) -> list[str]:
+        lines = render_table(table, self._width, self._paint) or self._lines("No such sockets.", OK)
+        if UNKNOWN_OWNER in (row.texts[0] for row in table.rows) and wanted.by == BY_UNIT:
+            lines += self._lines(_WHY_UNKNOWN, "dim")
+        if wanted.unseen:
+            left = f"{say_count(wanted.unseen)} services with fewer sockets are not counted here."
+            lines += self._lines(left, "dim")
+        return lines
 
     def _lines(self, text: str, style: str) -> list[str]:
         return [self._paint(line, style) for line in wrap(text, self._width)]

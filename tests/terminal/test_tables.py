@@ -40,10 +40,15 @@ def test_numbers_are_to_the_right_and_words_to_the_left() -> None:
 
 
 def test_columns_are_left_out_by_rank_and_then_texts_are_cut() -> None:
+    assert render(60) == [
+        "Unit          Port             CloseWait  Oldest  Namespace",
+        "printer.unit  8080 (checkout)        936   4m 1s",
+        "a             443                      7          shop/web-…",
+    ]
     assert render(40) == [
-        "Unit       Port        CloseWait  Oldest",
-        "printer.…  8080 (che…        936   4m 1s",
-        "a          443                 7",
+        "Unit          Port             CloseWait",
+        "printer.unit  8080 (checkout)        936",
+        "a             443                      7",
     ]
     assert render(30) == [
         "Unit      Port       CloseWait",

@@ -1,7 +1,13 @@
 """A person sees who leaks and what runs out, on a wide terminal and on one of 40 columns."""
 
+import dataclasses
+import re
+from typing import get_type_hints
+
 import pytest
 
+from exporter.status.model import Loss, Resource, Silence
+from exporter.status.names import KINDS
 from exporter.terminal.options import BY_POD, BY_PORT, BY_UNIT
 from exporter.terminal.sections import Peers
 from exporter.terminal.selection import is_listening, select_port, select_services
@@ -32,14 +38,24 @@ def test_the_first_lines_say_what_is_wrong_and_where_to_read_on() -> None:
         "critical: shop.service does not close connections: 933 sockets, inbound tcp port 8080 (name-8080), "
         "are stuck in CLOSE_WAIT, the oldest for 4m 1s. [NetstatCloseWaitLeak]"
     )
-    assert lines[4].startswith("Runbooks: https://")
-    assert lines[4].endswith("/docs/runbooks")
+    assert lines[4:6] == ["", "Who leaks?"]
+
+
+def test_the_last_lines_say_what_to_do_about_each_alert_once() -> None:
+    status = leaky_host()
+    twice = dataclasses.replace(status, problems=(*status.problems, *status.problems))
+    rows = WIDE.render(twice, Wanted())
+    rows = rows[rows.index("What to do?") + 1 :]
+    assert rows[0].startswith("NetstatCloseWaitLeak: Restart the owner, ")
+    assert rows[1].startswith("https://")
+    assert rows[1].endswith("/docs/runbooks/NetstatCloseWaitLeak.md")
+    assert [row.partition(":")[0] for row in rows[2:]] == ["NetstatOpenFilesRunningOut", "https"]
 
 
 def test_who_leaks_with_owner_age_and_files_left() -> None:
     rows = section(WIDE.render(leaky_host(), Wanted()), "Who leaks?")
-    assert [row.split("  ")[0] for row in rows] == ["Unit", "shop.service", "web"]
-    assert rows[0].split() == ["Unit", "Dir", "Port", "CloseWait", "Stuck", "Oldest", "Files", "Namespace"]
+    assert [row.split("  ")[0] for row in rows] == ["Owner", "shop.service", "shop/web-7c9d"]
+    assert rows[0].split() == ["Owner", "Dir", "Port", "CloseWait", "Stuck", "Oldest", "Files"]
     assert rows[1].split() == [
         "shop.service",
         "in",
@@ -51,15 +67,16 @@ def test_who_leaks_with_owner_age_and_files_left() -> None:
         "1s",
         "968/1024",
     ]
-    assert rows[2].split() == ["web", "out", "6379", "(name-6379)", "12", "shop/web-7c9d"]
+    assert rows[2].split() == ["shop/web-7c9d", "out", "6379", "(name-6379)", "12"]
 
 
 def test_what_runs_out_begins_with_the_fullest() -> None:
     rows = section(WIDE.render(leaky_host(), Wanted()), "What runs out?")
     assert [row.split("  ")[0] for row in rows[1:]] == [
-        "files of shop.service",
+        "Open files",
         "TIME_WAIT table",
     ]
+    assert rows[1].split()[2] == "shop.service"
     assert rows[1].split()[-3:] == ["1,024", "94.5", "%"]
 
 
@@ -115,7 +132,9 @@ def test_every_line_fits_40_columns_and_still_says_who_leaks() -> None:
     ],
 )
 def test_sockets_are_added_up_by_unit_pod_or_port(by: str, rows: dict[str, int]) -> None:
-    lines = WIDE.render(leaky_host(), Wanted(by=by))[1:]
+    _, *lines = WIDE.render(leaky_host(), Wanted(by=by))
+    if by == BY_UNIT:
+        assert lines.pop().startswith("unknown: only the owners of what listens ")
     names = [line.partition("  ")[0] for line in lines]
     counts = [line[len(name) :].split()[0] for line, name in zip(lines, names, strict=True)]
     assert {name: int(count.replace(",", "")) for name, count in zip(names, counts, strict=True)} == rows
@@ -130,7 +149,7 @@ def test_a_state_alone_has_a_column_of_its_own() -> None:
 def test_what_listens_has_its_accept_queue_and_unit() -> None:
     status = select_services(leaky_host(), is_listening)
     lines = WIDE.render(status, Wanted(listeners=True))
-    assert lines[0].split() == ["Proto", "Port", "Listens", "on", "Sockets", "Accept-Q", "Estab", "Unit"]
+    assert lines[0].split() == ["Proto", "Port", "Listens", "on", "Sockets", "Accept-Q", "Estab", "Owner"]
     assert lines[1:] == ["tcp    8080 (name-8080)  any               1     3/128     88  shop.service"]
 
 
@@ -141,6 +160,70 @@ def test_a_port_is_selected_everywhere_by_number_or_name(port: str) -> None:
     assert {row.port for row in rows} == {"8080"}
     assert (status.services_total, status.leaks_total) == (1, 1)
     assert WIDE.render(select_port(status, "1"), Wanted(state="listen")) == ["No such sockets."]
+
+
+def test_a_port_without_troubles_does_not_say_that_the_host_has_none() -> None:
+    lines = WIDE.render(select_port(leaky_host(), "5432"), Wanted(port="5432"))
+    assert lines[2:6] == [
+        "Nothing is wrong at port 5432.",
+        "",
+        "Who leaks?",
+        "No socket of it is in CLOSE_WAIT.",
+    ]
+
+
+def test_a_port_that_is_nowhere_is_no_good_news() -> None:
+    lines = WIDE.render(select_port(leaky_host(), "htttp"), Wanted(port="htttp"))
+    assert lines[2:] == ["No socket is counted at a port that is called htttp."]
+
+
+def test_every_table_says_how_many_rows_it_leaves_out() -> None:
+    status = leaky_host()
+    loss = Loss(severity="ok", kind="udp_drops", total=3, port="53")
+    silence = Silence(severity="ok", waiting={"data": 3}, unanswered=3, port="53")
+    crowded = dataclasses.replace(
+        status,
+        leaks=status.leaks * 11,
+        leaks_total=22,
+        losses=(loss,) * 12,
+        losses_total=600,
+        silences=(silence,) * 11,
+        silences_total=11,
+        resources=status.resources * 9,
+        resources_total=len(status.resources) * 9,
+        services_total=40,
+    )
+    lines = WIDE.render(crowded, Wanted())
+    assert section(lines, "Who leaks?")[-1] == "2 more; see them with --state=close_wait."
+    assert section(lines, "What was dropped?")[-1] == "590 more; see them with --json."
+    assert section(lines, "Who does not answer?")[-1] == "1 more; see them with --json."
+    rows = section(lines, "What runs out?")
+    left = len(crowded.resources) - len(rows[1:-1])
+    assert rows[-1] == f"{left} more; see them with --json."
+    assert section(lines, "Sockets by service")[-1] == "37 more; see them with --by=port."
+    assert WIDE.render(status, Wanted(by=BY_POD, unseen=1200))[-1] == (
+        "1,200 services with fewer sockets are not counted here."
+    )
+
+
+def test_very_many_problems_do_not_hide_the_tables() -> None:
+    status = leaky_host()
+    lines = WIDE.render(dataclasses.replace(status, problems=status.problems[:1] * 50), Wanted())
+    assert lines[21:25] == [lines[2], "And 30 more, which are marked below.", "", "Who leaks?"]
+
+
+def test_the_kinds_have_the_names_of_the_page() -> None:
+    """Every kind of the model has one, so that no key is ever shown."""
+    kinds = get_type_hints(Resource, include_extras=True)["kind"].__metadata__[0]
+    kinds += get_type_hints(Loss, include_extras=True)["kind"].__metadata__[0]
+    assert set(re.findall(r"`(\w+)`", kinds)) == KINDS.keys()
+
+
+def test_80_columns_show_a_leak_with_its_owner_age_and_time_left() -> None:
+    lines = View(80, plain).render(leaky_host("checkout.service"), Wanted())
+    titles, row, _ = section(lines, "Who leaks?")
+    assert titles.split() == ["Owner", "Dir", "Port", "CloseWait", "Stuck", "Oldest", "Files"]
+    assert row.startswith("checkout.service  in   8080 (name-8080)  ")
 
 
 def test_remote_addresses_are_shown_where_they_are_given() -> None:
