@@ -111,9 +111,12 @@ class TableCounter:
         if not self._by_local:
             self._index_tallies()
         self._find_listeners(rows)
-        if not rows.states:
-            return
-        split_queues = cast("InetRows", rows).split_queues
+        if rows.states:
+            self._count(cast("InetRows", rows))
+
+    def _count(self, rows: InetRows) -> None:
+        """Count rows other than those of listeners alone."""
+        split_queues = rows.split_queues
         by_local, by_remote, unresolved = self._by_local, self._by_remote, self._unresolved
         inbound, named, find_tally = self._inbound, self._named, self._tallies.get
         inbound_ports, outbound_ports = defaultdict[int, list[int]](list), defaultdict[int, list[int]](list)
