@@ -44,7 +44,7 @@ def test_prometheus_scrapes_over_mutual_tls_with_a_password(tmp_path: Path) -> N
         }
         strange = {**scrape, "job_name": "strange", "basic_auth": {"username": "prometheus", "password": "x"}}
         config = {
-            "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms"},
+            "global": {"scrape_interval": "2s", "scrape_timeout": "2s"},
             "scrape_configs": [scrape, strange],
         }
         data = f"--storage.tsdb.path={tmp_path / 'data'}"

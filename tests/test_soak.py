@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from ctypes import CDLL
@@ -18,7 +17,7 @@ import pytest
 from tests.support import requirements
 from tests.support.daemon import ROOT, Daemon, running_daemon
 from tests.support.passes import COUNTED
-from tests.support.patience import wait_until
+from tests.support.patience import settle, wait_until
 
 pytestmark = pytest.mark.long
 
@@ -96,14 +95,9 @@ def test_thousands_of_scrapes_leave_nothing_behind(tmp_path: Path) -> None:
         stack.enter_context(churning(listener))
         daemon = stack.enter_context(running_daemon(f"--config.file={config}"))
         first = scrape(daemon)
-        resident = deque([first.resident_kib], QUIET_ROUNDS + 1)
-        for _ in range(MOST_ROUNDS):
-            resident.append(scrape(daemon).resident_kib)
-            if len(resident) > QUIET_ROUNDS and resident[-1] - resident[0] < LARGEST_GROWTH_KIB:
-                break
+        settle(lambda: scrape(daemon).resident_kib, LARGEST_GROWTH_KIB, QUIET_ROUNDS, MOST_ROUNDS)
         wait_until(lambda: take_holdings(daemon)[:2] <= first[:2])  # a pass may be under way
         last = take_holdings(daemon)
-    assert resident[-1] - resident[0] < LARGEST_GROWTH_KIB, f"still growing: {list(resident)} KiB"
     assert 0 < last.series_of_churn <= MOST_SERIES
 
 
