@@ -21,7 +21,7 @@ EPOCH = $(or $(shell git log -1 --format=%ct),0)
   lock sbom version notes clean
 
 run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068
-	@$(BIN)/python -m exporter $(ARGS)
+	@$(BIN)/python -m netstat_exporter $(ARGS)
 
 # One job more than two cores: some tests only wait.
 test: $(VENV)/.dev  ## every test that can run here; says what it could not run, and why

@@ -5,6 +5,6 @@ import sys
 
 sys.path.insert(0, "/usr/lib/netstat-exporter")
 
-from exporter.__main__ import main
+from netstat_exporter import main
 
 sys.exit(main())

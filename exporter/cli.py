@@ -20,12 +20,11 @@ from exporter.config.loader import ConfigError, load
 from exporter.config.settings import Settings
 from exporter.daemon import EXIT_FAILED, EXIT_OK, Daemon
 from exporter.flags import DEFAULT_ADDRESS, EVERY_OPTION, Flags, parse_flags
-from exporter.installation import PACKAGE
 from exporter.kernel.procfs import DEFAULT_ROOT, Procfs, ProcfsError
 from exporter.loading import load_names, load_settings
 from exporter.logs import configure_logging
 from exporter.options import find_unknown
-from exporter.revision import find_revision
+from exporter.revision import PACKAGE, find_revision
 from exporter.sampling.sampler import Sampler, without_history
 from exporter.serving.activation import take_listeners
 from exporter.serving.addresses import ServerError

@@ -11,13 +11,15 @@ from exporter.files import read_regular_file
 
 UNKNOWN: Final = "unknown"
 
-_PACKAGE: Final = os.path.dirname(os.path.abspath(__file__))
+PACKAGE: Final = os.path.dirname(os.path.abspath(__file__))
+"""The folder of the package."""
+
 _FILE: Final = "revision.txt"  # written into the wheel and the sdist by hatch_build.py
 _REVISION: Final = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})(-dirty)?")
 _LIMIT_BYTES: Final = 16 << 20
 
 
-def find_revision(package: str = _PACKAGE) -> str:
+def find_revision(package: str = PACKAGE) -> str:
     """Return the commit, with ``-dirty`` if a build had changes that are not in it; else ``unknown``.
 
     A clone has the commit that is checked out, whether or not files have been changed since.

@@ -49,7 +49,8 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
 def test_wheel_has_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     packaged = {name for name in wheel.namelist() if ".dist-info/" not in name}
     files = {path for path in (ROOT / "exporter").rglob("*") if path.is_file() and path.suffix != ".pyc"}
-    assert {str(path.relative_to(ROOT)) for path in files} | {"exporter/revision.txt"} == packaged
+    added = {"exporter/revision.txt", "netstat_exporter.py"}
+    assert {str(path.relative_to(ROOT)) for path in files} | added == packaged
 
 
 def test_wheel_says_which_commit_it_is(wheel: zipfile.ZipFile) -> None:
@@ -110,6 +111,7 @@ def test_sdist_has_what_its_tests_need(distributions: Path) -> None:
         "Containerfile",
         "requirements-build.lock",
         "hatch_build.py",
+        "netstat_exporter.py",
         "debian/rules",
         "mixin/dashboards/host.libsonnet",
         "completions/_netstat-exporter",

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.patience import wait_until
 
 ROOT = Path(__file__).parents[2]
-COMMAND = (sys.executable, "-m", "exporter")
+COMMAND = (sys.executable, "-m", "netstat_exporter")
 PATIENCE_SECONDS = 20
 SILENCE_SECONDS = 120  # only a daemon that will never say it is silent for so long
 

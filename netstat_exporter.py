@@ -1,0 +1,97 @@
+"""Start the exporter, if its import package is what was installed.
+
+That package is called ``exporter``, as those of other distributions may be. In one environment they overwrite
+each other's files, or one hides the other. So the command begins with this module, which has the name of the
+distribution, and imports the package only after a look at what is there. What installers note is read without
+importlib.metadata, which takes a megabyte of memory.
+
+Format: https://packaging.python.org/en/latest/specifications/recording-installed-packages/
+"""
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Final
+
+_FOLDER: Final = os.path.dirname(os.path.abspath(__file__))
+_OWN: Final = "netstat_exporter-"
+_NOTES: Final = {
+    ".dist-info": ("RECORD", re.compile(rb'^"?exporter/', re.MULTILINE)),
+    ".egg-info": ("top_level.txt", re.compile(rb"^exporter\s*$", re.MULTILINE)),
+}
+"""By the end of a folder's name: the file that says what a distribution brought, and what is ours in it."""
+_RECORDED: Final = re.compile(rb"^(exporter/[^,]+\.py),[^,]*,(\d+)\r?$", re.MULTILINE)
+
+
+def main() -> int:
+    """Run the exporter and return its exit code."""
+    if conflict := find_conflict(_FOLDER):
+        remedy = "install it into an environment of its own, for example with pipx"
+        sys.stderr.write(f"netstat-exporter: {conflict}: {remedy}\n")
+        return 2
+    # Signals first, as the rest takes a moment to import.
+    from exporter.early import handle_signals  # noqa: PLC0415 - after the look at it
+
+    handle_signals(sys.argv[1:])
+    if sys.argv[1:2] == ["show"]:
+        from exporter.terminal.show import main as run  # noqa: PLC0415 - without what only the daemon needs
+    else:
+        from exporter.cli import main as run  # noqa: PLC0415 - see above
+    return run()
+
+
+def find_conflict(folder: str) -> str | None:
+    """Return why the package in a folder cannot be relied on; None if it can."""
+    package = os.path.join(folder, "exporter")
+    if name := next(find_foreign(folder), None):
+        return f"{name} has an import package called exporter, too, and both are installed in {package}"
+    if damaged := find_damaged(folder):
+        return f"{damaged} is missing, or that of another distribution"
+    spec = find_spec("exporter")
+    found = os.path.dirname((spec and spec.origin) or "")
+    if os.path.realpath(found) != os.path.realpath(package):
+        return f"another import package called exporter, in {found}, comes before that in {package}"
+    return None
+
+
+def find_foreign(folder: str) -> Iterator[str]:
+    """Yield the other distributions in a folder that have files of a package called exporter."""
+    for entry, note, pattern in _read_notes(folder):
+        if pattern.search(note):
+            yield os.path.splitext(entry)[0].replace("-", " ", 1)
+
+
+def find_damaged(folder: str) -> str | None:
+    """Return the path of a module of ours that is not there any more.
+
+    The first one, which others overwrite most easily, has to have its size, too. A person may change the
+    rest.
+    """
+    first = os.path.join(folder, "exporter", "__init__.py")
+    sizes = {first: b""}  # a clone has no notes
+    for _, note, _ in _read_notes(folder, own=True):
+        sizes |= {os.path.join(folder, os.fsdecode(name)): size for name, size in _RECORDED.findall(note)}
+    for path, size in sizes.items():
+        try:
+            found = os.stat(path).st_size
+        except OSError:
+            return path
+        if path == first and size and found != int(size):
+            return path
+    return None
+
+
+def _read_notes(folder: str, *, own: bool = False) -> Iterator[tuple[str, bytes, re.Pattern[bytes]]]:
+    """Yield each folder of notes, what they say, and how they name what is ours; of others or of our own."""
+    for entry in sorted(os.listdir(folder)):
+        note, pattern = _NOTES.get(os.path.splitext(entry)[1], ("", _RECORDED))
+        if note and entry.startswith(_OWN) == own:
+            with contextlib.suppress(OSError), open(os.path.join(folder, entry, note), "rb") as file:
+                yield entry, file.read(), pattern
+
+
+if __name__ == "__main__":
+    sys.exit(main())
