@@ -42,15 +42,10 @@ def ask_status(daemon: Daemon) -> Status:
         connection.request("GET", path + STATUS_PATH, headers=headers)
         response = connection.getresponse()
         content = response.read(_LARGEST_BYTES)
-    except ssl.SSLError as error:
-        raise ShowError(f"{daemon.url}: {_explain_tls(error)}") from error
-    except http.client.HTTPException as error:
-        raise ShowError(
-            f"{daemon.url}: no answer in HTTP; an address with TLS begins with https://"
-        ) from error
-    except OSError as error:
-        kind = AbsentError if error.errno == errno.ECONNREFUSED else ShowError
-        raise kind(f"{daemon.url}: {error.strerror or error}") from error
+    except (OSError, http.client.HTTPException) as error:
+        kind = AbsentError if getattr(error, "errno", None) == errno.ECONNREFUSED else ShowError
+        is_tls = isinstance(connection, http.client.HTTPSConnection)
+        raise kind(f"{daemon.url}: {_explain_failure(error, is_tls=is_tls)}") from error
     finally:
         connection.close()
     if response.status != HTTPStatus.OK:
@@ -111,10 +106,18 @@ def _authorize(daemon: Daemon) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
 
-def _explain_tls(error: ssl.SSLError) -> str:
+def _explain_failure(error: OSError | http.client.HTTPException, *, is_tls: bool) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate cannot be verified: {error.verify_message}; give its authority as --ca-file"
-    return f"TLS failed: {error.reason or error}; if it asks for a client certificate, give --cert-file"
+    # Who wants a certificate says so only after the handshake; its reset may overtake what it says.
+    if isinstance(error, ssl.SSLError) or (
+        is_tls and isinstance(error, ConnectionResetError | BrokenPipeError)
+    ):
+        reason = getattr(error, "reason", None) or error.strerror or error
+        return f"TLS failed: {reason}; if it asks for a client certificate, give --cert-file"
+    if isinstance(error, http.client.HTTPException):
+        return "no answer in HTTP; an address with TLS begins with https://"
+    return error.strerror or str(error)
 
 
 def _explain_answer(response: http.client.HTTPResponse, content: bytes) -> str:

@@ -3,7 +3,9 @@
 import base64
 import socket
 import ssl
+import struct
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,21 @@ def test_a_certificate_of_ones_own_is_shown_to_who_asks_for_it(certificates: Cer
         assert "if it asks for a client certificate, give --cert-file" in problem_of(known)
         named = known._replace(cert_file=files["pem"], key_file=files["key"])
         assert ask_status(named) == leaky_host()
+
+
+def test_a_reset_after_the_handshake_has_the_same_hint(certificates: Certificates) -> None:
+    """As the reset of a server that wants a certificate may come before what it says."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+
+        def reset() -> None:
+            connection, _ = server.accept()
+            with server_context(certificates).wrap_socket(connection, server_side=True) as encrypted:
+                encrypted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        resetting = pool.submit(reset)
+        known = Daemon(f"https://localhost:{server.getsockname()[1]}", ca_file=str(certificates.ca))
+        assert "if it asks for a client certificate, give --cert-file" in problem_of(known)
+        resetting.result()
 
 
 @pytest.mark.parametrize(
