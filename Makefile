@@ -27,16 +27,17 @@ run: $(VENV)/.run  ## watch this machine's sockets on http://localhost:9068
 test: $(VENV)/.dev  ## every test that can run here; says what it could not run, and why
 	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
-test-trixie: $(VENV)/.dev  ## with Debian 13's Python 3.13, the tests that need no privileges and no programs (needs root, mmdebstrap)
+test-trixie: $(VENV)/.dev  ## with Debian 13's Python 3.13, the tests of the exporter that need no privileges and no programs (needs root, mmdebstrap)
 	$(BIN)/python -m tests.support.live.newer_python trixie $(ARGS)
 
-check: $(VENV)/.dev  ## lint, types, direction of imports, dependencies, spelling
+check: $(VENV)/.dev  ## lint, types, direction of imports, dependencies, spelling, workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry exporter
 	$(BIN)/codespell
+	$(BIN)/check-jsonschema --builtin-schema=vendor.github-workflows .github/workflows/*.yml
 
 helm: $(BIN)/helm  ## the tools of Kubernetes that tests use, helm and kubectl
 

@@ -1,4 +1,4 @@
-"""Run the tests with the Python of another Debian: those that need no privileges and no programs.
+"""Run the tests of the exporter that need no privileges and no programs with the Python of another Debian.
 
 ``python -m tests.support.live.newer_python RELEASE ...`` takes further arguments for pytest.
 """
@@ -18,10 +18,18 @@ from tests.support.live.namespace import ROOT
 
 LIBRARIES: Final = "/usr/local/lib/python{}/dist-packages"  # where Debian's Python looks first
 SOURCES: Final = ("argparse-manpage",)  # published as source alone; its wheel is for any Python
-UNUSED: Final = re.compile(r"codespell|deptry|import-linter|mypy|ruff|types-")  # no test runs them
+UNUSED: Final = re.compile(
+    r"check-jsonschema|codespell|deptry|import-linter|mypy|ruff|types-"
+)  # no test runs them
+# What they test is the same with any Python: rules, dashboards, manifests, documents.
+INDEPENDENT: Final = (
+    *("benchmarks", "dashboard", "dashboard_schema", "docs", "helm", "inhibition", "kubernetes", "lock"),
+    *("mixin", "rule_cases", "rules", "runbooks", "workflows"),
+)
 PYTEST: Final = (
     *("python3", "-m", "pytest", "-p", "no:cacheprovider", "-m", "not live and not long"),
     f"--numprocesses={os.cpu_count()}",
+    *(f"--ignore=tests/test_{name}.py" for name in INDEPENDENT),
 )
 
 
@@ -38,7 +46,13 @@ def main() -> int:
         pip("install", *target, f"--find-links={wheels}", *needed())
         # What is written into the project, such as bytecode of another Python, is gone at the end.
         command = [
-            *("systemd-nspawn", f"--directory={tree}", "--machine=debian", "--volatile=overlay", "--quiet"),
+            *(
+                "systemd-nspawn",
+                f"--directory={tree}",
+                f"--machine=netstat-exporter-{os.getpid()}",
+                "--volatile=overlay",
+                "--quiet",
+            ),
             *("--private-network", "--register=no", "--console=pipe", f"--chdir={PROJECT}"),
             *(f"--overlay={ROOT}::{PROJECT}", f"--bind-ro={libraries}:{LIBRARIES.format(python)}"),
         ]
