@@ -111,8 +111,6 @@ local bounds = {
   newListenerFor: kinds.duration('1m', '50m'),
 };
 
-local show(value) = if std.isNumber(value) then '%.12g' % value else std.manifestJsonMinified(value);
-
 {
   bounds: bounds,
 
@@ -123,7 +121,7 @@ local show(value) = if std.isNumber(value) then '%.12g' % value else std.manifes
       if !std.objectHas(bounds, key)
     ]
     + [
-      '%s: %s is not %s' % [key, show(config[key]), bounds[key].expected]
+      '%s: %s is not %s' % [key, kinds.show(config[key]), bounds[key].expected]
       for key in std.objectFields(bounds)
       if !bounds[key].accepts(config[key])
     ]

@@ -7,11 +7,12 @@ function(config) (
     else std.floor(number) + '.' + std.rstripChars(std.toString(1e9 + billionths % 1e9)[1:], '0');
   local value(key) = if std.isNumber(config[key]) then decimal(config[key]) else config[key];
 
+  local mark = '\u0000';  // jsonnet 0.18 splits at one character only
   local fill(text) =
-    local parts = std.split(text, '%(');
+    local parts = std.split(std.strReplace(text, '%(', mark), mark);
     parts[0] + std.join('', [
-      local keyAndRest = std.splitLimit(part, ')s', 1);
-      value(keyAndRest[0]) + keyAndRest[1]
+      local keyAndRest = std.splitLimit(part, ')', 1);
+      value(keyAndRest[0]) + keyAndRest[1][1:]
       for part in parts[1:]
     ]);
 

@@ -5,8 +5,10 @@ local letters = alphabet('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ')
 local ofLabels = letters + digits + alphabet('_');
 local ofWords = ofLabels + alphabet('-');
 
+// jsonnet 0.18, which Debian 12 has, knows neither std.all nor std.any.
+local isTrueOfAll(values) = !std.member(values, false);
 local isMadeOf(value, characters) =
-  std.isString(value) && value != '' && std.all([character in characters for character in std.stringChars(value)]);
+  std.isString(value) && value != '' && isTrueOfAll([character in characters for character in std.stringChars(value)]);
 local isWord(value) = isMadeOf(value, ofWords) && value[0] in letters;
 
 // Labels of our series. What has one of them is no selection of targets, and other metrics lack it.
@@ -76,7 +78,7 @@ local isSelector(value) =
   std.isString(value)
   && (
     value == ''
-    || local read = readMatchers(value); read.phase == 'after' && std.all([isLabelOfTargets(label) for label in read.labels])
+    || local read = readMatchers(value); read.phase == 'after' && isTrueOfAll([isLabelOfTargets(label) for label in read.labels])
   );
 
 local notInAddresses = alphabet(' \n"`{}');
@@ -93,10 +95,13 @@ local readDuration(value) =
 {
   selectsJobs(selector):: std.isString(selector) && std.member(readMatchers(selector).labels, 'job'),
 
+  // A value as it is written in YAML; jsonnet 0.18 cannot format 0.
+  show(value):: if std.isNumber(value) && value != 0 then '%.12g' % value else std.manifestJsonMinified(value),
+
   number(low, high):: {
     low: low,
     high: high,
-    expected: 'a number from %.12g to %.12g' % [low, high],
+    expected: 'a number from %s to %s' % [$.show(low), $.show(high)],
     accepts(value):: std.isNumber(value) && low <= value && value <= high,
   },
 
@@ -108,7 +113,7 @@ local readDuration(value) =
   },
 
   word:: { expected: 'a word of letters, digits, - and _ that begins with a letter', accepts:: isWord },
-  words:: { expected: 'a list of words', accepts(value):: std.isArray(value) && std.all([isWord(word) for word in value]) },
+  words:: { expected: 'a list of words', accepts(value):: std.isArray(value) && isTrueOfAll([isWord(word) for word in value]) },
   uid:: { expected: 'a word of at most 40 letters, digits, - and _', accepts(value):: isWord(value) && std.length(value) <= 40 },
   label:: { expected: 'the name of a label of targets', accepts:: isLabelOfTargets },
   selector:: { expected: 'a list of matchers of labels of targets, such as job="netstat", cluster=~"prod.*"', accepts:: isSelector },
@@ -118,6 +123,6 @@ local readDuration(value) =
       std.isString(value)
       && (std.startsWith(value, 'https://') || std.startsWith(value, 'http://'))
       && !std.endsWith(value, '/')
-      && !std.any([character in notInAddresses for character in std.stringChars(value)]),
+      && isTrueOfAll([!(character in notInAddresses) for character in std.stringChars(value)]),
   },
 }

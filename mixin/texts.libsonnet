@@ -8,7 +8,7 @@ function(config) {
   // Labels whose values a query takes from the alert: those before each %q.
   local last(parts) = parts[std.length(parts) - 1],
   local labelBefore(part) = std.strReplace(std.split(last(std.split(last(std.split(part, '{')), ',')), '=')[0], '!', ''),
-  local labelsOf(query) = local parts = std.split(query, '%q'); [labelBefore(part) for part in parts[:std.length(parts) - 1]],
+  local labelsOf(query) = local parts = std.split(std.strReplace(query, '%q', '%'), '%'); [labelBefore(part) for part in parts[:std.length(parts) - 1]],
   // A port without a name has its number as its name.
   local valueOf(label) = '$labels.' + (if label == 'port_name' then 'port' else label),
   local ask(query) = 'printf `' + query + '` ' + std.join(' ', std.map(valueOf, labelsOf(query))) + ' | query',

@@ -297,13 +297,29 @@ def test_errors_of_the_readme_are_those_that_are_shown() -> None:
 
 
 def test_jsonnet_of_the_readme_makes_all_files(tmp_path: Path) -> None:
+    """With Debian's jsonnet, the oldest that renders it, and what jsonnet-bundler would have brought."""
+    requirements.require_command("jsonnet", "jsonnet")
     vendored = tmp_path / "vendor" / "github.com" / "netstat-exporter" / "netstat-exporter"
     vendored.mkdir(parents=True)
     (vendored / "mixin").symlink_to(MIXIN)
-    made = json.loads(
-        _jsonnet.evaluate_snippet("README", read_block("jsonnet"), jpathdir=[str(tmp_path / "vendor")])
-    )
-    groups = [group["name"] for group in made["alerts.json"]["groups"]]
-    assert {"netstat-leaks", "netstat-optional"} <= set(groups)
-    assert 'netstat_stuck_sockets{job="netstat", netns=""}' in str(made["alerts.json"])
-    assert made["rules.json"]["groups"]
+    (tmp_path / "netstat.jsonnet").write_text(read_block("jsonnet"))
+    for command in read_block("sh", 3).splitlines():
+        subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True, capture_output=True)
+    rendered = tmp_path / "rendered"
+    assert_promtool_accepts("check", "rules", rendered / "alerts.json", rendered / "rules.json")
+    alerts = json.loads((rendered / "alerts.json").read_text())
+    assert {"netstat-leaks", "netstat-optional"} <= {group["name"] for group in alerts["groups"]}
+    assert 'netstat_stuck_sockets{job="netstat", netns=""}' in str(alerts)
+    assert {path.name for path in (ROOT / "grafana").glob("*.json")} <= {
+        path.name for path in rendered.iterdir()
+    }
+
+
+def test_jsonnet_of_debian_names_what_is_not_accepted() -> None:
+    jsonnet = requirements.require_command("jsonnet", "jsonnet")
+    changed = "(import 'mixin.libsonnet') + { _config+:: { closeWaitLeakSockets: 0, ports: 1 } }"
+    command = [jsonnet, "--jpath", str(MIXIN), "--exec", changed]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "ports: unknown key; mixin/config.libsonnet has all of them\n" in run.stderr
+    assert "closeWaitLeakSockets: 0 is not a number from 1 to 1000000\n" in run.stderr

@@ -30,7 +30,8 @@ function(config, points=null) {
   secondsLeft(red, normal):: [{ color: 'red', value: null }, { color: normal, value: red }],
 
   // Text of several lines, as one.
-  local joined(text) = std.join(' ', [std.trim(line) for line in std.split(std.trim(text), '\n')]),
+  local trim(text) = std.stripChars(text, ' \n'),
+  local joined(text) = std.join(' ', [trim(line) for line in std.split(trim(text), '\n')]),
 
   local panel(type, title, description, unit, levels) = {
     type: type,
