@@ -1,5 +1,44 @@
 function(config, panels, labels, dashboard)
+  local owned = 'sum by (instance, netns, owner, direction, port_name) (%s) > 0'
+                % panels.owned('netstat_owner_sockets{state="close_wait", %(sockets)s}');
+
   dashboard.row('Who leaks?', 8, [
+    dashboard.at(24, panels.table(
+      'Leaks by owner',
+      [labels.host, labels.place, labels.owner, labels.direction, labels.port],
+      [
+        panels.number(
+          'CLOSE_WAIT',
+          owned,
+          levels=panels.levels(config.closeWaitLeakSockets + 1, config.closeWaitLeakCriticalSockets + 1, 'text'),
+        ),
+        panels.number(
+          'Since',
+          |||
+            (%s) * 0 + on (instance, netns, direction, port_name) group_left ()
+            (1000 * (time() - max by (instance, netns, direction, port_name)
+            (netstat_oldest_socket_age_seconds{state="close_wait", %%(sockets)s} > 0)))
+          ||| % owned,
+          'dateTimeFromNow',
+        ),
+        panels.number(
+          'No file left in',
+          |||
+            (%s) * 0 + on (instance, netns, owner) group_left () (min by (instance, netns, owner) (%s) < 604800)
+          ||| % [owned, panels.owned(|||
+            (netstat_owner_open_files_limit{%(host)s} - netstat_owner_open_files{%(host)s})
+            / (deriv(netstat_owner_open_files{%(host)s}[$__rate_interval]) > 0)
+          |||)],
+          's',
+          panels.secondsLeft(14400, 'text'),
+        ),
+      ],
+      |||
+        Whose the connections in CLOSE_WAIT are: the systemd unit, container or program that has to be fixed. Since is when the
+        oldest of the port was first seen. No file left in is the time until the owner can open no more, at the pace of this moment.
+      |||,
+      sort='CLOSE_WAIT',
+    )),
     dashboard.at(24, panels.table(
       'Leaks by port',
       [labels.host, labels.place, labels.direction, labels.port],
@@ -25,19 +64,6 @@ function(config, panels, labels, dashboard)
       |||,
       sort='Stuck',
     )),
-    dashboard.at(12, panels.table(
-      'Leaks by owner',
-      [labels.host, labels.owner, labels.direction, labels.port],
-      [
-        panels.number(
-          'CLOSE_WAIT',
-          'sum by (instance, owner, direction, port_name) (%s) > 0' % panels.owned('netstat_owner_sockets{state="close_wait", %(sockets)s}'),
-          levels=panels.levels(config.closeWaitLeakSockets + 1, config.closeWaitLeakCriticalSockets + 1, 'text'),
-        ),
-      ],
-      'Owners of the connections in CLOSE_WAIT: the systemd unit, container or program that has to be fixed.',
-      sort='CLOSE_WAIT',
-    )),
     dashboard.at(12, panels.graph(
       'CLOSE_WAIT by owner',
       'short',
@@ -55,7 +81,7 @@ function(config, panels, labels, dashboard)
       'A line that climbs and never falls is a leak; one that comes and goes is a program that is slow to close.',
       empty='None',
     )),
-    dashboard.at(12, panels.graph(
+    dashboard.at(24, panels.graph(
       'Age of the oldest CLOSE_WAIT',
       's',
       [panels.line(
