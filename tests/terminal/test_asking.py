@@ -101,6 +101,12 @@ def test_what_is_no_http_is_said(greeting: bytes) -> None:
     assert problem == ": no answer in HTTP; an address with TLS begins with https://"
 
 
+def test_a_daemon_without_tls_that_is_asked_over_it_is_said() -> None:
+    with answering() as server:
+        problem = problem_of(Daemon(server.url.replace("http:", "https:")))
+    assert problem == ": does not speak TLS; an address without it begins with http://"
+
+
 def greet(listening: socket.socket, greeting: bytes) -> None:
     """Answer one client as another protocol would."""
     connection, _ = listening.accept()
