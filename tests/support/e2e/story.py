@@ -1,5 +1,6 @@
 """A server and a pod leak, ports run out, a backend vanishes; the alerts say so, until all is mended."""
 
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -7,6 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.support.alertmanager import Alert
+from tests.support.daemon import COMMAND, ROOT
 from tests.support.e2e.actors import Actor, acting
 from tests.support.e2e.stage import Stage, set_ephemeral_ports, set_stage
 from tests.support.live.cgroup import enter, made_cgroup
@@ -95,6 +97,7 @@ def tell_story(write: Callable[[str], None], divisor: int) -> None:
         if pod:
             show_alert(teller, stage, LEAK, {"pod": POD, "namespace": SHOP}, f"in {SHOP}/{POD} on ")
         show_alert(teller, stage, VANISHED, {"port": "389"}, f"data ({HELD})")
+        show_terminal(teller, stage)
         mend(teller, stage, server, asker, pod)
         for name in (LEAK, FILES_FULL, PORTS, VANISHED):
             see_resolved(teller, stage, name)
@@ -190,6 +193,18 @@ def show_queries(teller: Teller, stage: Stage) -> None:
         teller.say(query)
         for sample in stage.prometheus.query(query).items():
             teller.say(f"    {show_sample(*sample)}")
+
+
+def show_terminal(teller: Teller, stage: Stage) -> None:
+    """Show what a person on the host sees."""
+    command = [*COMMAND, "show", f"--url=http://127.0.0.1:{stage.daemon.port}"]
+    run = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS
+    )
+    assert f"{LEAKY} does not close connections" in run.stdout
+    teller.say("A person on the host asks: netstat-exporter show")
+    for line in run.stdout.splitlines():
+        teller.say(f"    {line}".rstrip())
 
 
 def mend(teller: Teller, stage: Stage, server: Actor, asker: Actor, pod: Container | None) -> None:
