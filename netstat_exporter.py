@@ -86,7 +86,10 @@ def find_damaged(folder: str) -> str | None:
 
 def _read_notes(folder: str, *, own: bool = False) -> Iterator[tuple[str, bytes, re.Pattern[bytes]]]:
     """Yield each folder of notes, what they say, and how they name what is ours; of others or of our own."""
-    for entry in sorted(os.listdir(folder)):
+    entries: list[str] = []
+    with contextlib.suppress(OSError):  # what may be imported from cannot always be listed
+        entries = sorted(os.listdir(folder))
+    for entry in entries:
         note, pattern = _NOTES.get(os.path.splitext(entry)[1], ("", _RECORDED))
         if note and entry.startswith(_OWN) == own:
             with contextlib.suppress(OSError), open(os.path.join(folder, entry, note), "rb") as file:

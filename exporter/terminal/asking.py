@@ -109,9 +109,7 @@ def _authorize(daemon: Daemon) -> dict[str, str]:
 def _explain_failure(error: OSError | http.client.HTTPException, *, is_tls: bool) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate cannot be verified: {error.verify_message}; give its authority as --ca-file"
-    if isinstance(error, http.client.HTTPException):
-        return "no answer in HTTP; an address with TLS begins with https://"
-    reason = getattr(error, "reason", None) or error.strerror or str(error)
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
     if reason == "WRONG_VERSION_NUMBER":  # OpenSSL's word for what is no TLS
         return "does not speak TLS; an address without it begins with http://"
     # Who wants a certificate says so only after the handshake; its reset may overtake what it says.
@@ -119,6 +117,8 @@ def _explain_failure(error: OSError | http.client.HTTPException, *, is_tls: bool
         is_tls and isinstance(error, ConnectionResetError | BrokenPipeError)
     ):
         return f"TLS failed: {reason}; if it asks for a client certificate, give --cert-file"
+    if isinstance(error, http.client.HTTPException):
+        return "no answer in HTTP; an address with TLS begins with https://"
     return reason
 
 
