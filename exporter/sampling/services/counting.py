@@ -207,6 +207,7 @@ class TableCounter:
             self._mark_inbound(port)
 
     def _count_listeners(self, listeners: Iterable[Listener]) -> None:
+        rare: list[int] = []
         for listener in listeners:
             port = listener.port
             if port not in self._inbound:
@@ -216,7 +217,9 @@ class TableCounter:
             if tally := self._tallies.get(port):
                 tally[states.LISTEN] += 1
             else:
-                self._rare.add(OTHER_PORT, {states.LISTEN: (port,)})
+                rare.append(port)
+        if rare:
+            self._rare.add(OTHER_PORT, {states.LISTEN: rare})
 
     def _add_rare_queues(self, service: int, send: int, receive: int) -> None:
         before_send, before_receive = self._rare_queues.get(service, (0, 0))
