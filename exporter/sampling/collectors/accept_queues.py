@@ -56,8 +56,7 @@ class AcceptQueues(Collector):
             for port, queue in folded.accept_queues.items():
                 if not seen.is_host and not queue.waiting:  # there would be thousands
                     continue
-                _, *labels = seen.series.label(table.protocol, port)
-                key = ListenerKey(table.protocol, table.family, *labels)
+                key = seen.series.listener_key(table, port)
                 length[key] = queue.waiting
                 full = limits.get(table.name, {}).get(port, queue)
                 if full.limit is not None:

@@ -7,6 +7,8 @@ Where it is not available, nothing is shown.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
+from operator import attrgetter
 from typing import ClassVar, NamedTuple
 
 from exporter.config.settings import PROCESS, UNIT, Settings
@@ -70,9 +72,9 @@ class Listeners(Collector):
         known: list[_Known] = []
         for name, listeners in seen.listeners.items():
             table = TABLES[name]
-            if not any(listener.limit is None for listener in listeners):  # else they are those of procfs
+            if None not in map(attrgetter("limit"), listeners):  # else they are those of procfs
                 known.append((table, listeners))
-            if not any(listener.drops is None for listener in listeners):
+            if None not in map(attrgetter("drops"), listeners):
                 self._add_drops(table, listeners, seen)
         return {
             "netstat_listener_drops_total": self._drops.take(seen.now),
@@ -83,13 +85,13 @@ class Listeners(Collector):
         dropping = [
             (
                 Dropping(listener.port, 0, listener.inode, listener.cookie, listener.drops),
-                _key_of(table, listener.port, seen),
+                seen.series.listener_key(table, listener.port),
             )
             for listener in listeners
             if listener.drops
         ]
         ports = seen.series.tables[table.name].accept_queues
-        self._drops.add(table, dropping, {_key_of(table, port, seen) for port in ports})
+        self._drops.add(table, dropping, {seen.series.listener_key(table, port) for port in ports})
 
     def _describe(self, known: Sequence[_Known], seen: Pass) -> Mapping[tuple[str, ...], float]:
         """Return the labels of all listeners, each with 1.
@@ -97,7 +99,7 @@ class Listeners(Collector):
         A listener's address and owner stay what they are, so they are made again only when something changes.
         """
         names, holders = self._find_owners(known, seen)
-        cookies = frozenset(each.cookie for _, listeners in known for each in listeners)
+        cookies = frozenset(map(attrgetter("cookie"), _all_of(known)))
         made_of = cookies, seen.series.own, seen.rules, seen.settings.owners, len(names), len(holders)
         if made_of != self._made_of:
             self._made_of, self._described = (
@@ -123,7 +125,7 @@ class Listeners(Collector):
         self._shown = choose_largest(weights, self._shown, seen.settings.owners.limit)
         for place in places:
             is_shown = place.owner in self._shown or place.owner == UNKNOWN_OWNER
-            key = _key_of(TABLES[place.table], place.port, seen)
+            key = seen.series.listener_key(TABLES[place.table], place.port)
             yield ListenerInfoKey(*key, place.exposure, place.owner if is_shown else OTHER)
 
     def _find_owners(self, known: Sequence[_Known], seen: Pass) -> tuple[_Names, Mapping[int, Holder]]:
@@ -132,14 +134,17 @@ class Listeners(Collector):
         if not settings.owners.enabled:
             return names, {}
         if settings.owners.by != PROCESS:
-            ids = {listener.cgroup_id for _, listeners in known for listener in listeners} - {0}
+            ids = set(map(attrgetter("cgroup_id"), _all_of(known))) - {0}
             names = self._lookup.name_cgroups(ids, seen.reader, settings, seen.now)
         if settings.owners.by == UNIT:
             return names, {}
-        unnamed = (
-            each.inode for _, listeners in known for each in listeners if not names.get(each.cgroup_id)
-        )
+        named = {cgroup_id for cgroup_id, name in names.items() if name}
+        unnamed = [each.inode for each in _all_of(known) if each.cgroup_id not in named]
         return names, self._lookup.find_holders(unnamed, seen.reader, settings, seen.now)
+
+
+def _all_of(known: Sequence[_Known]) -> Iterator[Listener]:
+    return chain.from_iterable(listeners for _, listeners in known)
 
 
 @lru_cache(maxsize=1024)
@@ -149,8 +154,3 @@ def find_exposure(address: bytes, family: str) -> str:
     if found.is_any:
         return "any"
     return "loopback" if found.is_loopback else "address"
-
-
-def _key_of(table: Table, port: int, seen: Pass) -> ListenerKey:
-    _, *labels = seen.series.label(table.protocol, port)
-    return ListenerKey(table.protocol, table.family, *labels)

@@ -53,8 +53,11 @@ class UdpDrops(Collector):
             dropping = cast("DropObserver", observer).dropping.values()
             self._drops.add(
                 table,
-                [(each, _key_of(table, service, seen)) for each, service in dropping],
-                {_key_of(table, service, seen) for service in seen.series.tables[table.name].shown},
+                [(each, seen.series.listener_key(table, service)) for each, service in dropping],
+                {
+                    seen.series.listener_key(table, service)
+                    for service in seen.series.tables[table.name].shown
+                },
             )
         return {"netstat_udp_drops_total": self._drops.take(seen.now)}
 
@@ -71,8 +74,3 @@ class DropObserver:
         for each in cast("InetRows", rows).dropping():
             service = self._counter.find_service(each.local_port, each.remote_port)
             self.dropping[each.inode, each.local_port] = each, service
-
-
-def _key_of(table: Table, service: int, seen: Pass) -> ListenerKey:
-    _, *labels = seen.series.label(table.protocol, service)
-    return ListenerKey(table.protocol, table.family, *labels)

@@ -61,10 +61,9 @@ class IncrementalLookup(Generic[Found]):
             self._missing.clear()
             self._forgot_missing_at = now
         self._missing &= keys
-        for key in [key for key in self._found if key not in keys]:
+        for key in self._found.keys() - keys:
             del self._found[key]
-        found, missing, wanted = self._found, self._missing, self._wanted
-        new = [key for key in keys if key not in found and key not in missing and key not in wanted]
+        new = keys - self._found.keys() - self._missing - self._wanted
         self._wanted.intersection_update(keys)
         self._wanted.update(new)
         self._added_late &= keys

@@ -51,7 +51,7 @@ class DropCounters:
         for key in self._totals.keys() - set(self._shown):
             del self._totals[key]
         families, self._families, self._new = self._families, set(), set()
-        return {key: self._totals[key] for key in self._shown if key[:2] in families}
+        return {key: self._totals.get(key, 0) for key in self._shown if key[:2] in families}
 
 
 class SocketDrops:

@@ -2,15 +2,19 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from heapq import nsmallest
+from collections.abc import Set as AbstractSet
+from heapq import nlargest, nsmallest
+from itertools import islice
 from typing import Final
 
-from exporter.kernel.tables import Table
+from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.services.counting import PORTLESS_PROTOCOLS
 from exporter.sampling.services.counts import TableCount
 from exporter.sampling.services.listening import ListenerMemory
-from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PORTS, PortRules
+from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PORTS, PortRules, direction_of, port_of
+from exporter.sampling.snapshot import FoldedPort
 
+_EXAMPLES: Final = 10
 _INCUMBENT_ADVANTAGE: Final = 1.25
 _INCUMBENT_SOCKETS: Final = 10
 """Sockets that are added for a port that has series, so that an idle listener keeps them."""
@@ -90,3 +94,21 @@ def choose_largest(sockets: Mapping[str, int], shown: Collection[str], limit: in
         return -sockets[name] * (_INCUMBENT_ADVANTAGE if name in shown else 1), name
 
     return frozenset(nsmallest(limit, sockets, key=rank))
+
+
+def choose_examples(
+    counts: Mapping[str, TableCount], weights: Weights, folded: AbstractSet[int], own: AbstractSet[int]
+) -> Iterator[FoldedPort]:
+    """Yield some ports that are folded into other: those over the limit, busiest first, then unnamed ones."""
+    for port in nlargest(_EXAMPLES, folded, key=lambda port: (weights.sockets[port], -port)):
+        yield FoldedPort(port, weights.sockets[port], is_over_limit=True)
+    known = {OTHER_PORT, *own, *folded}
+    services = dict.fromkeys(
+        service
+        for name, count in counts.items()
+        if TABLES[name].protocol not in PORTLESS_PROTOCOLS
+        for service in count.rare.examples(known, _EXAMPLES)
+    )
+    for service in islice(services, _EXAMPLES):
+        sockets = sum(number for count in counts.values() for _, number in count.rare.states_of(service))
+        yield FoldedPort(port_of(service), sockets, is_over_limit=False, direction=direction_of(service))

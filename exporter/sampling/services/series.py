@@ -7,13 +7,11 @@ stay for an hour, at 0. All other services are counted with the port ``other``.
 from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from heapq import nlargest
-from itertools import islice
 from typing import Final
 
 from exporter.kernel import states
 from exporter.kernel.tables import TABLES, Table
-from exporter.sampling.labels import OTHER, ServiceLabels, SocketKey
+from exporter.sampling.labels import OTHER, ListenerKey, ServiceLabels, SocketKey
 from exporter.sampling.services.counting import PORTLESS_PROTOCOLS
 from exporter.sampling.services.counts import EMPTY, SEND_QUEUE, AcceptQueue, TableCount, Tally
 from exporter.sampling.services.expiring import ExpiringSet
@@ -27,12 +25,11 @@ from exporter.sampling.services.ports import (
     fold,
     port_of,
 )
-from exporter.sampling.services.ranking import Weights
+from exporter.sampling.services.ranking import Weights, choose_examples
 from exporter.sampling.snapshot import FoldedPort
 
 SERIES_KEPT_SECONDS: Final = 3600
 SPARSE_KEPT_SECONDS: Final = 900
-_EXAMPLES: Final = 10
 UNKNOWN_STATE: Final = "unknown"
 
 _INBOUND_STATES: Final = (
@@ -63,8 +60,8 @@ class Folded:
 class Series:
     """Which series a pass has. ``own`` are the ports with series of their own.
 
-    ``keys`` has the labels that were made until now, of this pass and of those before that had the same ports
-    and names: to make them takes longer than to count the sockets of an idle host.
+    ``keys`` and ``listener_keys`` have the labels that were made until now, of this pass and of those before
+    that had the same ports and names: to make them takes longer than to count the sockets of an idle host.
     """
 
     rules: PortRules
@@ -74,6 +71,7 @@ class Series:
     folded_sockets: int = 0
     folded_examples: tuple[FoldedPort, ...] = ()
     keys: dict[tuple[str, int, int], SocketKey] = field(default_factory=dict)
+    listener_keys: dict[tuple[str, int], ListenerKey] = field(default_factory=dict)
 
     def fold(self, service: int) -> int:
         """Return the service as which a service is shown."""
@@ -97,6 +95,14 @@ class Series:
             self.keys[at] = SocketKey(table.protocol, table.family, name, *labels)
         return self.keys[at]
 
+    def listener_key(self, table: Table, service: int) -> ListenerKey:
+        """Return the labels of what is at the port of a service."""
+        at = table.name, self.fold(service)
+        if at not in self.listener_keys:
+            _, *labels = self.label(table.protocol, service)
+            self.listener_keys[at] = ListenerKey(table.protocol, table.family, *labels)
+        return self.listener_keys[at]
+
 
 class SeriesMemory:
     """Remembers which ports listened recently, and which series there were.
@@ -111,6 +117,7 @@ class SeriesMemory:
         self._own: frozenset[int] = frozenset()
         self._rules: PortRules | None = None
         self._keys: dict[tuple[str, int, int], SocketKey] = {}
+        self._listener_keys: dict[tuple[str, int], ListenerKey] = {}
 
     def listened(self, table: str, now: float) -> Collection[int]:
         """Return the ports of a table that listened recently; ``now`` is on the monotonic clock."""
@@ -136,7 +143,7 @@ class SeriesMemory:
         chosen = weights.choose()
         own = chosen | rules.always
         if own != self._own or rules is not self._rules:
-            self._own, self._rules, self._keys = own, rules, {}
+            self._own, self._rules, self._keys, self._listener_keys = own, rules, {}, {}
         folded = weights.sockets.keys() - self._own
         return Series(
             rules,
@@ -144,8 +151,9 @@ class SeriesMemory:
             {name: self._fold_table(TABLES[name], count, rules, now) for name, count in counts.items()},
             len(folded),
             sum(weights.sockets[port] for port in folded),
-            tuple(_choose_examples(counts, weights, folded, self._own)),
+            tuple(choose_examples(counts, weights, folded, self._own)),
             self._keys,
+            self._listener_keys,
         )
 
     def _fold_table(self, table: Table, count: TableCount, rules: PortRules, now: float) -> Folded:
@@ -199,24 +207,6 @@ def states_of(folded: Folded, service: int) -> Iterator[int]:
     for state in _states(folded.tallies.get(service, EMPTY)):
         if state not in folded.shown.get(service, ()):
             yield state
-
-
-def _choose_examples(
-    counts: Mapping[str, TableCount], weights: Weights, folded: AbstractSet[int], own: AbstractSet[int]
-) -> Iterator[FoldedPort]:
-    """Yield some ports that are folded into other: those over the limit, busiest first, then unnamed ones."""
-    for port in nlargest(_EXAMPLES, folded, key=lambda port: (weights.sockets[port], -port)):
-        yield FoldedPort(port, weights.sockets[port], is_over_limit=True)
-    known = {OTHER_PORT, *own, *folded}
-    services = dict.fromkeys(
-        service
-        for name, count in counts.items()
-        if TABLES[name].protocol not in PORTLESS_PROTOCOLS
-        for service in count.rare.examples(known, _EXAMPLES)
-    )
-    for service in islice(services, _EXAMPLES):
-        sockets = sum(number for count in counts.values() for _, number in count.rare.states_of(service))
-        yield FoldedPort(port_of(service), sockets, is_over_limit=False, direction=direction_of(service))
 
 
 def _states(tally: Tally) -> Iterator[int]:
