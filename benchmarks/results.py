@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 IDLE: Final = "idle"
@@ -51,7 +52,7 @@ class Stage(NamedTuple):
     """All that was measured with one number of sockets; ``found`` is what the kernel said was there.
 
     ``share`` of them was in CLOSE_WAIT; ``ports`` is how many remote ports they had, 0 where that is not
-    what matters.
+    what matters. ``parts`` are what single parts of our pass cost by themselves.
     """
 
     kind: str
@@ -62,6 +63,7 @@ class Stage(NamedTuple):
     ports: int = 0
     answers: Answers | None = None
     start: Start | None = None
+    parts: Mapping[str, Cost] = MappingProxyType({})
 
     def ratio(self, name: str, other: str) -> float | None:
         """Return how many times another's CPU time a contender takes; None where one was not measured.

@@ -16,6 +16,7 @@ from benchmarks.contenders import (
     collector_contenders,
     event_contenders,
     idle_contenders,
+    observer_contenders,
     port_contenders,
     tcp_contenders,
     udp_contenders,
@@ -76,6 +77,7 @@ def measure_growth(sizes: Collection[int], effort: Effort) -> Iterator[Stage]:
     with (
         _private_load(USUAL_SHARE) as load,
         _opened(tcp_contenders()) as probes,
+        _opened(observer_contenders()) as observers,
         tempfile.NamedTemporaryFile("w", suffix=".yaml") as config,
     ):
         config.write(_BUSY_DAEMON)
@@ -86,13 +88,14 @@ def measure_growth(sizes: Collection[int], effort: Effort) -> Iterator[Stage]:
             for size in sorted(sizes):
                 found = load.grow("tcp", size)
                 costs = measure_costs(probes, load, effort)
+                parts = measure_costs(observers, load, effort)
                 load.keep()
                 daemon.process.send_signal(signal.SIGCONT)
                 answers = measure_answers(daemon, effort)
                 daemon.process.send_signal(signal.SIGSTOP)
                 load.keep()
                 start = measure_start() if size == max(sizes) else None
-                yield Stage(TCP, size, found, costs, answers=answers, start=start)
+                yield Stage(TCP, size, found, costs, answers=answers, start=start, parts=parts)
 
 
 def measure_share(size: int, share: float, effort: Effort) -> Iterator[Stage]:

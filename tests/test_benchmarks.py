@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from benchmarks.chart import LINES
+from benchmarks.contenders import COUNTS, QUESTIONS, SHIPPED, SHIPPED_UNTRACKED, UNANSWERED
 from benchmarks.contenders import PEERS as PEERS_OF_TCP
-from benchmarks.contenders import SHIPPED, SHIPPED_UNTRACKED
+from benchmarks.processes import running_worker
 from benchmarks.results import SHARES, Cost, Stage, Start
 from benchmarks.sockets import divide, make_udp
 from benchmarks.targets import bytes_per_tracked, targets
 from tests.support import requirements
 from tests.support.daemon import ROOT
+from tests.support.patience import PATIENCE_SECONDS
 
 PEERS = {
     "ss": "iproute2",
@@ -35,7 +37,6 @@ EVERYONE = {
     "as shipped, procfs",
     "counts only, netlink",
     "counts only, procfs",
-    "counts and unanswered, netlink",
     "counts, idle and memory at every pass, netlink",
     "ss -tan",
     "netstat -tan",
@@ -173,6 +174,24 @@ def test_start_is_judged() -> None:
     found = {target.text.partition(",")[0]: target.verdict for target in targets([stage])}
     assert "reached" == found["first snapshot"]
     assert "not reached" == found["interval in force then"]
+
+
+def test_what_is_asked_beside_the_counts_is_judged_by_pairs_and_parts() -> None:
+    """A round that was slow for both says nothing, and what no difference shows is measured by itself."""
+    counts, questions = (
+        Cost("netlink", each, 0.0, "") for each in ((90.0, 200.0, 91.0), (140.0, 255.0, 160.0))
+    )
+    parts = {UNANSWERED: Cost("netlink", (0.4, 0.5, 9.0), 0.0, "")}
+    stage = Stage("tcp", 100_000, "", {COUNTS: counts, QUESTIONS: questions}, parts=parts)
+    found = {target.text: target.value for target in targets([stage])}
+    assert found[f"{UNANSWERED}, 100,000 tcp"] == 0.5
+    assert found["idle connections and memory, once a minute, 100,000 tcp"] == 55
+
+
+def test_an_observer_is_measured_without_the_dump() -> None:
+    """It costs something, and less than all of the work."""
+    with running_worker("unanswered", "tcp") as observer, running_worker("dump-families", "tcp") as dump:
+        assert 0 < observer.sample(PATIENCE_SECONDS) < dump.sample(PATIENCE_SECONDS)
 
 
 def test_lines_of_the_chart_are_labelled_and_differ_in_grey(report: Path) -> None:
