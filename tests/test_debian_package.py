@@ -27,29 +27,13 @@ pytestmark = [pytest.mark.live, pytest.mark.long]
 DIST = ROOT / "dist"
 UNIT = "netstat-exporter.service"
 CONFIG = "/etc/netstat-exporter/config.yaml"
+EXAMPLE = "/usr/share/netstat-exporter/config.example.yaml"
 FLAGS = "/etc/default/netstat-exporter"
 FETCH = "import urllib.request as u; print(u.urlopen('http://localhost:9068/metrics').read().decode())"
 NOTES = ("/proc", "/sys", "/run", "/dev", "/tmp", "/var/log", "/var/cache", "/var/lib/apt", "/var/lib/dpkg")  # noqa: S108
 USE_COMPILED = "import bcrypt, markupsafe._speedups, psutil, yaml; bcrypt.gensalt(); yaml.CSafeLoader"
-# What 0.1.0 installed, without its comments.
-OLD_CONFIG = """\
-interval: 5s
-cpu_budget: 0.05
-ports:
-  limit: 100
-stuck:
-  states: [close_wait]
-  after: 60s
-  limit: 200000
-owners:
-  by: auto
-  limit: 50
-room: true
-drops: true
-peaks:
-  states: [syn_recv, time_wait, close_wait]
-  window: 60s
-"""
+BEFORE = ROOT / "tests" / "fixtures" / "0.1.0"  # what 0.1.0 installed
+OLD_CONFIG = (BEFORE / "config.yaml").read_text()
 NEW_CONFIG = """\
 interval: 5s
 cpu_budget: 0.05
@@ -74,7 +58,7 @@ RENAMED = {
     "room": "limits.enabled and ephemeral_ports.enabled",
     "drops": "udp_drops.enabled",
 }
-OLD_FLAGS = 'ARGS="--config.file=/etc/netstat-exporter/config.yaml" # as it was\n'
+OLD_FLAGS = '# as it was\nARGS="--config.file=/etc/netstat-exporter/config.yaml"\n'
 SILENT = ("env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", 'exec "$@" </dev/null 2>&1', "sh")
 BUNDLE = "/usr/lib/netstat-exporter"
 
@@ -108,13 +92,12 @@ def machine(
 
 
 def make_older(package: Path, folder: Path) -> None:
-    """Make a package of the version before, with the configuration of that time."""
+    """Make a package of the version before, with other flags."""
     files = folder / "older"
     subprocess.run(["dpkg-deb", "--raw-extract", package, files], check=True)
     control = files / "DEBIAN" / "control"
     control.write_text(control.read_text().replace(f"Version: {exporter.__version__}", "Version: 0.1.0~"))
-    for name, text in ((CONFIG, OLD_CONFIG), (FLAGS, OLD_FLAGS)):
-        (files / name.removeprefix("/")).write_text(text)
+    (files / FLAGS.removeprefix("/")).write_text(OLD_FLAGS)
     (files / "DEBIAN" / "md5sums").unlink()
     build = ("dpkg-deb", "--build", "-Znone", files, folder / "older.deb")
     subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
@@ -122,7 +105,7 @@ def make_older(package: Path, folder: Path) -> None:
 
 def dpkg(machine: Machine, *words: str) -> str:
     """Run dpkg as nobody is there to answer, and return what was said."""
-    return machine.run(*SILENT, "dpkg", "--force-confold", *words)
+    return machine.run(*SILENT, "dpkg", *words)
 
 
 def purge(machine: Machine) -> None:
@@ -161,7 +144,8 @@ def test_the_package_is_built_of_what_is_here(package: Path, tmp_path: Path) -> 
     bundle = tmp_path / BUNDLE.removeprefix("/")
     for path in (ROOT / "exporter").rglob("*.py"):
         assert (bundle / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
-    assert (tmp_path / CONFIG.removeprefix("/")).read_text() == (ROOT / "config.example.yaml").read_text()
+    for source, built in (("config.example.yaml", EXAMPLE), ("debian/config.yaml", CONFIG)):
+        assert (tmp_path / built.removeprefix("/")).read_text() == (ROOT / source).read_text()
     # Of what is compiled for one Python only there is one for each.
     libraries = {path.name.partition("-x86")[0] for path in bundle.rglob("*.so")}
     for version in PYTHONS.values():
@@ -210,21 +194,27 @@ def assert_is_this_version(machine: Machine, python: str) -> None:
     assert compiled.exists()
 
 
-def test_an_upgrade_says_which_keys_to_change_and_does_not_fail(machine: Machine, package: Path) -> None:
-    """What nobody changed is replaced, what was changed and what was chosen stays."""
-    dpkg(machine, "--install", "/older.deb")
-    changed = f"# mine\n{OLD_CONFIG}"
-    machine.path(CONFIG).write_text(changed)
-    said = dpkg(machine, "--install", package.name)
+def assert_names_what_has_to_change(machine: Machine, said: str) -> None:
+    """Look that the keys are named, and that the service runs when they are changed."""
     assert state(machine) == ("installed", "failed")
     for old, new in RENAMED.items():
         assert f"{old}: this key is now {new}" in said
-    assert "After a change: systemctl restart netstat-exporter" in said
-    assert machine.path(CONFIG).read_text() == changed
-    assert machine.path(FLAGS).read_text() == (ROOT / "systemd" / "netstat-exporter.default").read_text()
     machine.path(CONFIG).write_text(NEW_CONFIG)
     machine.run("systemctl", "restart", UNIT)
     assert state(machine) == ("installed", "active")
+
+
+def test_an_upgrade_says_which_keys_to_change_and_does_not_fail(machine: Machine, package: Path) -> None:
+    """It asks nothing: what nobody changed is replaced, what was changed and what was chosen stays."""
+    dpkg(machine, "--install", "/older.deb")
+    assert state(machine) == ("installed", "active")
+    changed = f"# mine\n{OLD_CONFIG}"
+    machine.path(CONFIG).write_text(changed)
+    said = dpkg(machine, "--install", package.name)
+    assert "After a change: systemctl restart netstat-exporter" in said
+    assert machine.path(CONFIG).read_text() == changed
+    assert machine.path(FLAGS).read_text() == (ROOT / "systemd" / "netstat-exporter.default").read_text()
+    assert_names_what_has_to_change(machine, said)
 
     machine.path(FLAGS).write_text('ARGS="--web.systemd-socket"\n')
     machine.run("systemctl", "disable", "--quiet", "--now", UNIT)
@@ -236,13 +226,25 @@ def test_an_upgrade_says_which_keys_to_change_and_does_not_fail(machine: Machine
     purge(machine)
 
 
-def test_units_of_make_install_are_noticed(machine: Machine, package: Path) -> None:
+def test_what_make_install_left_is_noticed_and_kept(machine: Machine, package: Path) -> None:
+    """Its unit, which comes before that of the package, and its configuration, which is that of 0.1.0."""
+    before = list_files(machine)
     unit = machine.path(f"/etc/systemd/system/{UNIT}")
-    unit.write_text((ROOT / "systemd" / UNIT).read_text())
+    unit.write_text((BEFORE / UNIT).read_text())
+    flags = f"{OLD_FLAGS}# mine\n"
+    machine.path(CONFIG).parent.mkdir(exist_ok=True)
+    for path, text in ((CONFIG, OLD_CONFIG), (FLAGS, flags)):
+        machine.path(path).write_text(text)
     assert 'run "make uninstall"' in dpkg(machine, "--install", package.name)
-    assert state(machine)[0] == "installed"
+    assert [OLD_CONFIG, flags] == [machine.path(path).read_text() for path in (CONFIG, FLAGS)]
     unit.unlink()
+    machine.run("systemctl", "daemon-reload")
+    said = machine.run(
+        *SILENT, "sh", "-c", f"systemctl restart {UNIT}; journalctl --sync; journalctl --unit={UNIT}"
+    )
+    assert_names_what_has_to_change(machine, said)
     purge(machine)
+    assert list_files(machine) - before == set()
 
 
 def test_pipx_installs_the_wheel(machine: Machine) -> None:
