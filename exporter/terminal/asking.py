@@ -112,10 +112,9 @@ def _explain_failure(error: OSError | http.client.HTTPException, *, is_tls: bool
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
     if reason == "WRONG_VERSION_NUMBER":  # OpenSSL's word for what is no TLS
         return "does not speak TLS; an address without it begins with http://"
-    # Who wants a certificate says so only after the handshake; its reset may overtake what it says.
-    if isinstance(error, ssl.SSLError) or (
-        is_tls and isinstance(error, ConnectionResetError | BrokenPipeError)
-    ):
+    # Who wants a certificate says so only after the handshake; its end may overtake what it says.
+    is_ended = isinstance(error, ConnectionResetError | BrokenPipeError)  # of which RemoteDisconnected is
+    if isinstance(error, ssl.SSLError) or (is_tls and is_ended):
         return f"TLS failed: {reason}; if it asks for a client certificate, give --cert-file"
     if isinstance(error, http.client.HTTPException):
         return "no answer in HTTP; an address with TLS begins with https://"
