@@ -24,6 +24,7 @@ MOST_SERVICES: Final = 20
 """How many services are shown where all of them were not asked for."""
 MOST_PROBLEMS: Final = 20
 
+_AT_FIRST: Final = " that a single pass can see. Ages, growth and drops take a second one: --watch."
 _WHY_UNKNOWN: Final = (
     f"{UNKNOWN_OWNER}: only the owners of what listens on this host, and of what leaks, are looked up."
 )
@@ -97,7 +98,8 @@ class View:
             yield from self._lines(f"No socket is counted at a port that is called {wanted.port}.", OK)
         elif not status.problems:
             where = f" at port {wanted.port}" if wanted.port else ""
-            yield from self._lines(f"Nothing is wrong{where}.", OK)
+            is_first = len(status.history_at_seconds) <= 1
+            yield from self._lines(f"Nothing is wrong{where}{_AT_FIRST if is_first else '.'}", OK)
 
     def _remedies(self, problems: Sequence[Problem]) -> Iterator[str]:
         """Yield what to do about each kind of problem, and where to read on."""

@@ -98,7 +98,8 @@ def test_services_are_in_the_columns_of_netstat_the_busiest_first() -> None:
 
 
 def test_a_host_without_troubles_says_so() -> None:
-    lines = WIDE.render(status_of(make_snapshot({"netstat_sockets": sockets("established", 3)})), Wanted())
+    samples = {"netstat_sockets": sockets("established", 3)}
+    lines = WIDE.render(status_of(make_snapshot(samples), make_snapshot(samples, 5.0)), Wanted())
     assert lines[2:8] == [
         "Nothing is wrong.",
         "",
@@ -108,6 +109,12 @@ def test_a_host_without_troubles_says_so() -> None:
         "What runs out?",
     ]
     assert "What was dropped?" not in lines
+
+
+def test_a_single_pass_does_not_say_that_nothing_is_wrong() -> None:
+    """Whatever leaks: it knows no ages yet."""
+    lines = WIDE.render(status_of(make_snapshot({"netstat_sockets": sockets("close_wait", 500)})), Wanted())
+    assert lines[2].startswith("Nothing is wrong that a single pass can see. ")
 
 
 def test_what_was_not_measured_is_empty_and_no_zero() -> None:
@@ -163,7 +170,8 @@ def test_a_port_is_selected_everywhere_by_number_or_name(port: str) -> None:
 
 
 def test_a_port_without_troubles_does_not_say_that_the_host_has_none() -> None:
-    lines = WIDE.render(select_port(leaky_host(), "5432"), Wanted(port="5432"))
+    status = dataclasses.replace(leaky_host(), history_at_seconds=(0.0, 5.0))
+    lines = WIDE.render(select_port(status, "5432"), Wanted(port="5432"))
     assert lines[2:6] == [
         "Nothing is wrong at port 5432.",
         "",
