@@ -100,42 +100,43 @@ def _state(state: str) -> Column[Service]:
     return number(state, make)
 
 
+# What matters most is first: a phone shows three or four columns at a time.
 LEAKS: Final[Sequence[Column[Leak]]] = (
     Column("Owner", _owners),
-    Column("Where", _where),
-    Column("Direction", lambda row: row.direction),
     Column("Port", show_port),
-    number("In CLOSE_WAIT", lambda row: say(say_count, row.sockets)),
     number("Stuck", lambda row: say(say_count, row.stuck, row.severity)),
     number("Oldest", lambda row: say(say_duration, row.oldest_seconds)),
+    number("Time left", lambda row: say(say_duration, row.left_seconds, row.severity)),
+    number("In CLOSE_WAIT", lambda row: say(say_count, row.sockets)),
     number("Growth an hour", lambda row: say(_growth, row.growth_per_hour)),
     number("Open files left", _files_left),
-    number("Time left", lambda row: say(say_duration, row.left_seconds, row.severity)),
+    Column("Direction", lambda row: row.direction),
+    Column("Where", _where),
 )
 RESOURCES: Final[Sequence[Column[Resource]]] = (
     Column("What", lambda row: KINDS[row.kind]),
     Column("Of", _of),
-    Column("Where", _where),
-    number("Used", lambda row: _amount(row, row.used)),
-    number("Limit", lambda row: _amount(row, row.limit)),
     number("Share", lambda row: say(say_share, row.ratio, row.severity)),
     number("Time left", lambda row: say(say_duration, row.left_seconds)),
+    number("Used", lambda row: _amount(row, row.used)),
+    number("Limit", lambda row: _amount(row, row.limit)),
+    Column("Where", _where),
 )
 LOSSES: Final[Sequence[Column[Loss]]] = (
     Column("What", lambda row: KINDS[row.kind]),
     Column("Port", lambda row: show_port(row) if row.port else "all"),
-    Column("Where", _where),
-    number("Total", lambda row: say(say_count, row.total)),
     number("Rate", lambda row: say(say_rate, row.per_second, row.severity)),
+    number("Total", lambda row: say(say_count, row.total)),
+    Column("Where", _where),
 )
 SILENCES: Final[Sequence[Column[Silence]]] = (
     Column("Port", show_port),
     Column("Direction", lambda row: row.direction),
-    Column("Where", _where),
     number("Unanswered", lambda row: say(say_count, row.unanswered, row.severity)),
     Column("Waiting for", lambda row: ", ".join(row.waiting)),
     number("Idle", lambda row: say(say_count, row.idle)),
     number("Idle without keepalive", lambda row: say(say_count, row.idle_without_keepalive)),
+    Column("Where", _where),
 )
 NAMESPACES: Final[Sequence[Column[Namespace]]] = (
     Column("Name", lambda row: row.pod or row.netns),

@@ -21,7 +21,10 @@ REMEDIES: Final[Mapping[str, str]] = {
         "Set net.ipv4.tcp_tw_reuse to 1 and widen net.ipv4.ip_local_port_range. Then let the client reuse "
         "its connections."
     ),
-    "NetstatEphemeralPortsFillingUp": "Find out what changed, and let the client reuse its connections.",
+    "NetstatEphemeralPortsFillingUp": (
+        "Find out what changed, and let the client reuse its connections. To gain time, set "
+        "net.ipv4.tcp_tw_reuse to 1 and widen net.ipv4.ip_local_port_range."
+    ),
     "NetstatBoundPortsRunningOut": (
         "Widen net.ipv4.ip_local_port_range; reserve the ports that services listen on "
         "(net.ipv4.ip_local_reserved_ports) before."

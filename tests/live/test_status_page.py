@@ -115,7 +115,7 @@ def test_the_page_says_who_leaks(
     cells = browser.ask(READ_LEAK).split("\t")
     assert "inbound" in cells
     assert f"checkout {CHECKOUT}" in cells
-    shown = int(cells[4].replace(",", ""))
+    shown = int(cells[5].replace(",", ""))
     assert before <= shown <= count_leaked(hosts[0])
     assert browser.ask("document.querySelectorAll('section[aria-labelledby=leaks] svg path').length") >= 1
     assert browser.complaints == []

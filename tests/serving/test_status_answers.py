@@ -145,8 +145,10 @@ def test_the_page_says_who_leaks_since_when_and_what_to_do() -> None:
         "If that has to wait, raise its limit of open files (prlimit). Then repair the code: a close() is "
         "missing. Runbook: NetstatCloseWaitLeak"
     ) in page
-    assert "Critical: shop.service host inbound name-8080 8080 936 933 4m 1s \N{EN DASH} 24" in page
-    assert "Warning: Open files shop.service host 1,000 1,024 97.7 %" in page
+    assert (
+        "Critical: shop.service name-8080 8080 933 4m 1s \N{EN DASH} 936 \N{EN DASH} 24 inbound host" in page
+    )
+    assert "Warning: Open files shop.service 97.7 % \N{EN DASH} 1,000 1,024 host" in page
 
 
 def test_a_page_is_rendered_once_for_each_snapshot_and_form() -> None:
