@@ -65,7 +65,24 @@ def _find_problems(
     at = counter.at
     if exceeded and rate:
         where = f", {facts.describe(at)}" if at.port else f" in {at.netns}" * bool(at.netns)
+        if counter.kind == "listen_overflows":
+            where += _name_listener(facts, at.netns)
         yield facts.blame(exceeded, at, _TEXTS[counter.kind].format(say_rate(rate), where))
+
+
+def _name_listener(facts: Facts, netns: str) -> str:
+    """Return which port drops the most connections now, and whose it is; empty if that is not known."""
+    rates = {
+        each.at: facts.trends.rate(each.key, _RATE_SECONDS) or _NO_RATE
+        for each in _find_counters(facts)
+        if each.kind == "listener_drops" and each.at.netns == netns
+    }
+    worst = max(rates, key=lambda at: rates[at], default=None)
+    if worst is None or not rates[worst]:
+        return ""
+    listening = worst._replace(netns="", direction="")
+    owner = facts.find_listener(worst)
+    return f", mostly at {facts.describe(listening)}{f' of {owner}' * bool(owner)}"
 
 
 def _find_counters(facts: Facts) -> Iterator[_Counter]:

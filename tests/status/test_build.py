@@ -285,6 +285,22 @@ def test_losses_are_judged_by_their_rate(metric: str, labels: tuple[str, ...], a
     assert alerts_of(quiet) == []
 
 
+def test_who_drops_connections_is_named() -> None:
+    def drop(number: float) -> dict[str, Samples]:
+        queues = [ListenerKey("tcp", "ipv4", port, port) for port in ("443", "9000")]
+        return {
+            "netstat_listen_overflows_total": {(): 220 * number},
+            "netstat_listener_drops_total": {queues[0]: 500 + 20 * number, queues[1]: 200 * number},
+            "netstat_listener_info": {ListenerInfoKey("tcp", "ipv4", "9000", "9000", "any", SHOP): 1},
+        }
+
+    (problem,) = status_of(*(make_snapshot(drop(n), 20.0 * n) for n in range(1, 5))).problems
+    assert problem.text == (
+        f"11/s inbound connections are dropped, mostly at tcp port 9000 of {SHOP}, "
+        "because an accept queue is full."
+    )
+
+
 def test_a_few_datagrams_that_are_lost_matter_where_the_queue_is_never_empty() -> None:
     labels, queue = ("udp", "ipv4", "514", "syslog"), QueueKey("udp", "ipv4", "inbound", "514", "syslog")
     for unread, alerts in ((0, []), (512, [("NetstatUdpDrops", WARNING)])):
