@@ -91,7 +91,9 @@ def test_two_builds_are_the_same_byte_by_byte(distributions: Path, tmp_path: Pat
 
 def test_documents_and_manifests_name_this_version() -> None:
     """In the names of files that are released and of the image, so that commands work as they stand."""
-    named = re.compile(r"netstat[-_]exporter(?:[-_:]|/blob/v|, version )([0-9]+\.[0-9]+\.[0-9]+)|newTag: (\S+)")
+    named = re.compile(
+        r"netstat[-_]exporter(?:[-_:]|/blob/v|, version )([0-9]+\.[0-9]+\.[0-9]+)|newTag: (\S+)"
+    )
     files = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "kubernetes").rglob("*.yaml")]
     found = {"".join(match) for file in files for match in named.findall(file.read_text())}
     assert found == {exporter.__version__}
