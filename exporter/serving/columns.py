@@ -23,7 +23,7 @@ def say(write: Say, value: float | None, severity: str = OK) -> Cell:
     """Return the cell of a number, coloured by a severity; a dash if it is not known."""
     if value is None:
         return Cell(UNKNOWN)
-    return Cell(write(value), colour="" if severity == OK else severity)
+    return Cell(write(value), "", "" if severity == OK else severity)
 
 
 def number(name: str, make: Callable[[R], Cell]) -> Column[R]:

@@ -3,19 +3,20 @@
 from collections.abc import Iterator, Sequence
 
 from exporter.serving import columns
-from exporter.serving.sparkline import draw_line
+from exporter.serving.sparkline import Sparklines
 from exporter.serving.tables import MOST_ROWS, Cell, Column, R, Section, Table, make_table
 from exporter.status.model import Status
 
 
 def list_sections(status: Status) -> Iterator[Section]:
     """Yield the parts of the page about the host, and then those about the exporter."""
+    lines = Sparklines(status.history_at_seconds)
 
     def table(caption: str, of: Sequence[Column[R]], rows: Sequence[R], total: int) -> Table:
         return make_table(caption, [*of, Column("Trend", trend)], rows, total)
 
     def trend(row: object) -> Cell:
-        return Cell("", path=draw_line(status.history_at_seconds, getattr(row, "history", ())))
+        return Cell("", path=lines.draw(getattr(row, "history", ())))
 
     caption = "Sockets in CLOSE_WAIT: the other side has closed, and a process here has not"
     leaks = table(caption, columns.LEAKS, status.leaks, status.leaks_total)

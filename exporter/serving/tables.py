@@ -31,9 +31,10 @@ class Column(NamedTuple, Generic[R]):
 
 
 class Row(NamedTuple):
-    """A row; its severity stands before the first cell."""
+    """A row; its severity stands before its heading, which is the first cell."""
 
     severity: str
+    heading: Cell
     cells: Sequence[Cell]
 
 
@@ -62,17 +63,17 @@ def make_table(
     return Table(
         caption,
         [(column.name, column.is_number) for column in columns],
-        [
-            Row(getattr(row, "severity", ""), [_make_cell(column, row) for column in columns])
-            for row in (rows if total is None else rows[:MOST_ROWS])
-        ],
+        [_make_row(columns, row) for row in (rows if total is None else rows[:MOST_ROWS])],
         len(rows) if total is None else total,
     )
 
 
-def _make_cell(column: Column[R], row: R) -> Cell:
-    made = column.make(row)
-    cell = Cell(made) if isinstance(made, str) else made
-    is_long = len(cell.text) > _LONG and not column.is_number
-    classes = " ".join(filter(None, ("number" * column.is_number, cell.colour, "long" * is_long)))
-    return cell._replace(classes=classes) if classes else cell
+def _make_row(columns: Sequence[Column[R]], row: R) -> Row:
+    heading, *cells = [_make_cell(make(row), is_number) for _, make, is_number in columns]
+    return Row(getattr(row, "severity", ""), heading, cells)
+
+
+def _make_cell(made: Cell | str, is_number: bool) -> Cell:  # noqa: FBT001 - called for every cell
+    text, faint, colour, path, _ = (made, "", "", "", "") if isinstance(made, str) else made
+    kind = "number" if is_number else "long" if len(text) > _LONG else ""
+    return Cell(text, faint, colour, path, f"{kind} {colour}".strip() if colour else kind)

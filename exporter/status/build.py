@@ -1,7 +1,6 @@
 """Build the status of a host from a snapshot and its history."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 from exporter.sampling.snapshot import Snapshot
@@ -55,7 +54,7 @@ def build_status(snapshot: Snapshot, trends: Trends, context: Context) -> Status
         host=context.host,
         taken_at_seconds=snapshot.taken_at_seconds,
         severity=worst(problems),
-        sockets=sum(row.shown.sockets for row in services),
+        sockets=sum(sum(states.values()) for states in facts.services.values()),
         problems=tuple(problems[:MOST_ROWS]),
         leaks=_first(facts, leaks),
         leaks_total=len(leaks),
@@ -86,6 +85,6 @@ def _problems(rows: Sequence[Row[R]]) -> Iterator[Problem]:
 def _first(facts: Facts, rows: Sequence[Row[R]]) -> tuple[R, ...]:
     """Return the first rows, and more about the very first."""
     return tuple(
-        replace(row.shown, history=facts.trends.history(row.key)) if place < ROWS_WITH_HISTORY else row.shown
+        row.make(history=facts.trends.history(row.key, row.now)) if place < ROWS_WITH_HISTORY else row.make()
         for place, row in enumerate(rows[:MOST_ROWS])
     )

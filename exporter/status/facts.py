@@ -1,7 +1,8 @@
 """Look into a snapshot: its samples by some of their labels, of all network namespaces at once."""
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Final, Generic, NamedTuple, TypedDict, TypeVar
 
 from exporter.config.settings import Settings
@@ -58,10 +59,16 @@ R = TypeVar("R", Leak, Resource, Loss, Silence, Service, Namespace)
 
 
 class Row(NamedTuple, Generic[R]):
-    """A row of a list, the key of its history, and what is wrong with it."""
+    """A row of a list, which is made only if it is among the first.
 
-    shown: R
+    Rows stand by ``order``, and then by the ``key`` of their history, whose last value is ``now``. ``make``
+    returns the row, and takes its history. ``problems`` are what is wrong with it.
+    """
+
+    order: tuple[float, ...]
     key: Key
+    now: float | None
+    make: Callable[..., R]
     problems: Sequence[Problem] = ()
 
 
@@ -80,12 +87,11 @@ class Facts:
             *((each.labels, each.samples) for each in snapshot.namespaces),
         ]
         self._spaces = {labels.netns: (labels, samples) for labels, samples in self.spaces}
+        self._with_metric = self._index_metrics()
+        self._names: dict[tuple[str, str], str] = {}
         self.services = self._count_states()
-        self._names = {
-            (labels[0], labels[4]): labels[5]
-            for _, samples in self.spaces
-            for labels in samples.get("netstat_sockets", ())
-        }
+        self._growths: dict[Key, float | None] = {}
+        self._places: dict[At, PlaceLabels] = {}
 
     def get(self, metric: str, netns: str = "", labels: tuple[str, ...] = ()) -> float | None:
         """Return one value; None if it is not known."""
@@ -97,9 +103,8 @@ class Facts:
     ) -> Mapping[tuple[str, ...], float]:
         """Return the values by network namespace and some labels, as ``group`` does for each namespace."""
         return {
-            (scope.netns, *key): value
-            for scope, samples in self.spaces
-            if metric in samples  # which few pods have of most
+            (netns, *key): value
+            for netns, samples in self._with_metric.get(metric, ())
             for key, value in group(samples, metric, labels, join, wanted).items()
         }
 
@@ -120,50 +125,78 @@ class Facts:
 
     def find_listener(self, at: At) -> str:
         """Return who listens at a port; empty if that is not known."""
-        found = self.by("netstat_listener_info", ("protocol", "port", "owner"))
-        wanted = at.netns, at.protocol, at.port
-        owners = {owner for *place, owner in found if tuple(place) == wanted and owner != UNKNOWN_OWNER}
-        return ", ".join(sorted(owners))
+        return ", ".join(sorted(self._listeners.get((at.netns, at.protocol, at.port), ())))
+
+    @cached_property
+    def _listeners(self) -> Mapping[tuple[str, str, str], Collection[str]]:
+        """The known owners of listeners, by network namespace, protocol and port."""
+        found: dict[tuple[str, str, str], set[str]] = {}
+        for netns, protocol, port, owner in self.by("netstat_listener_info", ("protocol", "port", "owner")):
+            if owner != UNKNOWN_OWNER:
+                found.setdefault((netns, protocol, port), set()).add(owner)
+        return found
+
+    def _index_metrics(self) -> Mapping[str, Sequence[tuple[str, Mapping[str, Samples]]]]:
+        """Return the network namespaces that have samples of a metric: of most metrics few pods have any."""
+        found: dict[str, list[tuple[str, Mapping[str, Samples]]]] = {}
+        for scope, samples in self.spaces:
+            for metric in samples:
+                found.setdefault(metric, []).append((scope.netns, samples))
+        return found
 
     def _count_states(self) -> Mapping[At, Mapping[str, int]]:
+        """Look at each count of sockets once: there are more of them than of anything else."""
         found: dict[At, dict[str, int]] = {}
-        labels = ("protocol", "direction", "port", "state")
-        for (*place, state), number in self.by("netstat_sockets", labels).items():
-            found.setdefault(At(*place), {})[state] = int(number)
+        for netns, samples in self._with_metric.get("netstat_sockets", ()):
+            for key, number in samples["netstat_sockets"].items():
+                protocol, _, state, direction, port, name = key  # a SocketKey
+                at = (netns, protocol, direction, port)
+                states = found.get(at)  # type: ignore[call-overload]  # equal to an At, and made faster
+                if states is None:
+                    states = found[At(*at)] = {}
+                    self._names[protocol, port] = name
+                states[state] = states.get(state, 0) + int(number)
         return found
 
     def place(self, at: At) -> PlaceLabels:
         """Return the fields of a place."""
-        scope, _ = self._spaces.get(at.netns, _NO_SPACE)
-        return {
-            "netns": scope.netns,
-            "namespace": scope.namespace,
-            "pod": scope.pod,
-            "protocol": at.protocol,
-            "direction": at.direction,
-            "port": at.port,
-            "port_name": self._names.get((at.protocol, at.port), at.port),
-        }
+        if at not in self._places:
+            netns, protocol, direction, port = at
+            scope, _ = self._spaces.get(netns, _NO_SPACE)
+            self._places[at] = {
+                "netns": scope.netns,
+                "namespace": scope.namespace,
+                "pod": scope.pod,
+                "protocol": protocol,
+                "direction": direction,
+                "port": port,
+                "port_name": self._names.get((protocol, port), port),
+            }
+        return self._places[at]
 
-    def growth(self, key: Key) -> float | None:
-        """Return the growth a second of the last half hour."""
-        return self.trends.slope(key, _GROWTH_SECONDS)
+    def growth(self, key: Key, now: float | None) -> float | None:
+        """Return the growth a second of the last half hour, of a series that has a value now."""
+        if key not in self._growths:  # an owner may have many leaks
+            self._growths[key] = self.trends.slope(key, now, _GROWTH_SECONDS)
+        return self._growths[key]
 
-    def time_left(self, key: Key, left: float) -> float | None:
+    def time_left(self, key: Key, used: float, limit: float) -> float | None:
         """Return the seconds until nothing is left at the present growth; None if that is a day or more."""
-        growth = self.growth(key)
+        growth = self.growth(key, used)
         if growth is None or growth <= 0:
             return None
-        seconds = max(0.0, left) / growth
+        seconds = max(0.0, limit - used) / growth
         return seconds if seconds < _DAY_SECONDS else None
 
     def describe(self, at: At) -> str:
         """Return a service in words, such as ``inbound tcp port 8080 (http-alt) of shop/web``."""
-        name = self._names.get((at.protocol, at.port), at.port)
-        words = [at.direction, at.protocol, "port", at.port, "" if name == at.port else f"({name})"]
-        if at.netns:
-            words += ["of", at.netns]
-        return " ".join(filter(None, words))
+        return f"{self.describe_port(at)} of {at.netns}" if at.netns else self.describe_port(at)
+
+    def describe_port(self, at: At) -> str:
+        """Return the same without the network namespace."""
+        _, protocol, direction, port = at
+        name = self._names.get((protocol, port), port)
+        return f"{direction} {protocol} port {port}{'' if name == port else f' ({name})'}".lstrip()
 
     def blame(self, threshold: Threshold, at: At, text: str, owner: str = "") -> Problem:
         """Return the problem that a threshold is exceeded."""
@@ -177,6 +210,12 @@ class Facts:
             runbook=runbook,
             **self.place(at),
         )
+
+
+def sort_rows(rows: list[Row[R]]) -> list[Row[R]]:
+    """Return rows in their order, which they are brought into."""
+    rows.sort(key=operator.attrgetter("order", "key"))
+    return rows
 
 
 def worst(problems: Sequence[Problem]) -> str:

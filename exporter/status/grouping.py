@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Final
 
 from exporter.sampling.labels import Samples
@@ -32,9 +33,9 @@ def group(
     series = samples.get(metric)
     if not series:
         return found
-    pick = _picker(metric, labels)
+    pick = picker(metric, labels)
     if wanted:
-        pick_wanted, values = _picker(metric, tuple(wanted)), tuple(wanted.values())
+        pick_wanted, values = picker(metric, tuple(wanted)), tuple(wanted.values())
         series = {key: value for key, value in series.items() if pick_wanted(key) == values}
     for key, value in series.items():
         at = pick(key)
@@ -42,7 +43,8 @@ def group(
     return found
 
 
-def _picker(metric: str, labels: tuple[str, ...]) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
+@cache
+def picker(metric: str, labels: tuple[str, ...]) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
     """Return what picks the values of some labels from those of a sample, in C if there are several."""
     places = [_LABELS[metric].index(label) for label in labels]
     if not places:

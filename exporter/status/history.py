@@ -12,6 +12,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from math import isnan, nan
 from typing import Final, NamedTuple
@@ -68,64 +69,68 @@ KEPT: Final = (
 """What is remembered, the most important first."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Trends:
-    """The numbers until a snapshot, and ``now`` those of the snapshot itself.
+    """The numbers before a snapshot. Who asks for a series has its value ``now``, at the snapshot itself.
 
     ``past`` has one for each of ``times`` but the last, which is that of the snapshot, on the monotonic
-    clock. One that is not known is nan.
+    clock. One that is not known is nan, or None where it is that of now.
     """
 
     times: Sequence[float]
-    past: Mapping[Key, Sequence[float]]
-    now: Mapping[Key, float]
+    past: Mapping[Key, "array[float]"]
 
-    def history(self, key: Key) -> tuple[float | None, ...]:
+    def history(self, key: Key, now: float | None) -> tuple[float | None, ...]:
         """Return the values of a series, one for each time; an empty tuple if nothing is known of it."""
-        is_known = key in self.past or key in self.now
-        return tuple(map(_show, self._values(key))) if is_known else ()
+        is_known = key in self.past or now is not None
+        return tuple([_show(value) for value in self._values(key, now)]) if is_known else ()
 
-    def slope(self, key: Key, seconds: float) -> float | None:
+    def slope(self, key: Key, now: float | None, seconds: float) -> float | None:
         """Return the growth a second over the last ``seconds``, as deriv() of Prometheus does.
 
         None while there are too few points.
         """
-        points = self._points(key, seconds)
-        if len(points) < _LEAST_POINTS or points[-1][0] - points[0][0] < _LEAST_SECONDS:
+        xs, ys = self._points(key, now, seconds)
+        number = len(xs)
+        if number < _LEAST_POINTS or xs[-1] - xs[0] < _LEAST_SECONDS:
             return None
-        sum_x = sum_y = sum_xx = sum_xy = 0.0
-        for x, y in points:
-            sum_x += x
-            sum_y += y
-            sum_xx += x * x
-            sum_xy += x * y
-        number = len(points)
+        sum_x, sum_y = sum(xs), sum(ys)
+        sum_xx: float = sum(map(operator.mul, xs, xs))
+        sum_xy: float = sum(map(operator.mul, xs, ys))
         return (number * sum_xy - sum_x * sum_y) / (number * sum_xx - sum_x * sum_x)
 
-    def rate(self, key: Key, seconds: float) -> float | None:
+    def rate(self, key: Key, now: float | None, seconds: float) -> float | None:
         """Return the increase a second of a counter, which may begin again at 0; None for a new one."""
-        points = self._points(key, seconds)
-        if len(points) < 2 or points[-1][0] - points[0][0] < _LEAST_SECONDS:  # noqa: PLR2004 - an interval
+        xs, ys = self._points(key, now, seconds)
+        if len(xs) < 2 or xs[-1] - xs[0] < _LEAST_SECONDS:  # noqa: PLR2004 - an interval
             return None
-        increase = sum(y - before if y >= before else y for (_, before), (_, y) in pairwise(points))
-        return increase / (points[-1][0] - points[0][0])
+        increase = sum(y - before if y >= before else y for before, y in pairwise(ys))
+        return increase / (xs[-1] - xs[0])
 
-    def _values(self, key: Key) -> Sequence[float]:
-        past = self.past.get(key) or (nan,) * (len(self.times) - 1)
-        return (*past, self.now.get(key, nan))
+    def _values(self, key: Key, now: float | None) -> "array[float]":
+        past = self.past.get(key) or array("d", [nan]) * (len(self.times) - 1)
+        return past + array("d", [nan if now is None else now])
 
-    def _points(self, key: Key, seconds: float) -> Sequence[tuple[float, float]]:
-        """Return the known values of the last ``seconds``, with how long ago they were."""
-        end = self.times[-1]
-        pairs = zip(self.times, self._values(key), strict=True)
-        return [(x - end, y) for x, y in pairs if end - x <= seconds and not isnan(y)]
+    def _points(self, key: Key, now: float | None, seconds: float) -> tuple[Sequence[float], Sequence[float]]:
+        """Return how long ago the known values of the last ``seconds`` were, and these values."""
+        first = bisect_left(self._ages, -seconds)
+        xs, ys = self._ages[first:], self._values(key, now)[first:]
+        if not isnan(sum(ys)):  # all are known, as of most series
+            return xs, ys
+        known = [(x, y) for x, y in zip(xs, ys, strict=True) if not isnan(y)]
+        return [x for x, _ in known], [y for _, y in known]
+
+    @cached_property
+    def _ages(self) -> Sequence[float]:
+        """How long ago the values are, below 0 but for the last."""
+        return [at - self.times[-1] for at in self.times]
 
 
 def _show(value: float) -> float | None:
     """Return a value that JSON has, whole numbers without a fraction."""
-    if isnan(value):
-        return None
-    return int(value) if value == int(value) else value
+    if value.is_integer():
+        return int(value)
+    return None if isnan(value) else value
 
 
 class History:
@@ -157,13 +162,13 @@ class History:
         return time.thread_time() - started
 
     def until(self, snapshot: Snapshot) -> Trends:
-        """Return what is remembered from before a snapshot, and the snapshot's own numbers."""
+        """Return what is remembered from before a snapshot."""
         at = snapshot.taken_at_monotonic
         with self._lock:
             known = bisect_left(self._times, at)
             times = (*self._times[:known], at)
             past = {key: values[:known] for key, values in self._values.items()}
-        return Trends(times, past, measure(snapshot))
+        return Trends(times, past)
 
     def _unknown(self, fewer: int) -> "array[float]":
         return array("d", [nan]) * (len(self._times) - fewer)
@@ -189,8 +194,9 @@ def measure(snapshot: Snapshot) -> Mapping[Key, float]:
     spaces = [("", snapshot.samples), *((each.labels.netns, each.samples) for each in snapshot.namespaces)]
     for netns, samples in spaces:
         for metric, kept, join in KEPT:
-            for labels, value in group(samples, metric, kept, join).items():
-                found[Key(metric, netns, labels)] = value
+            if metric in samples:  # which most pods have few of
+                for labels, value in group(samples, metric, kept, join).items():
+                    found[Key(metric, netns, labels)] = value
         if netns and (sockets := samples.get("netstat_sockets")):
             found[Key("netstat_sockets", netns)] = sum(sockets.values())
     return found

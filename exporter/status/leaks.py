@@ -1,11 +1,13 @@
 """Find who leaks: sockets in CLOSE_WAIT, which stay until a process here closes them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 from exporter.status import thresholds
-from exporter.status.facts import CLOSE_WAIT, ESTABLISHED, At, Facts, Row
+from exporter.status.facts import CLOSE_WAIT, ESTABLISHED, At, Facts, Row, sort_rows
 from exporter.status.history import Key
-from exporter.status.model import Leak, LeakOwner, Problem
+from exporter.status.model import History, Leak, LeakOwner, Problem
 from exporter.status.names import name_owner
 from exporter.status.quantities import say_duration
 from exporter.status.severity import CRITICAL, OK, WARNING, rank
@@ -23,27 +25,31 @@ def find_leaks(facts: Facts) -> list[Row[Leak]]:
     for at, sockets in facts.count(CLOSE_WAIT).items():
         if not sockets:
             continue
+        now = stuck.get(at)
         key = Key("netstat_stuck_sockets", at.netns, (at.protocol, CLOSE_WAIT, at.direction, at.port))
-        growth = facts.growth(key)
+        growth = facts.growth(key, now)
         found = owners.get(at, ())
-        severity = _judge(at, stuck.get(at), established.get(at, 0), growth, found)
+        severity = _judge(at, now, established.get(at, 0), growth, found)
         leak = Leak(
             severity=severity,
             sockets=int(sockets),
-            stuck=int(stuck[at]) if at in stuck else None,
+            stuck=None if now is None else int(now),
             oldest_seconds=oldest.get(at),
             growth_per_hour=None if growth is None else growth * _HOUR_SECONDS,
             owners=tuple(found),
             left_seconds=min(
-                (each.left_seconds for each in found if each.left_seconds is not None), default=None
+                [each.left_seconds for each in found if each.left_seconds is not None], default=None
             ),
             **facts.place(at),
         )
-        leaks.append(Row(leak, key, list(_find_problems(facts, at, leak))))
-    leaks.sort(
-        key=lambda row: (-rank(row.shown.severity), -(row.shown.stuck or 0), -row.shown.sockets, row.key)
-    )
-    return leaks
+        order = (-rank(severity), -(now or 0), -sockets)
+        problems = list(_find_problems(facts, at, leak))
+        leaks.append(Row(order, key, now, partial(_add_history, leak), problems))
+    return sort_rows(leaks)
+
+
+def _add_history(leak: Leak, history: History = ()) -> Leak:
+    return replace(leak, history=history) if history else leak
 
 
 def _find_owners(facts: Facts) -> Mapping[At, Sequence[LeakOwner]]:
@@ -61,7 +67,7 @@ def _describe_owner(facts: Facts, netns: str, owner: str, sockets: int) -> LeakO
     limit = facts.get("netstat_owner_open_files_limit", netns, (owner,))
     if used is None or limit is None:
         return LeakOwner(owner=owner, sockets=sockets)
-    left_seconds = facts.time_left(Key("netstat_owner_open_files", netns, (owner,)), limit - used)
+    left_seconds = facts.time_left(Key("netstat_owner_open_files", netns, (owner,)), used, limit)
     return LeakOwner(
         owner=owner,
         sockets=sockets,
@@ -107,7 +113,7 @@ def _find_problems(facts: Facts, at: At, leak: Leak) -> Iterator[Problem]:
 def _sentences(facts: Facts, at: At, leak: Leak) -> Iterator[str]:
     age = "" if leak.oldest_seconds is None else f", the oldest for {say_duration(leak.oldest_seconds)}"
     owner = name_owner(leak)
-    where = facts.describe(at if at.netns != owner else at._replace(netns=""))
+    where = facts.describe_port(at) if at.netns == owner else facts.describe(at)
     yield (
         f"{owner} does not close connections: {leak.stuck:,} sockets, {where}, are stuck in CLOSE_WAIT{age}."
     )

@@ -1,10 +1,12 @@
 """Find what the kernel dropped or cut short because a limit was reached."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from exporter.status import thresholds
-from exporter.status.facts import ESTABLISHED, INBOUND, OUTBOUND, At, Facts, Row
+from exporter.status.facts import ESTABLISHED, INBOUND, OUTBOUND, At, Facts, Row, Values, sort_rows
 from exporter.status.history import Key
 from exporter.status.model import Loss, Problem
 from exporter.status.quantities import say_rate
@@ -41,22 +43,24 @@ class _Counter(NamedTuple):
 
 def find_losses(facts: Facts) -> list[Row[Loss]]:
     """Return what was lost, the worst first."""
-    losses = []
+    losses: list[Row[Loss]] = []
+    established, unread = _count_established(facts), facts.by_service("netstat_receive_queue_bytes")
     for each in _find_counters(facts):
-        rate = facts.trends.rate(each.key, _RATE_SECONDS)
-        exceeded = _judge(facts, each, rate or _NO_RATE)
-        loss = Loss(
-            severity=exceeded.severity if exceeded else OK,
+        rate = facts.trends.rate(each.key, each.total, _RATE_SECONDS)
+        exceeded = _judge(facts, each, rate or _NO_RATE, established, unread)
+        severity = exceeded.severity if exceeded else OK
+        make = partial(
+            Loss,
+            severity=severity,
             kind=each.kind,
             total=int(each.total),
             per_second=rate,
             **facts.place(each.at),
         )
-        losses.append(Row(loss, each.key, list(_find_problems(facts, each, rate, exceeded))))
-    losses.sort(
-        key=lambda row: (-rank(row.shown.severity), -(row.shown.per_second or 0), -row.shown.total, row.key)
-    )
-    return losses
+        order = (-rank(severity), -(rate or _NO_RATE), -each.total)
+        problems = list(_find_problems(facts, each, rate, exceeded))
+        losses.append(Row(order, each.key, each.total, make, problems))
+    return sort_rows(losses)
 
 
 def _find_problems(
@@ -97,12 +101,21 @@ def _find_counters(facts: Facts) -> Iterator[_Counter]:
                 yield _Counter(kind, at._replace(direction=INBOUND), key, total)
 
 
-def _judge(facts: Facts, counter: _Counter, rate: float) -> Threshold | None:
-    """Return the threshold that the rate of a counter exceeds, in number and in share."""
+def _judge(
+    facts: Facts,
+    counter: _Counter,
+    rate: float,
+    established: Mapping[tuple[str, str], float],
+    unread: Values,
+) -> Threshold | None:
+    """Return the threshold that the rate of a counter exceeds, in number and in share.
+
+    ``established`` are connections by network namespace and direction, ``unread`` bytes by service.
+    """
     netns = counter.at.netns
+    inbound, outbound = (established.get((netns, direction), 0) for direction in (INBOUND, OUTBOUND))
     if counter.kind == "listen_overflows":
-        established = _count_established(facts, netns, INBOUND)
-        floor, threshold = thresholds.LISTEN_OVERFLOWS_SHARE.value * established, thresholds.LISTEN_OVERFLOWS
+        floor, threshold = thresholds.LISTEN_OVERFLOWS_SHARE.value * inbound, thresholds.LISTEN_OVERFLOWS
     elif counter.kind == "time_wait_overflows":
         waiting = facts.get("netstat_time_wait_buckets", netns) or 0
         floor, threshold = (
@@ -110,17 +123,18 @@ def _judge(facts: Facts, counter: _Counter, rate: float) -> Threshold | None:
             thresholds.TIME_WAIT_OVERFLOWS,
         )
     elif counter.kind == "memory_aborts":
-        established = _count_established(facts, netns, INBOUND, OUTBOUND)
-        floor, threshold = thresholds.MEMORY_ABORTS_SHARE.value * established, thresholds.MEMORY_ABORTS
+        floor = thresholds.MEMORY_ABORTS_SHARE.value * (inbound + outbound)
+        threshold = thresholds.MEMORY_ABORTS
     elif counter.kind == "udp_drops":
         floor = 0.0
-        unread = facts.by_service("netstat_receive_queue_bytes").get(counter.at)
-        threshold = thresholds.UDP_DROPS_UNREAD if unread else thresholds.UDP_DROPS
+        threshold = thresholds.UDP_DROPS_UNREAD if unread.get(counter.at) else thresholds.UDP_DROPS
     else:
         return None
     return threshold if threshold.is_exceeded(rate) and rate > floor else None
 
 
-def _count_established(facts: Facts, netns: str, *directions: str) -> float:
-    found = facts.count(ESTABLISHED).items()
-    return sum(number for at, number in found if at.netns == netns and at.direction in directions)
+def _count_established(facts: Facts) -> Mapping[tuple[str, str], float]:
+    found = Counter[tuple[str, str]]()
+    for at, number in facts.count(ESTABLISHED).items():
+        found[at.netns, at.direction] += int(number)
+    return found

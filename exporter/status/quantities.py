@@ -5,7 +5,7 @@ from typing import Final
 
 Say = Callable[[float], str]
 
-_STEPS: Final = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
+_STEPS: Final = (("d", 86_400, "h", 3600), ("h", 3600, "m", 60), ("m", 60, "s", 1))
 _PREFIXES: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _KIBI: Final = 1024
 _FEW: Final = 10
@@ -16,12 +16,10 @@ def say_duration(seconds: float) -> str:
     if 0 < seconds < 1:
         return f"{1000 * seconds:.1f} ms"
     left = round(seconds)
-    words: list[str] = []
-    for unit, size in _STEPS:
-        number, left = divmod(left, size)
-        if number or words:
-            words.append(f"{number}{unit}")
-    return " ".join(words[:2]) if words else "0s"
+    for unit, size, smaller_unit, smaller_size in _STEPS:
+        if left >= size:
+            return f"{left // size}{unit} {left % size // smaller_size}{smaller_unit}"
+    return f"{left}s"
 
 
 def say_bytes(number: float) -> str:

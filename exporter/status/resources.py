@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from exporter.status import thresholds
-from exporter.status.facts import INBOUND, OUTBOUND, At, Facts, Row, first_exceeded
+from exporter.status.facts import INBOUND, OUTBOUND, At, Facts, Row, first_exceeded, sort_rows
 from exporter.status.history import Key
 from exporter.status.model import Problem, Resource
 from exporter.status.quantities import say_bytes, say_count, say_duration, say_share
@@ -14,7 +15,10 @@ from exporter.status.thresholds import Threshold
 
 
 class _Usage(NamedTuple):
-    """How much of something is used, by whom, and which threshold that exceeds."""
+    """How much of something is used, by whom, and which threshold that exceeds.
+
+    ``now`` is the value of the series that its key names, which for bound ports is more than what counts.
+    """
 
     kind: str
     unit: str
@@ -27,15 +31,18 @@ class _Usage(NamedTuple):
     exceeded: Threshold | None
     text: str
     owner: str = ""
+    now: float | None = None
 
 
 def find_resources(facts: Facts) -> list[Row[Resource]]:
     """Return what is limited, the fullest first."""
-    resources = []
+    resources: list[Row[Resource]] = []
     for find in (_find_destinations, _find_bound, _find_queues, _find_files, _find_tables):
         for usage in find(facts):
-            resource = Resource(
-                severity=usage.exceeded.severity if usage.exceeded else OK,
+            severity = usage.exceeded.severity if usage.exceeded else OK
+            make = partial(
+                Resource,
+                severity=severity,
                 kind=usage.kind,
                 unit=usage.unit,
                 owner=usage.owner,
@@ -45,9 +52,10 @@ def find_resources(facts: Facts) -> list[Row[Resource]]:
                 left_seconds=usage.left_seconds,
                 **facts.place(usage.at),
             )
-            resources.append(Row(resource, usage.key, list(_find_problems(facts, usage))))
-    resources.sort(key=lambda row: (-rank(row.shown.severity), -row.shown.ratio, row.key))
-    return resources
+            now = usage.used if usage.now is None else usage.now
+            order, problems = (-rank(severity), -usage.ratio), list(_find_problems(facts, usage))
+            resources.append(Row(order, usage.key, now, make, problems))
+    return sort_rows(resources)
 
 
 def _find_problems(facts: Facts, usage: _Usage) -> Iterator[Problem]:
@@ -72,7 +80,7 @@ def _find_destinations(facts: Facts) -> Iterator[_Usage]:
         if not limit:
             continue
         key = Key("netstat_ephemeral_ports_busiest_destination", at.netns, (at.protocol, at.port))
-        ratio, left = used / limit, facts.time_left(key, limit - used)
+        ratio, left = used / limit, facts.time_left(key, used, limit)
         exceeded = _choose(
             thresholds.DESTINATION,
             thresholds.DESTINATION_FILLING,
@@ -108,7 +116,7 @@ def _find_bound(facts: Facts) -> Iterator[_Usage]:
             "at 100 % bind() to port 0 fails."
         )
         place = At(netns, protocol)
-        yield _Usage("bound_ports", "ports", place, key, used, limit, ratio, None, exceeded, text)
+        yield _Usage("bound_ports", "ports", place, key, used, limit, ratio, None, exceeded, text, now=bound)
 
 
 def _find_queues(facts: Facts) -> Iterator[_Usage]:
@@ -139,7 +147,7 @@ def _find_files(facts: Facts) -> Iterator[_Usage]:
         if not limit:
             continue
         key = Key("netstat_owner_open_files", netns, (owner,))
-        ratio, left = used / limit, facts.time_left(key, limit - used)
+        ratio, left = used / limit, facts.time_left(key, used, limit)
         exceeded = _choose(
             (thresholds.FILES_OUT,), thresholds.FILES_FILLING, ratio, left, thresholds.FILES_SECONDS.value
         )

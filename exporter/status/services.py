@@ -1,13 +1,13 @@
 """List the services with their sockets by state, the other network namespaces, and what is in ``other``."""
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
-from exporter.sampling.labels import OTHER
 from exporter.status import thresholds
-from exporter.status.facts import CLOSE_WAIT, INBOUND, At, Facts, Row
+from exporter.status.facts import CLOSE_WAIT, INBOUND, At, Facts, Row, sort_rows
 from exporter.status.history import Key
-from exporter.status.model import FoldedPort, Namespace, Other, Problem, Service
+from exporter.status.model import FoldedPort, History, Namespace, Other, Problem, Service
 from exporter.status.quantities import say_count
 from exporter.status.severity import OK, rank
 
@@ -21,36 +21,55 @@ def find_services(facts: Facts) -> list[Row[Service]]:
     unread = facts.by_service("netstat_receive_queue_bytes")
     unsent = facts.by_service("netstat_send_queue_bytes")
     owners, exposures = _find_listeners(facts, "owner"), _find_listeners(facts, "exposure")
-    services = []
-    for at, states in facts.services.items():
-        sockets = sum(states.values())
-        if not sockets:
-            continue
-        listening = At(at.netns, at.protocol, "", at.port) if at.direction == INBOUND else None
-        queue_limit = limits.get(listening) if listening else None
-        service = Service(
+
+    def make(at: At, sockets: int, states: Mapping[str, int], history: History = ()) -> Service:
+        listening = _at_listener(at)
+        return Service(
             sockets=sockets,
             states=states,
             owners=owners.get(listening, ()) if listening else (),
             exposure=exposures.get(listening, ()) if listening else (),
             accept_queue=_whole(waiting.get(listening) if listening else None),
-            accept_queue_limit=_whole(queue_limit),
+            accept_queue_limit=_whole(limits.get(listening) if listening else None),
             receive_queue_bytes=_whole(unread.get(at)),
             send_queue_bytes=_whole(unsent.get(at)),
+            history=history,
             **facts.place(at),
         )
-        unfinished = list(_find_unfinished(facts, at, states.get(_SYN_RECV, 0), queue_limit))
-        services.append(Row(service, Key("netstat_sockets", at.netns, at[1:]), unfinished))
-    services.sort(key=lambda row: (-row.shown.sockets, row.key))
-    return services
+
+    return sort_rows(
+        [
+            Row(
+                (-sockets,),
+                Key("netstat_sockets", at.netns, at[1:]),
+                sockets,
+                partial(make, at, sockets, states),
+                _find_unfinished(facts, at, states, limits) if _SYN_RECV in states else (),
+            )
+            for at, states in facts.services.items()
+            if (sockets := sum(states.values()))
+        ]
+    )
 
 
-def _find_unfinished(facts: Facts, at: At, number: int, queue_limit: float | None) -> Iterator[Problem]:
-    """Yield what NetstatSynRecvPileUp makes of so many handshakes."""
-    is_many = bool(queue_limit) and number > thresholds.SYN_RECV_SHARE.value * (queue_limit or 0)
-    if is_many and not at.is_other and thresholds.SYN_RECV.is_exceeded(number):
-        text = f"{say_count(number)} handshakes, {facts.describe(at)}, are not completed."
-        yield facts.blame(thresholds.SYN_RECV, at, text)
+def _find_unfinished(
+    facts: Facts, at: At, states: Mapping[str, int], limits: Mapping[At, float]
+) -> Sequence[Problem]:
+    """Return what NetstatSynRecvPileUp makes of the handshakes of a service."""
+    number = states[_SYN_RECV]
+    if at.is_other or not thresholds.SYN_RECV.is_exceeded(number):
+        return ()
+    listening = _at_listener(at)
+    queue_limit = limits.get(listening) if listening else None
+    if not queue_limit or number <= thresholds.SYN_RECV_SHARE.value * queue_limit:
+        return ()
+    text = f"{say_count(number)} handshakes, {facts.describe(at)}, are not completed."
+    return [facts.blame(thresholds.SYN_RECV, at, text)]
+
+
+def _at_listener(at: At) -> At | None:
+    """Return the place at which a service listens, as ``by_service`` has it; None if it does not."""
+    return at._replace(direction="") if at.direction == INBOUND else None
 
 
 def find_namespaces(facts: Facts, problems: Collection[Problem]) -> list[Row[Namespace]]:
@@ -59,34 +78,38 @@ def find_namespaces(facts: Facts, problems: Collection[Problem]) -> list[Row[Nam
     for problem in problems:
         severities[problem.netns] = max(severities.get(problem.netns, OK), problem.severity, key=rank)
     stuck = facts.by("netstat_stuck_sockets", (), state=CLOSE_WAIT)
-    sockets, states = Counter[str](), dict[str, Counter[str]]()
-    for at, found in facts.services.items():
-        sockets[at.netns] += sum(found.values())
-        if at.protocol == "tcp":
-            states.setdefault(at.netns, Counter()).update(found)
-    namespaces = [
-        Row(
-            Namespace(
-                **labels._asdict(),
-                severity=severities.get(labels.netns, OK),
-                sockets=sockets[labels.netns],
-                states=+states.get(labels.netns, Counter()),
-                stuck=_whole(stuck.get((labels.netns,))),
-            ),
-            Key("netstat_sockets", labels.netns),
+    sockets, states = Counter[str](), defaultdict[str, dict[str, int]](dict)
+    for (netns, protocol, _, _), found in facts.services.items():
+        sockets[netns] += sum(found.values())
+        if protocol == "tcp":
+            of_namespace = states[netns]
+            for state, number in found.items():
+                if number:
+                    of_namespace[state] = of_namespace.get(state, 0) + number
+    namespaces: list[Row[Namespace]] = []
+    for labels, _ in facts.spaces[1:]:  # behind the host's own
+        netns = labels.netns
+        severity, number, of_stuck = severities.get(netns, OK), sockets[netns], stuck.get((netns,))
+        make = partial(
+            Namespace,
+            **labels._asdict(),
+            severity=severity,
+            sockets=number,
+            states=states[netns],
+            stuck=_whole(of_stuck),
         )
-        for labels, _ in facts.spaces
-        if labels.netns
-    ]
-    namespaces.sort(key=lambda row: (-rank(row.shown.severity), -(row.shown.stuck or 0), -row.shown.sockets))
-    return namespaces
+        order = (-rank(severity), -(of_stuck or 0), -number)
+        now = number if netns in sockets else None
+        namespaces.append(Row(order, Key("netstat_sockets", netns), now, make))
+    return sort_rows(namespaces)
 
 
 def describe_other(facts: Facts) -> Other:
     """Return what of the host is counted with the port ``other``."""
-    sockets = facts.by("netstat_sockets", (), port=OTHER).get(("",), 0)
     return Other(
-        sockets=int(sockets),
+        sockets=sum(
+            sum(states.values()) for at, states in facts.services.items() if at.is_other and not at.netns
+        ),
         ports_over_limit=_whole(facts.get("netstat_exporter_ports_folded")),
         sockets_over_limit=_whole(facts.get("netstat_exporter_sockets_folded")),
         limit=facts.settings.ports.limit,

@@ -1,9 +1,10 @@
 """Find services whose peers do not answer, and connections without data."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from exporter.status import thresholds
-from exporter.status.facts import ESTABLISHED, OUTBOUND, At, Facts, Row, worst
+from exporter.status.facts import ESTABLISHED, OUTBOUND, At, Facts, Row, sort_rows, worst
 from exporter.status.history import Key
 from exporter.status.model import Problem, Silence
 from exporter.status.quantities import say_count
@@ -28,22 +29,24 @@ def find_silences(facts: Facts) -> list[Row[Silence]]:
             by_what, by_state = waiting.setdefault(at, {}), tried.setdefault(at, {})
             by_what[what] = by_what.get(what, 0) + int(number)
             by_state[state] = by_state.get(state, 0) + number
-    silences = []
+    silences: list[Row[Silence]] = []
     for at in {**waiting, **{at: 0 for at, number in idle.items() if number}}:
         found = list(_judge(facts, at, tried.get(at, {}), established.get(at, 0)))
-        silence = Silence(
-            severity=worst(found),
-            unanswered=sum(waiting.get(at, {}).values()),
-            waiting=waiting.get(at, {}),
+        severity, by_what = worst(found), waiting.get(at, {})
+        unanswered = sum(by_what.values())
+        make = partial(
+            Silence,
+            severity=severity,
+            unanswered=unanswered,
+            waiting=by_what,
             idle=int(idle[at]) if at in idle else None,
             idle_without_keepalive=int(forgotten.get(at, 0)) if at in idle else None,
             **facts.place(at),
         )
-        silences.append(Row(silence, Key("netstat_unanswered_sockets", at.netns, at[1:]), found))
-    silences.sort(
-        key=lambda row: (-rank(row.shown.severity), -row.shown.unanswered, -(row.shown.idle or 0), row.key)
-    )
-    return silences
+        order = (-rank(severity), -unanswered, -idle.get(at, 0))
+        key = Key("netstat_unanswered_sockets", at.netns, at[1:])
+        silences.append(Row(order, key, unanswered if at in waiting else None, make, found))
+    return sort_rows(silences)
 
 
 def _judge(facts: Facts, at: At, tried: dict[str, float], established: float) -> Iterator[Problem]:

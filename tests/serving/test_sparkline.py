@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.serving.sparkline import draw_line
+from exporter.serving.sparkline import Sparklines
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from exporter.serving.sparkline import draw_line
     ],
 )
 def test_a_line(times: list[float], values: list[float | None], path: str) -> None:
-    assert path == draw_line(times, values)
+    assert path == Sparklines(times).draw(values)

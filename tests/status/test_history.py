@@ -23,8 +23,9 @@ def grow(history: History, seconds: int, step: int = 5, per_step: float = 1.0) -
 def test_every_snapshot_is_a_point_at_first() -> None:
     history = History()
     at = grow(history, 20)
-    trends = history.until(make_snapshot({"netstat_sockets": sockets("close_wait", 9)}, at + 5))
-    assert trends.history(KEY) == (0, 1, 2, 3, 4, 9)
+    trends = history.until(make_snapshot({}, at + 5))
+    assert trends.history(KEY, 9) == (0, 1, 2, 3, 4, 9)
+    assert trends.history(KEY, None) == (0, 1, 2, 3, 4, None)
     assert trends.times == (1000, 1005, 1010, 1015, 1020, 1025)
 
 
@@ -41,18 +42,30 @@ def test_an_hour_is_remembered_with_few_points() -> None:
 def test_growth_is_that_of_a_straight_line() -> None:
     history = History()
     at = grow(history, 600, per_step=2.5)
-    trends = history.until(make_snapshot({"netstat_sockets": sockets("close_wait", 300)}, at))
-    assert trends.slope(KEY, 1800) == pytest.approx(0.5)
-    assert trends.rate(KEY, 300) == pytest.approx(0.5)
+    trends = history.until(make_snapshot({}, at))
+    assert trends.slope(KEY, 300, 1800) == pytest.approx(0.5)
+    assert trends.rate(KEY, 300, 300) == pytest.approx(0.5)
 
 
 def test_growth_is_not_known_at_first_nor_of_what_is_new() -> None:
     history = History()
     at = grow(history, 20)
-    trends = history.until(make_snapshot({"netstat_owner_open_files": {("shop.service",): 9}}, at))
-    assert trends.slope(KEY, 1800) is None
-    assert trends.slope(FILES, 1800) is None
-    assert trends.history(FILES) == (None, None, None, None, 9)
+    trends = history.until(make_snapshot({}, at))
+    assert trends.slope(KEY, 4, 1800) is None
+    assert trends.slope(FILES, 9, 1800) is None
+    assert trends.history(FILES, 9) == (None, None, None, None, 9)
+    assert trends.history(FILES, None) == ()
+
+
+def test_growth_is_that_of_the_points_that_are_known() -> None:
+    history = History()
+    for count, at in enumerate(range(0, 605, 5)):
+        found = {} if count % 3 else {"netstat_sockets": sockets("close_wait", count)}
+        history.add(make_snapshot(found, at))
+    trends = history.until(make_snapshot({}, 605))
+    assert None in trends.history(KEY, None)
+    assert trends.slope(KEY, None, 1800) == pytest.approx(0.2)
+    assert trends.rate(KEY, 121, 1800) == pytest.approx(0.2)
 
 
 def test_a_counter_that_begins_again_has_no_negative_rate() -> None:
@@ -60,8 +73,8 @@ def test_a_counter_that_begins_again_has_no_negative_rate() -> None:
     key = Key("netstat_listen_overflows_total", "")
     for at, total in enumerate([100, 160, 10, 70]):
         history.add(make_snapshot({key.metric: {(): total}}, 20.0 * at))
-    trends = history.until(make_snapshot({key.metric: {(): 70}}, 60))
-    assert trends.rate(key, 300) == pytest.approx((60 + 10 + 60) / 60)
+    trends = history.until(make_snapshot({}, 60))
+    assert trends.rate(key, 70, 300) == pytest.approx((60 + 10 + 60) / 60)
 
 
 def test_families_are_joined_and_namespaces_kept_apart() -> None:
@@ -70,10 +83,12 @@ def test_families_are_joined_and_namespaces_kept_apart() -> None:
     snapshot = make_snapshot(
         {"netstat_sockets": twice}, pods={pod: {"netstat_sockets": sockets("listen", 7)}}
     )
-    trends = History().until(snapshot)
-    assert trends.history(KEY) == (5,)
-    assert trends.history(KEY._replace(netns="shop/web")) == (7,)
-    assert trends.history(Key("netstat_sockets", "shop/web")) == (7,)
+    history = History()
+    history.add(snapshot)
+    trends = history.until(make_snapshot({}, 5))
+    assert trends.history(KEY, 6) == (5, 6)
+    assert trends.history(KEY._replace(netns="shop/web"), 8) == (7, 8)
+    assert trends.history(Key("netstat_sockets", "shop/web"), 8) == (7, 8)
 
 
 def test_memory_is_bounded_and_what_is_gone_is_forgotten() -> None:
