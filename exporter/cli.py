@@ -20,6 +20,7 @@ from exporter.config.loader import ConfigError, load
 from exporter.config.settings import Settings
 from exporter.daemon import EXIT_FAILED, EXIT_OK, Daemon
 from exporter.flags import DEFAULT_ADDRESS, EVERY_OPTION, Flags, parse_flags
+from exporter.heap import share_heap
 from exporter.kernel.procfs import DEFAULT_ROOT, Procfs, ProcfsError
 from exporter.loading import load_names, load_settings
 from exporter.logs import configure_logging
@@ -105,6 +106,7 @@ def run_daemon(flags: Flags) -> int:
 
     Raises ConfigError, ProcfsError and ServerError.
     """
+    share_heap()
     procfs = wait_for_procfs(flags.path_procfs)
     settings = load_settings(flags)
     listeners, addresses = [], flags.web_listen_address or [DEFAULT_ADDRESS]
