@@ -13,13 +13,16 @@ _LONG: Final = 40
 
 
 class Cell(NamedTuple):
-    """What a cell has: a text, something fainter behind it, or the path of a line; and its classes of CSS."""
+    """What a cell has: a text, something fainter behind it, or the path of a line."""
 
     text: str
     faint: str = ""
     colour: str = ""
     path: str = ""
-    classes: str = ""
+
+
+ShownCell = tuple[str, str, str, str]
+"""A cell as the template has it: text, what is fainter, path, and its classes of CSS."""
 
 
 class Column(NamedTuple, Generic[R]):
@@ -34,8 +37,8 @@ class Row(NamedTuple):
     """A row; its severity stands before its heading, which is the first cell."""
 
     severity: str
-    heading: Cell
-    cells: Sequence[Cell]
+    heading: ShownCell
+    cells: Sequence[ShownCell]
 
 
 class Table(NamedTuple):
@@ -73,7 +76,7 @@ def _make_row(columns: Sequence[Column[R]], row: R) -> Row:
     return Row(getattr(row, "severity", ""), heading, cells)
 
 
-def _make_cell(made: Cell | str, is_number: bool) -> Cell:  # noqa: FBT001 - called for every cell
-    text, faint, colour, path, _ = (made, "", "", "", "") if isinstance(made, str) else made
+def _make_cell(made: Cell | str, is_number: bool) -> ShownCell:  # noqa: FBT001 - called for every cell
+    text, faint, colour, path = (made, "", "", "") if isinstance(made, str) else made
     kind = "number" if is_number else "long" if len(text) > _LONG else ""
-    return Cell(text, faint, colour, path, f"{kind} {colour}".strip() if colour else kind)
+    return text, faint, path, f"{kind} {colour}".strip() if colour else kind

@@ -43,9 +43,12 @@ class _Counter(NamedTuple):
 
 def find_losses(facts: Facts) -> list[Row[Loss]]:
     """Return what was lost, the worst first."""
+    counters = list(_find_counters(facts))
+    if not counters:
+        return []
     losses: list[Row[Loss]] = []
     established, unread = _count_established(facts), facts.by_service("netstat_receive_queue_bytes")
-    for each in _find_counters(facts):
+    for each in counters:
         rate = facts.trends.rate(each.key, each.total, _RATE_SECONDS)
         exceeded = _judge(facts, each, rate or _NO_RATE, established, unread)
         severity = exceeded.severity if exceeded else OK

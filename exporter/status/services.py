@@ -69,7 +69,8 @@ def _find_unfinished(
 
 def _at_listener(at: At) -> At | None:
     """Return the place at which a service listens, as ``by_service`` has it; None if it does not."""
-    return at._replace(direction="") if at.direction == INBOUND else None
+    netns, protocol, direction, port = at
+    return At(netns, protocol, "", port) if direction == INBOUND else None
 
 
 def find_namespaces(facts: Facts, problems: Collection[Problem]) -> list[Row[Namespace]]:
