@@ -1,7 +1,7 @@
 """Find what the kernel dropped or cut short because a limit was reached."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -47,9 +47,11 @@ def find_losses(facts: Facts) -> list[Row[Loss]]:
     if not counters:
         return []
     losses: list[Row[Loss]] = []
+    rates = {each.key: facts.trends.rate(each.key, each.total, _RATE_SECONDS) for each in counters}
+    dropping = _find_dropping(counters, rates)
     established, unread = _count_established(facts), facts.by_service("netstat_receive_queue_bytes")
     for each in counters:
-        rate = facts.trends.rate(each.key, each.total, _RATE_SECONDS)
+        rate = rates[each.key]
         exceeded = _judge(facts, each, rate or _NO_RATE, established, unread)
         severity = exceeded.severity if exceeded else OK
         make = partial(
@@ -61,35 +63,31 @@ def find_losses(facts: Facts) -> list[Row[Loss]]:
             **facts.place(each.at),
         )
         order = (-rank(severity), -(rate or _NO_RATE), -each.total)
-        problems = list(_find_problems(facts, each, rate, exceeded))
+        problems = list(_find_problems(facts, each, rate, exceeded, dropping.get(each.at.netns)))
         losses.append(Row(order, each.key, each.total, make, problems))
     return sort_rows(losses)
 
 
 def _find_problems(
-    facts: Facts, counter: _Counter, rate: float | None, exceeded: Threshold | None
+    facts: Facts, counter: _Counter, rate: float | None, exceeded: Threshold | None, dropping: At | None
 ) -> Iterator[Problem]:
     at = counter.at
     if exceeded and rate:
         where = f", {facts.describe(at)}" if at.port else f" in {at.netns}" * bool(at.netns)
-        if counter.kind == "listen_overflows":
-            where += _name_listener(facts, at.netns)
+        if counter.kind == "listen_overflows" and dropping:
+            owner = facts.find_listener(dropping)
+            where += f", mostly at {facts.describe_port(dropping)}{f' of {owner}' * bool(owner)}"
         yield facts.blame(exceeded, at, _TEXTS[counter.kind].format(say_rate(rate), where))
 
 
-def _name_listener(facts: Facts, netns: str) -> str:
-    """Return which port drops the most connections now, and whose it is; empty if that is not known."""
-    rates = {
-        each.at: facts.trends.rate(each.key, _RATE_SECONDS) or _NO_RATE
-        for each in _find_counters(facts)
-        if each.kind == "listener_drops" and each.at.netns == netns
-    }
-    worst = max(rates, key=lambda at: rates[at], default=None)
-    if worst is None or not rates[worst]:
-        return ""
-    listening = worst._replace(netns="", direction="")
-    owner = facts.find_listener(worst)
-    return f", mostly at {facts.describe(listening)}{f' of {owner}' * bool(owner)}"
+def _find_dropping(counters: Sequence[_Counter], rates: Mapping[Key, float | None]) -> Mapping[str, At]:
+    """Return by network namespace which port drops the most connections now; none where that is not known."""
+    found: dict[str, tuple[float, At]] = {}
+    for each in counters:
+        rate = rates[each.key] or _NO_RATE
+        if each.kind == "listener_drops" and rate > found.get(each.at.netns, (_NO_RATE,))[0]:
+            found[each.at.netns] = rate, each.at._replace(direction="")
+    return {netns: at for netns, (_, at) in found.items()}
 
 
 def _find_counters(facts: Facts) -> Iterator[_Counter]:
