@@ -143,7 +143,7 @@ local kinds = import 'kinds.libsonnet';
     // And more than one a second for so many established connections.
     memoryAbortsConnections: 100000,
     memoryAbortsFor: '5m',
-    // Critical: after a quarter of an hour of it.
+    // Critical: when that was so throughout a quarter of an hour, for this time.
     memoryAbortsCriticalFor: '5m',
 
     // UDP.

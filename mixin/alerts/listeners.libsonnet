@@ -117,7 +117,8 @@ function(config, texts) {
         summary: 'Handshakes of inbound connections are not completed.',
         description: texts.lines([
           '{{ $value }} inbound {{ $labels.protocol }} connections to port ' + texts.port,
-          texts.inPlace + ' are in SYN_RECV, more than half of the backlog of its listeners.' + whoListens,
+          texts.inPlace + ' are in SYN_RECV, more than {{ ' + config.synRecvPileUpRatio + ' | humanizePercentage }} of the backlog',
+          'of its listeners.' + whoListens,
         ]),
       },
     },
