@@ -105,7 +105,8 @@ class MessageSplitter:
             *runs, rest = zip(*_runs_of(self._kind, known).findall(data), strict=True)
             blocks += [Block(b"".join(run), length) for length, run in zip(known, runs, strict=True)]
             data = memoryview(b"".join(rest))
-            self._learn_lengths(data)
+            if data:
+                self._learn_lengths(data)
         return [block for block in blocks if block.data] + self._split_singly(data)
 
     def _learn_lengths(self, data: memoryview) -> None:
