@@ -130,14 +130,16 @@ lock:  ## choose the newest versions of what is installed and what builds it, an
 	sed -i '1i # Every package that is installed, with the hashes of its files; `make lock` writes it again.' requirements.lock
 	sed -i '1i # Every package that builds it, with the hashes of its files; `make lock` writes it again.' requirements-build.lock
 
+# Of an environment that has what is installed and nothing else, not even pip.
 sbom:  ## write the software bill of materials, as CycloneDX
-	$(PYTHON) -m venv --clear $(VENV)/release
-	$(VENV)/release/bin/pip install --quiet --require-hashes -r requirements.lock
-	$(VENV)/release/bin/pip install --quiet --no-deps .
 	$(PYTHON) -m venv $(VENV)/tools
 	$(VENV)/tools/bin/pip install --quiet cyclonedx-bom==7.5.0
+	$(PYTHON) -m venv --clear --without-pip $(VENV)/release
+	$(VENV)/tools/bin/pip --python $(VENV)/release/bin/python install --quiet --require-hashes -r requirements.lock
+	$(VENV)/tools/bin/pip --python $(VENV)/release/bin/python install --quiet --no-deps .
 	mkdir -p dist
-	$(VENV)/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	sed 's/^dynamic = .*/version = "$(VERSION)"/' pyproject.toml > $(VENV)/pyproject.toml
+	$(VENV)/tools/bin/cyclonedx-py environment --pyproject $(VENV)/pyproject.toml --output-reproducible \
 	  --output-file dist/netstat-exporter.cdx.json $(VENV)/release/bin/python
 
 # The project AWS CDK ships both as they are released, in a layer of AWS Lambda, in a package of npm, in a wheel.

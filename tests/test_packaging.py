@@ -1,5 +1,6 @@
 """The wheel and the sdist hold what they should, are the same at every build, and run when installed."""
 
+import json
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 import exporter
 from hatch_build import describe
 from tests.support.daemon import ROOT, parse_page
+from tests.support.requirements import require
 
 pytestmark = pytest.mark.long
 
@@ -120,6 +122,23 @@ def test_sdist_has_what_its_tests_need(distributions: Path) -> None:
         "man/netstat-exporter.1",
     }
     assert needed <= packaged
+
+
+def test_the_bill_of_materials_has_what_is_installed_and_nothing_else() -> None:
+    bill = ROOT / "dist" / "netstat-exporter.cdx.json"
+    require(f"needs {bill}", "make sbom", met=bill.exists())
+    made = json.loads(bill.read_text())
+    root, parts = made["metadata"]["component"], made["components"]
+    assert ("netstat-exporter", exporter.__version__) == (root["name"], root["version"])
+    locked = re.findall(r"^([\w-]+)==([^ ]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert {(name_of(name), version) for name, version in locked} == {
+        (name_of(part["name"]), part["version"]) for part in parts
+    }
+
+
+def name_of(distribution: str) -> str:
+    """Return a name as it is compared."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def test_installed_command_runs_and_says_what_it_is(distributions: Path, tmp_path: Path) -> None:
