@@ -25,6 +25,7 @@ from benchmarks.stages import (
     measure_idle,
     measure_ports,
     measure_share,
+    measure_status,
     measure_udp,
 )
 from benchmarks.targets import LARGE, LARGEST
@@ -60,6 +61,7 @@ def measure_all(options: argparse.Namespace) -> Iterator[Stage]:
     other_shares = [share for share in SHARES if share != USUAL_SHARE]
     return chain(
         measure_idle(effort),
+        measure_status(effort),
         measure_ports(options.ports, effort),
         measure_udp(options.udp, effort),
         measure_collectors(options.listeners, options.processes, effort),

@@ -42,6 +42,9 @@ ALL_EVENTS: Final = "all events"
 ONE_IN: Final = 16
 SAMPLED_EVENTS: Final = f"one event in {ONE_IN}"
 
+STATUS_PAGE: Final = "status page"
+STATUS_JSON: Final = "status as JSON"
+
 NODE_EXPORTER: Final = "node_exporter tcpstat"
 COLLECTD: Final = "collectd tcpconns"
 SS: Final = "ss -tan"
@@ -144,6 +147,12 @@ def event_contenders(number: int) -> Iterator[Contender]:
     for name, one_in in ((ALL_EVENTS, 1), (SAMPLED_EVENTS, ONE_IN)):
         open_worker = partial(running_worker, "events", str(number), str(one_in))
         yield Contender(name, NETLINK, sys.executable, open_worker)
+
+
+def status_contenders() -> Iterator[Contender]:
+    """Yield what makes the status of a large host, as a page and as JSON."""
+    yield _worker(STATUS_PAGE, AUTO, "status", "page")
+    yield _worker(STATUS_JSON, AUTO, "status", "json")
 
 
 def bare(tables: str) -> Iterator[Contender]:

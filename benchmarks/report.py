@@ -15,7 +15,18 @@ from benchmarks.contenders import BARE, BARE_DUMPS
 from benchmarks.headline import headline_lines
 from benchmarks.measure import percentile
 from benchmarks.namespaces import HEADINGS, NamespaceCost, write_rows
-from benchmarks.results import CLOSE_EVENTS, IDLE, LISTENERS, OPEN_FILES, PORTS, TCP, UDP, Stage, growing
+from benchmarks.results import (
+    CLOSE_EVENTS,
+    IDLE,
+    LISTENERS,
+    OPEN_FILES,
+    PORTS,
+    STATUS,
+    TCP,
+    UDP,
+    Stage,
+    growing,
+)
 from benchmarks.tables import Row, write_number, write_table
 from benchmarks.targets import targets
 from exporter import __version__
@@ -47,6 +58,7 @@ _HEADINGS: Final = {
     IDLE: "Idle host, all default tables: {size:,} TCP sockets",
     TCP: "{size:,} TCP sockets, {share:.0%} in CLOSE_WAIT",
     UDP: "{size:,} UDP sockets",
+    STATUS: "The status of a host with {size:,} pods",
     PORTS: "{size:,} UDP sockets, connected to {ports:,} remote ports, all default tables",
     LISTENERS: "The collector listeners, {size:,} listeners",
     OPEN_FILES: "The collector open_files, {size:,} processes",

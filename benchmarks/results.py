@@ -13,6 +13,7 @@ LISTENERS: Final = "listeners"
 OPEN_FILES: Final = "open_files"
 """The collectors that are measured by themselves."""
 CLOSE_EVENTS: Final = "close_events"
+STATUS: Final = "status"
 
 SHARES: Final = (0.0, 0.05, 0.25)
 """The shares of TCP's sockets that are in CLOSE_WAIT."""

@@ -18,12 +18,13 @@ from benchmarks.contenders import (
     idle_contenders,
     observer_contenders,
     port_contenders,
+    status_contenders,
     tcp_contenders,
     udp_contenders,
 )
 from benchmarks.crowds import listening, sleeping
 from benchmarks.load import PATIENCE_SECONDS, Load, growing_load
-from benchmarks.measure import memory_mb, request_milliseconds
+from benchmarks.measure import get, memory_mb, request_milliseconds
 from benchmarks.processes import Probe
 from benchmarks.results import (
     CLOSE_EVENTS,
@@ -31,6 +32,7 @@ from benchmarks.results import (
     LISTENERS,
     OPEN_FILES,
     PORTS,
+    STATUS,
     TCP,
     UDP,
     USUAL_SHARE,
@@ -43,9 +45,16 @@ from benchmarks.shipped import SHIPPED_COMMAND
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.live.namespace import inside, private_namespace
 from tests.support.patience import wait_until
+from tests.support.status.crowd import PODS
+from tests.support.status.crowd import PORTS as PORTS_OF_CROWD
 
 IDLE_SOCKETS: Final = 300
 FEW_PORTS: Final = 30
+_EVERYTHING_ON: Final = """
+tables: [tcp, tcp6, udp, udp6, udplite, udplite6, raw, raw6, unix]
+closed_connections: {enabled: true}
+memory: {when: always}
+"""
 _BUSY_DAEMON: Final = f"interval: 100ms\ncpu_budget: 1\n{ALONE}{TRACK_NOTHING_THERE}"
 
 Probes = dict[Contender, Probe | str]
@@ -70,6 +79,27 @@ def measure_idle(effort: Effort) -> Iterator[Stage]:
         with running_daemon(command=SHIPPED_COMMAND) as daemon:
             answers = measure_answers(daemon, effort)
         yield Stage(IDLE, IDLE_SOCKETS, found, costs, answers=answers)
+
+
+def measure_status(effort: Effort) -> Iterator[Stage]:
+    """Measure what makes the status, and the memory of a daemon with everything on whose page was viewed."""
+    with (
+        _private_load(USUAL_SHARE) as load,
+        _opened(status_contenders()) as probes,
+        tempfile.NamedTemporaryFile("w", suffix=".yaml") as config,
+    ):
+        config.write(_EVERYTHING_ON)
+        config.flush()
+        for probe in probes.values():
+            if not isinstance(probe, str):
+                probe.sample(PATIENCE_SECONDS)  # makes the host first, which takes longest
+        costs = measure_costs(probes, load, effort)
+        found = load.grow("tcp", IDLE_SOCKETS)
+        with running_daemon(f"--config.file={config.name}", command=SHIPPED_COMMAND) as daemon:
+            get(daemon.port, "/")
+            answers = measure_answers(daemon, effort)
+        there = f"{PORTS_OF_CROWD} ports and {PODS} pods; for the daemon {found}"
+        yield Stage(STATUS, PODS, there, costs, answers=answers)
 
 
 def measure_growth(sizes: Collection[int], effort: Effort) -> Iterator[Stage]:

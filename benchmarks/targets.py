@@ -16,6 +16,7 @@ from benchmarks.contenders import (
     SHIPPED_PROCFS,
     SHIPPED_UNTRACKED,
     SS,
+    STATUS_PAGE,
     UNANSWERED,
     WITH,
     WITHOUT,
@@ -27,6 +28,7 @@ from benchmarks.results import (
     OPEN_FILES,
     PORTS,
     SHARES,
+    STATUS,
     TCP,
     UDP,
     USUAL_SHARE,
@@ -81,6 +83,7 @@ def targets(stages: Sequence[Stage]) -> Iterator[Target]:
     yield from _collector_targets(stages)
     yield from _question_targets(find_stage(stages, TCP, LARGE))
     yield from _idle_targets(stages)
+    yield from _status_targets(stages)
     yield from _daemon_targets(growing(stages))
 
 
@@ -138,6 +141,15 @@ def _idle_targets(stages: Sequence[Stage]) -> Iterator[Target]:
     yield Target(f"{SHIPPED}, {size}", 4, "ms", idle.median_ms(SHIPPED) if idle else None)
     resident_mb = idle.answers.resident_mb if idle and idle.answers else None
     yield Target(f"resident memory of the daemon, {size}", 40, "MB", resident_mb)
+
+
+def _status_targets(stages: Sequence[Stage]) -> Iterator[Target]:
+    stage = next((stage for stage in stages if stage.kind == STATUS), None)
+    made_ms = stage.median_ms(STATUS_PAGE) if stage else None
+    yield Target(f"{STATUS_PAGE}, 100 ports and 200 pods", 30, "ms", made_ms)
+    resident_mb = stage.answers.resident_mb if stage and stage.answers else None
+    text = "resident memory of the daemon, everything on, after a view of the status page"
+    yield Target(text, 45, "MB", resident_mb)
 
 
 def _daemon_targets(stages: Sequence[Stage]) -> Iterator[Target]:

@@ -2,6 +2,7 @@
 
     python -m benchmarks.worker read|dump-one|dump|dump-families|pass|unanswered|psutil TABLES [CONFIG]
     python -m benchmarks.worker events NUMBER ONE_IN
+    python -m benchmarks.worker status page|json
 
 TABLES are those of tcp, of udp, or the ``default`` ones, which the exporter reads without a configuration.
 """
@@ -186,8 +187,36 @@ def read_events(number: str, one_in: str) -> Work:
     return work
 
 
+def make_status_page(form: str, config: str) -> Work:
+    """Make the status of a large host, with the history that a page shows, and its page or its JSON."""
+    from exporter.serving.status_bodies import make_json, make_page, make_status  # noqa: PLC0415 - as in our_pass
+    from exporter.status.history import POINTS, History  # noqa: PLC0415
+    from tests.support.status.crowd import make_crowd  # noqa: PLC0415
+    from tests.support.status.snapshots import CONTEXT  # noqa: PLC0415
+
+    del config
+    history = History()
+    snapshots = [make_crowd(5.0 * number) for number in range(POINTS + 1)]
+    for snapshot in snapshots:
+        history.add(snapshot)
+    newest = snapshots[-1]
+    gc.collect()
+    gc.freeze()
+
+    def work() -> None:
+        status = make_status(newest, history, CONTEXT)
+        if form == "page":
+            make_page(status, 5)
+        else:
+            make_json(status)
+
+    work()  # the template is compiled once for all pages
+    return work
+
+
 WORKS: Final = {
     "events": read_events,
+    "status": make_status_page,
     "read": bare_read,
     "dump-one": bare_dump_of_one_family,
     "dump": bare_dump,

@@ -126,6 +126,17 @@ def test_close_events_are_measured(report: Path) -> None:
     assert all(float(row[2]) > 0 for row in rows)
 
 
+def test_the_status_page_is_measured(report: Path) -> None:
+    """What makes it, and the memory of a daemon with everything on that has shown it."""
+    rows = table(report, "## The status of a host with 200 pods")[1:]
+    assert ["status page", "status as JSON"] == [row[0] for row in rows]
+    assert all(float(row[2]) > 0 for row in rows)
+    found = verdicts(report)
+    assert found["status page, 100 ports and 200 pods"] in JUDGED
+    memory = "resident memory of the daemon, everything on, after a view of the status page"
+    assert found[memory] in JUDGED
+
+
 def test_udp_sockets_have_as_many_remote_ports_as_asked_for() -> None:
     """So do those of several processes together."""
     kept = [make_udp(number, 50, 70) for number in (1, 2)]

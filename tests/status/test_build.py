@@ -19,6 +19,7 @@ from exporter.sampling.labels import (
 from exporter.sampling.snapshot import CollectorStatus, FoldedPort, Snapshot, TableStatus
 from exporter.status.model import FoldedPort as ShownPort
 from exporter.status.severity import CRITICAL, OK, WARNING
+from tests.support.status.crowd import make_troubled_crowd
 from tests.support.status.snapshots import CONTEXT, alerts_of, make_snapshot, sockets, status_of
 
 SHOP = "shop.service"
@@ -463,3 +464,17 @@ def test_the_configuration_is_as_it_is_written() -> None:
     assert found["ports.names"].value == '{8443: "api gateway"}'
     assert found["ports.always"].value == "[22, 443]"
     assert found["limits.enabled"].value == "true"
+
+
+def test_the_last_value_of_each_line_is_the_one_that_will_be_remembered() -> None:
+    """Rows say their values themselves; the history takes them from the samples."""
+    crowd = make_troubled_crowd(times=0.2)
+    later = replace(crowd, taken_at_monotonic=crowd.taken_at_monotonic + 5)
+    status = status_of(crowd, later)
+    lists = {
+        kind: [row.history for row in getattr(status, kind) if row.history]
+        for kind in ("leaks", "resources", "losses", "silences", "services", "namespaces")
+    }
+    assert all(lists.values())
+    for lines in lists.values():
+        assert all(before == now is not None for before, now in lines)
