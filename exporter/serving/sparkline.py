@@ -7,6 +7,10 @@ WIDTH: Final = 80
 HEIGHT: Final = 20
 
 _MARGIN: Final = 1.5  # half of the line, so that none of it is cut off
+_LEVELS: Final = [
+    f"{HEIGHT - _MARGIN - level / 10:.1f}" for level in range(round(10 * (HEIGHT - 2 * _MARGIN)) + 1)
+]
+"""Places from the bottom to the top, a tenth of a pixel apart."""
 
 
 class Sparklines:
@@ -24,13 +28,12 @@ class Sparklines:
         known = [value for value in values if value is not None]
         if len(known) < 2 or len(self._places) != len(values):  # noqa: PLR2004 - a line has two ends
             return ""
-        bottom = HEIGHT - _MARGIN
-        scale = (HEIGHT - 2 * _MARGIN) / (max(known) or 1.0)
+        scale = (len(_LEVELS) - 1) / (max(known) or 1.0)
         path, command = [], "M"
         for x, value in zip(self._places, values, strict=True):
             if value is None:
                 command = "M"
             else:
-                path.append(f"{command}{x} {bottom - scale * value:.1f}")
+                path.append(f"{command}{x} {_LEVELS[round(scale * value)]}")
                 command = "L"
         return "".join(path)

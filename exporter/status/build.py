@@ -54,7 +54,7 @@ def build_status(snapshot: Snapshot, trends: Trends, context: Context) -> Status
         host=context.host,
         taken_at_seconds=snapshot.taken_at_seconds,
         severity=worst(problems),
-        sockets=sum(sum(states.values()) for states in facts.services.values()),
+        sockets=sum(facts.sockets.values()),
         problems=tuple(problems[:MOST_ROWS]),
         leaks=_first(facts, leaks),
         leaks_total=len(leaks),

@@ -93,6 +93,11 @@ class Facts:
         self._growths: dict[Key, float | None] = {}
         self._places: dict[At, PlaceLabels] = {}
 
+    @cached_property
+    def sockets(self) -> Mapping[At, int]:
+        """The sockets of each service, in all states."""
+        return {at: sum(states.values()) for at, states in self.services.items()}
+
     def get(self, metric: str, netns: str = "", labels: tuple[str, ...] = ()) -> float | None:
         """Return one value; None if it is not known."""
         _, samples = self._spaces.get(netns, _NO_SPACE)

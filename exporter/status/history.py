@@ -81,9 +81,15 @@ class Trends:
     past: Mapping[Key, "array[float]"]
 
     def history(self, key: Key, now: float | None) -> tuple[float | None, ...]:
-        """Return the values of a series, one for each time; an empty tuple if nothing is known of it."""
+        """Return the values of a series, one for each time; an empty tuple if nothing is known of it.
+
+        They are as JSON has them: whole numbers without a fraction.
+        """
         is_known = key in self.past or now is not None
-        return tuple([_show(value) for value in self._values(key, now)]) if is_known else ()
+        if not is_known:
+            return ()
+        values = self._values(key, now)
+        return tuple([int(y) if y.is_integer() else None if isnan(y) else y for y in values])
 
     def slope(self, key: Key, now: float | None, seconds: float) -> float | None:
         """Return the growth a second over the last ``seconds``, as deriv() of Prometheus does.
@@ -124,13 +130,6 @@ class Trends:
     def _ages(self) -> Sequence[float]:
         """How long ago the values are, below 0 but for the last."""
         return [at - self.times[-1] for at in self.times]
-
-
-def _show(value: float) -> float | None:
-    """Return a value that JSON has, whole numbers without a fraction."""
-    if value.is_integer():
-        return int(value)
-    return None if isnan(value) else value
 
 
 class History:

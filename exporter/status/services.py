@@ -47,7 +47,7 @@ def find_services(facts: Facts) -> list[Row[Service]]:
                 _find_unfinished(facts, at, states, limits) if _SYN_RECV in states else (),
             )
             for at, states in facts.services.items()
-            if (sockets := sum(states.values()))
+            if (sockets := facts.sockets[at])
         ]
     )
 
@@ -80,9 +80,10 @@ def find_namespaces(facts: Facts, problems: Collection[Problem]) -> list[Row[Nam
         severities[problem.netns] = max(severities.get(problem.netns, OK), problem.severity, key=rank)
     stuck = facts.by("netstat_stuck_sockets", (), state=CLOSE_WAIT)
     sockets, states = Counter[str](), defaultdict[str, dict[str, int]](dict)
-    for (netns, protocol, _, _), found in facts.services.items():
-        sockets[netns] += sum(found.values())
-        if protocol == "tcp":
+    for at, found in facts.services.items():
+        netns, protocol, _, _ = at
+        sockets[netns] += facts.sockets[at]
+        if netns and protocol == "tcp":
             of_namespace = states[netns]
             for state, number in found.items():
                 if number:
@@ -108,9 +109,7 @@ def find_namespaces(facts: Facts, problems: Collection[Problem]) -> list[Row[Nam
 def describe_other(facts: Facts) -> Other:
     """Return what of the host is counted with the port ``other``."""
     return Other(
-        sockets=sum(
-            sum(states.values()) for at, states in facts.services.items() if at.is_other and not at.netns
-        ),
+        sockets=sum(number for at, number in facts.sockets.items() if at.is_other and not at.netns),
         ports_over_limit=_whole(facts.get("netstat_exporter_ports_folded")),
         sockets_over_limit=_whole(facts.get("netstat_exporter_sockets_folded")),
         limit=facts.settings.ports.limit,
