@@ -7,9 +7,10 @@ from exporter.kernel import states
 from exporter.kernel.rows import Rows
 from exporter.kernel.tables import TABLES
 from exporter.sampling.reading.walk import Totals
-from exporter.sampling.services.counting import PORTLESS, Counters
+from exporter.sampling.services.counting import Counters
 from exporter.sampling.services.counts import AcceptQueue, TableCount
 from exporter.sampling.services.names import name_ports
+from exporter.sampling.services.portless import PORTLESS
 from exporter.sampling.services.ports import PortRules
 
 RULES = PortRules(name_ports({}, b"http 80/tcp\nhttps 443/tcp\n"), frozenset({22}), 100, range(32768, 61000))

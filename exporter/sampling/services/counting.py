@@ -11,7 +11,7 @@ The tables do not say who opened a TCP connection. The ports decide:
 For UDP an unconnected socket at a port takes the place of a listener.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import Final, cast
 
@@ -26,34 +26,10 @@ from exporter.sampling.services.counts import (
     RareCount,
     TableCount,
 )
+from exporter.sampling.services.portless import PORTLESS_PROTOCOLS, PortlessCounter
 from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PORTS, Directions, PortRules
 
-PORTLESS_PROTOCOLS: Final = frozenset({"raw", "unix"})
 _NOTHING: Final = list(EMPTY)
-PORTLESS: Final = OTHER_PORT
-"""The service of every socket of a protocol without ports."""
-
-
-class PortlessCounter:
-    """Counts one table of a protocol without ports: every socket in one tally."""
-
-    def __init__(self, table: Table) -> None:
-        self._has_queues = table.protocol != "unix"
-        self._tally = list(EMPTY)
-
-    def observe(self, rows: Rows) -> None:
-        """Count some rows."""
-        for state, number in Counter(rows.states).items():
-            self._tally[state] += number
-        for _, _, _, queues in rows.unpack() if self._has_queues else ():
-            if queues:
-                send, receive = cast("InetRows", rows).split_queues(queues)
-                self._tally[SEND_QUEUE] += send
-                self._tally[RECEIVE_QUEUE] += receive
-
-    def finish(self) -> TableCount:
-        """Return what was counted."""
-        return TableCount({PORTLESS: tuple(self._tally)} if any(self._tally) else {})
 
 
 class TableCounter:

@@ -8,9 +8,9 @@ from itertools import islice
 from typing import Final
 
 from exporter.kernel.tables import TABLES, Table
-from exporter.sampling.services.counting import PORTLESS_PROTOCOLS
 from exporter.sampling.services.counts import TableCount
 from exporter.sampling.services.listening import ListenerMemory
+from exporter.sampling.services.portless import PORTLESS_PROTOCOLS
 from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PORTS, PortRules, direction_of, port_of
 from exporter.sampling.snapshot import FoldedPort
 

@@ -12,10 +12,10 @@ from typing import Final
 from exporter.kernel import states
 from exporter.kernel.tables import TABLES, Table
 from exporter.sampling.labels import OTHER, ListenerKey, ServiceLabels, SocketKey
-from exporter.sampling.services.counting import PORTLESS_PROTOCOLS
 from exporter.sampling.services.counts import EMPTY, SEND_QUEUE, AcceptQueue, TableCount, Tally
 from exporter.sampling.services.expiring import ExpiringSet
 from exporter.sampling.services.listening import ListenerMemory
+from exporter.sampling.services.portless import PORTLESS_PROTOCOLS
 from exporter.sampling.services.ports import (
     OTHER_PORT,
     OUTBOUND,

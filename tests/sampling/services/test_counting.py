@@ -12,15 +12,13 @@ from exporter.kernel import states
 from exporter.kernel.procnet import parse_table
 from exporter.kernel.rows import Listener, ListenerRows
 from exporter.kernel.tables import TABLES
-from exporter.sampling.services.counting import PORTLESS, Counters, TableCounter
+from exporter.sampling.services.counting import Counters, TableCounter
 from exporter.sampling.services.counts import RECEIVE_QUEUE, SEND_QUEUE, AcceptQueue, TableCount
 from exporter.sampling.services.ports import OUTBOUND, PORTS, PortRules
 from tests.support.procfs_tree import (
-    UNIX_HEADER,
     Printed,
     print_row,
     print_table,
-    print_unix_row,
     read_captured,
 )
 from tests.support.sampling import port_rules
@@ -262,20 +260,6 @@ def test_listeners_come_before_what_they_accepted_in_any_block() -> None:
     blocks = split([listening(9999), Printed(9999, 443), Printed(50000, 443)], "tcp")
     count = count_text(make_counter("tcp", make_rules()), "tcp", blocks)
     assert count.sockets == {9999: 2, 443 + OUTBOUND: 1}
-
-
-@pytest.mark.parametrize("table", ["raw", "raw6"])
-def test_protocols_without_ports_have_one_tally(table: str) -> None:
-    """What stands in the place of a raw socket's port is its IP protocol."""
-    count = count_rows(table, [Printed(1, state=7, receive=5), Printed(255, state=1)], make_rules())
-    assert {PORTLESS: Counter({7: 1, 1: 1, RECEIVE_QUEUE: 5})} == tallies_of(count)
-
-
-def test_unix_sockets_are_counted_by_state() -> None:
-    rows = [print_unix_row(3), print_unix_row(3), print_unix_row(1, 0x10000)]
-    count = count_text(make_counter("unix", make_rules()), "unix", [UNIX_HEADER, *rows])
-    assert count.tallies[PORTLESS][3] == 2
-    assert count.tallies[PORTLESS][states.LISTEN] == 1
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from exporter.kernel.procnet import parse_table
 from exporter.kernel.tables import TABLES
-from exporter.sampling.services.counting import PORTLESS_PROTOCOLS, PortlessCounter, TableCounter
+from exporter.sampling.services.counting import TableCounter
 from exporter.sampling.services.counts import TableCount
 from exporter.sampling.services.names import name_ports
+from exporter.sampling.services.portless import PORTLESS_PROTOCOLS, PortlessCounter
 from exporter.sampling.services.ports import OTHER_PORT, OUTBOUND, PortRules
 from tests.support.procfs_tree import Printed, print_table
 
