@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from exporter.status.model import Leak, Resource, Status
-from exporter.status.names import name_owner
+from exporter.status.names import name_owner, name_port
 from exporter.status.quantities import say_bytes, say_count, say_duration, say_rate, say_share
 from exporter.status.severity import OK
 
@@ -41,7 +41,7 @@ def list_tiles(status: Status) -> Iterator[Tile]:
     for kind, name in _LOSSES.items():
         worst = next((each for each in status.losses if each.kind == kind), None)
         if worst and worst.per_second:
-            about = f"{_name_port(worst.port_name, worst.port)} {worst.netns}".strip()
+            about = f"{name_port(worst)} {worst.netns}".strip()
             yield Tile(name, say_rate(worst.per_second), about, worst.severity)
 
 
@@ -49,7 +49,7 @@ def _describe_leak(leak: Leak | None) -> str:
     if leak is None:
         return "no socket is in CLOSE_WAIT"
     age = "" if leak.oldest_seconds is None else f", oldest {say_duration(leak.oldest_seconds)}"
-    return f"{name_owner(leak)}, {leak.direction} {_name_port(leak.port_name, leak.port)}{age}"
+    return f"{name_owner(leak)}, {leak.direction} {name_port(leak)}{age}"
 
 
 def _describe_usage(resource: Resource) -> str:
@@ -57,9 +57,5 @@ def _describe_usage(resource: Resource) -> str:
         amount = f"{say_bytes(resource.used)} of {say_bytes(resource.limit)}"
     else:
         amount = f"{say_count(resource.used)} of {say_count(resource.limit)}"
-    subject = resource.owner or _name_port(resource.port_name, resource.port) or resource.netns
+    subject = resource.owner or name_port(resource) or resource.netns
     return f"{subject}: {amount}" if subject else amount
-
-
-def _name_port(name: str, port: str) -> str:
-    return port if name in {"", port} else f"{name} ({port})"

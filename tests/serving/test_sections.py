@@ -81,8 +81,8 @@ def test_tiles_have_the_worst_of_each_kind() -> None:
         )
     )
     assert list(list_tiles(status)) == [
-        Tile("Stuck in CLOSE_WAIT", "21", "shop/web, inbound name-8080 (8080), oldest 1m 1s", "warning"),
-        Tile("Fullest accept queue", "125 %", "name-8080 (8080): 5 of 4", "critical"),
+        Tile("Stuck in CLOSE_WAIT", "21", "shop/web, inbound 8080 (name-8080), oldest 1m 1s", "warning"),
+        Tile("Fullest accept queue", "125 %", "8080 (name-8080): 5 of 4", "critical"),
         Tile("TCP memory", "0.1 %", "1.0 MiB of 1.0 GiB", "ok"),
     ]
 
