@@ -15,7 +15,7 @@ REMEDIES: Final[Mapping[str, str]] = {
         "Raise the limit of the running process (prlimit), then find out what it does not close."
     ),
     "NetstatOpenFilesFillingUp": (
-        "Restart it in a quiet hour before that, and find out what it does not close."
+        "Restart the process in a quiet hour before no file is left, and find out what it does not close."
     ),
     "NetstatEphemeralPortsRunningOut": (
         "Set net.ipv4.tcp_tw_reuse to 1 and widen net.ipv4.ip_local_port_range. Then let the client reuse "
@@ -26,8 +26,8 @@ REMEDIES: Final[Mapping[str, str]] = {
         "net.ipv4.tcp_tw_reuse to 1 and widen net.ipv4.ip_local_port_range."
     ),
     "NetstatBoundPortsRunningOut": (
-        "Widen net.ipv4.ip_local_port_range; reserve the ports that services listen on "
-        "(net.ipv4.ip_local_reserved_ports) before."
+        "Reserve the ports that services listen on (net.ipv4.ip_local_reserved_ports). Then widen "
+        "net.ipv4.ip_local_port_range."
     ),
     "NetstatTimeWaitTableFilling": _MORE_TIME_WAIT,
     "NetstatTimeWaitOverflow": _MORE_TIME_WAIT,
@@ -43,8 +43,8 @@ REMEDIES: Final[Mapping[str, str]] = {
         "Look for a full accept queue, for loss, and for a flood: net.ipv4.tcp_syncookies has to be 1."
     ),
     "NetstatOrphansNearLimit": (
-        "They end when the kernel gives up: sooner with net.ipv4.tcp_orphan_retries=3. Or raise "
-        "net.ipv4.tcp_max_orphans."
+        "Orphaned connections end when the kernel gives up, sooner with net.ipv4.tcp_orphan_retries=3. Set "
+        "that, or raise net.ipv4.tcp_max_orphans."
     ),
     "NetstatTcpMemoryPressure": (
         "Find the process that does not read, keep a stack trace and restart it: this frees its "
@@ -55,8 +55,8 @@ REMEDIES: Final[Mapping[str, str]] = {
         "buffers."
     ),
     "NetstatUdpDrops": (
-        "Too slow: add workers or instances. It does not read: restart it. Bursts: raise net.core.rmem_max "
-        "and the program's buffer."
+        "The program is too slow: add workers or instances. It does not read: restart it. Bursts: raise "
+        "net.core.rmem_max and the program's buffer."
     ),
     "NetstatPeersVanished": "Take the dead peer out of service, and restart clients that hang.",
     "NetstatConnectsUnanswered": (
