@@ -57,7 +57,7 @@ class Source:
             except AbsentError as error:
                 if self._flags.url or not is_first:
                     raise
-                self.note = f"counted by this command, as no daemon is there ({error})"
+                self.note = f"counted by this command, as no daemon answers ({error})"
                 if self._flags.json:  # which has no place for it
                     _say(self.note)
             from exporter.terminal.counting import OwnPasses  # noqa: PLC0415 - slow, and mostly not needed

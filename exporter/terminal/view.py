@@ -65,13 +65,12 @@ class View:
     def _overview(self, status: Status, wanted: Wanted, note: str, peers: Sequence[Peers]) -> Iterator[str]:
         yield from self._lines(_introduce(status, note), "dim" if status.severity == OK else status.severity)
         yield ""
-        yield from self._problems(status, wanted)
         if wanted.port and not (status.services or status.leaks or status.problems):
+            yield from self._lines(f"No socket is counted at a port that is called {wanted.port}.", OK)
             return
+        yield from self._problems(status, wanted)
         beyond = status.leaks_total - len(status.leaks)
-        nobody = (
-            "Nobody: no socket is in CLOSE_WAIT." if not wanted.port else "No socket of it is in CLOSE_WAIT."
-        )
+        nobody = "No socket of it is in CLOSE_WAIT." if wanted.port else "Nobody: no socket is in CLOSE_WAIT."
         leaks = list_leaks(status.leaks)
         yield from self._section("Who leaks?", leaks, nobody, beyond, "--state=close_wait")
         yield from self._section("Where do the leaks lead to?", list_peers(peers))
@@ -94,9 +93,7 @@ class View:
         if len(status.problems) > MOST_PROBLEMS:
             left = say_count(len(status.problems) - MOST_PROBLEMS)
             yield from self._lines(f"And {left} more, which are marked below.", "dim")
-        if wanted.port and not (status.services or status.leaks or status.problems):
-            yield from self._lines(f"No socket is counted at a port that is called {wanted.port}.", OK)
-        elif not status.problems:
+        if not status.problems:
             where = f" at port {wanted.port}" if wanted.port else ""
             is_first = len(status.history_at_seconds) <= 1
             yield from self._lines(f"Nothing is wrong{where}{_AT_FIRST if is_first else '.'}", OK)

@@ -90,12 +90,10 @@ def test_without_a_daemon_it_counts_itself_and_says_so(namespace: Namespace, con
     run = show(namespace, "--json", f"--config.file={config}")
     assert counted(run.stdout) == expected
     assert expected["close_wait"] == LEAKS
-    assert run.stderr == f"netstat-exporter: counted by this command, as no daemon is there ({NO_DAEMON})\n"
+    assert run.stderr == f"netstat-exporter: counted by this command, as no daemon answers ({NO_DAEMON})\n"
     run = show(namespace, f"--config.file={config}")
     assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout.splitlines()[0].endswith(
-        f"counted by this command, as no daemon is there ({NO_DAEMON})"
-    )
+    assert run.stdout.splitlines()[0].endswith(f"counted by this command, as no daemon answers ({NO_DAEMON})")
     (row,) = [line for line in run.stdout.splitlines() if line.startswith("leaky-shop.service ")]
     assert row.split()[1:5] == ["out", "631", "(ipp)", str(LEAKS)]
     assert "Oldest" not in run.stdout  # one pass knows no age
