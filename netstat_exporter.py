@@ -22,8 +22,9 @@ _NOTES: Final = {
     ".dist-info": ("RECORD", re.compile(rb'^"?exporter/', re.MULTILINE)),
     ".egg-info": ("top_level.txt", re.compile(rb"^exporter\s*$", re.MULTILINE)),
 }
-"""By the end of a folder's name: the file that says what a distribution brought, and what is ours in it."""
+"""By the end of a folder's name: the file that says what was installed, and how it names our package."""
 _RECORDED: Final = re.compile(rb"^(exporter/[^,]+\.py),[^,]*,(\d+)\r?$", re.MULTILINE)
+"""A module of ours in RECORD: its path, and its size in bytes."""
 
 
 def main() -> int:
@@ -33,7 +34,7 @@ def main() -> int:
         sys.stderr.write(f"netstat-exporter: {conflict}: {remedy}\n")
         return 2
     # Signals first, as the rest takes a moment to import.
-    from exporter.early import handle_signals  # noqa: PLC0415 - after the look at it
+    from exporter.early import handle_signals  # noqa: PLC0415 - after the check
 
     handle_signals(sys.argv[1:])
     if sys.argv[1:2] == ["show"]:
@@ -65,10 +66,10 @@ def find_foreign(folder: str) -> Iterator[str]:
 
 
 def find_damaged(folder: str) -> str | None:
-    """Return the path of a module of ours that is not there any more.
+    """Return the path of a recorded module that is missing, or None.
 
-    The first one, which others overwrite most easily, has to have its size, too. A person may change the
-    rest.
+    ``__init__.py``, which another distribution is most likely to overwrite, must also have its recorded size.
+    Other modules may be edited, by a person who looks for a cause.
     """
     first = os.path.join(folder, "exporter", "__init__.py")
     sizes = {first: b""}  # a clone has no notes
@@ -85,13 +86,17 @@ def find_damaged(folder: str) -> str | None:
 
 
 def _read_notes(folder: str, *, own: bool = False) -> Iterator[tuple[str, bytes, re.Pattern[bytes]]]:
-    """Yield each folder of notes, what they say, and how they name what is ours; of others or of our own."""
+    """Yield each folder of notes, what its note says, and the pattern of our package in it.
+
+    They are those of other distributions, or of our ``own``.
+    """
     entries: list[str] = []
     with contextlib.suppress(OSError):  # what may be imported from cannot always be listed
         entries = sorted(os.listdir(folder))
     for entry in entries:
-        note, pattern = _NOTES.get(os.path.splitext(entry)[1], ("", _RECORDED))
-        if note and entry.startswith(_OWN) == own:
+        end = os.path.splitext(entry)[1]
+        if end in _NOTES and entry.startswith(_OWN) == own:
+            note, pattern = _NOTES[end]
             with contextlib.suppress(OSError), open(os.path.join(folder, entry, note), "rb") as file:
                 yield entry, file.read(), pattern
 
