@@ -13,6 +13,6 @@ _M_ARENA_MAX: Final = -8  # of malloc.h
 
 
 def share_heap() -> None:
-    """Give no heaps to threads that begin from now on; another C library than glibc stays as it is."""
+    """Let threads that start from now on share one heap; do nothing where the C library is not glibc."""
     with contextlib.suppress(AttributeError):  # musl has no mallopt
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)

@@ -14,7 +14,7 @@ _LEVELS: Final = [
 
 
 class Sparklines:
-    """Draws lines of the same times, which become the same places from left to right."""
+    """Draws lines of the same times, whose places from left to right are computed once."""
 
     def __init__(self, times: Sequence[float]) -> None:
         span = times[-1] - times[0] or 1.0 if times else 1.0

@@ -61,8 +61,9 @@ R = TypeVar("R", Leak, Resource, Loss, Silence, Service, Namespace)
 class Row(NamedTuple, Generic[R]):
     """A row of a list, which is made only if it is among the first.
 
-    Rows stand by ``order``, and then by the ``key`` of their history, whose last value is ``now``. ``make``
-    returns the row, and takes its history. ``problems`` are what is wrong with it.
+    Rows are sorted by ``order``, the smallest first. ``key`` names the row's series in the history, and
+    ``now`` is the value of that series at the snapshot. ``make(history=...)`` returns the row. ``problems``
+    are what is wrong with it.
     """
 
     order: tuple[float, ...]
@@ -218,7 +219,7 @@ class Facts:
 
 
 def sort_rows(rows: list[Row[R]]) -> list[Row[R]]:
-    """Return rows in their order, which they are brought into."""
+    """Sort rows in place, by ``order`` and then by ``key``, and return them."""
     rows.sort(key=operator.attrgetter("order", "key"))
     return rows
 

@@ -33,9 +33,9 @@ def group(
     series = samples.get(metric)
     if not series:
         return found
-    pick = picker(metric, labels)
+    pick = _make_picker(metric, labels)
     if wanted:
-        pick_wanted, values = picker(metric, tuple(wanted)), tuple(wanted.values())
+        pick_wanted, values = _make_picker(metric, tuple(wanted)), tuple(wanted.values())
         series = {key: value for key, value in series.items() if pick_wanted(key) == values}
     for key, value in series.items():
         at = pick(key)
@@ -44,7 +44,7 @@ def group(
 
 
 @cache
-def picker(metric: str, labels: tuple[str, ...]) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
+def _make_picker(metric: str, labels: tuple[str, ...]) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
     """Return what picks the values of some labels from those of a sample, in C if there are several."""
     places = [_LABELS[metric].index(label) for label in labels]
     if not places:

@@ -71,10 +71,10 @@ KEPT: Final = (
 
 @dataclass(frozen=True)
 class Trends:
-    """The numbers before a snapshot. Who asks for a series has its value ``now``, at the snapshot itself.
+    """The values of series before a snapshot; callers pass ``now``, the value at the snapshot itself.
 
-    ``past`` has one for each of ``times`` but the last, which is that of the snapshot, on the monotonic
-    clock. One that is not known is nan, or None where it is that of now.
+    ``times`` are seconds on the monotonic clock, the last is that of the snapshot. ``past`` has a value for
+    each of the others. A value that is not known is nan in ``past``, and None as ``now``.
     """
 
     times: Sequence[float]
