@@ -17,7 +17,8 @@ from importlib.util import find_spec
 from typing import Final
 
 _FOLDER: Final = os.path.dirname(os.path.abspath(__file__))
-_OWN: Final = "netstat_exporter-"
+_OWN: Final = ("netstat_exporter-", "netstat_exporter.")  # the notes of a clone have no version
+_LEFTOVER: Final = "~"  # begins the name of what pip could not remove
 _NOTES: Final = {
     ".dist-info": ("RECORD", re.compile(rb'^"?exporter/', re.MULTILINE)),
     ".egg-info": ("top_level.txt", re.compile(rb"^exporter\s*$", re.MULTILINE)),
@@ -49,10 +50,11 @@ def find_conflict(folder: str) -> str | None:
     package = os.path.join(folder, "exporter")
     if name := next(find_foreign(folder), None):
         return f"{name} has an import package called exporter, too, and both are installed in {package}"
-    if damaged := find_damaged(folder):
-        return f"{damaged} is missing, or that of another distribution"
     spec = find_spec("exporter")
-    found = os.path.dirname((spec and spec.origin) or "")
+    origin = (spec and spec.origin) or ""
+    if damaged := find_damaged(folder) or ("" if origin else os.path.join(package, "__init__.py")):
+        return f"{damaged} is missing, or that of another distribution"
+    found = os.path.dirname(origin)
     if os.path.realpath(found) != os.path.realpath(package):
         return f"another import package called exporter, in {found}, comes before that in {package}"
     return None
@@ -69,18 +71,25 @@ def find_damaged(folder: str) -> str | None:
     """Return the path of a recorded module that is missing, or None.
 
     ``__init__.py``, which another distribution is most likely to overwrite, must also have its recorded size.
-    Other modules may be edited, by a person who looks for a cause.
+    Other modules may be edited, by a person who looks for a cause, and all may be there as compiled only. An
+    earlier version may have left its notes behind: those of one version have to be true.
     """
+    damages = [_find_damaged(folder, note) for _, note, _ in _read_notes(folder, own=True)]
+    return None if None in damages else next(iter(damages), None)
+
+
+def _find_damaged(folder: str, note: bytes) -> str | None:
+    """Return the path of a module that is not as a RECORD says."""
     first = os.path.join(folder, "exporter", "__init__.py")
-    sizes = {first: b""}  # a clone has no notes
-    for _, note, _ in _read_notes(folder, own=True):
-        sizes |= {os.path.join(folder, os.fsdecode(name)): size for name, size in _RECORDED.findall(note)}
-    for path, size in sizes.items():
+    for name, size in _RECORDED.findall(note):
+        path = os.path.join(folder, os.fsdecode(name))
         try:
             found = os.stat(path).st_size
         except OSError:
+            if os.path.exists(f"{path}c"):
+                continue
             return path
-        if path == first and size and found != int(size):
+        if path == first and found != int(size):
             return path
     return None
 
@@ -95,7 +104,8 @@ def _read_notes(folder: str, *, own: bool = False) -> Iterator[tuple[str, bytes,
         entries = sorted(os.listdir(folder))
     for entry in entries:
         end = os.path.splitext(entry)[1]
-        if end in _NOTES and entry.startswith(_OWN) == own:
+        is_wanted = entry.startswith(_OWN) == own and not entry.startswith(_LEFTOVER)
+        if end in _NOTES and is_wanted:
             note, pattern = _NOTES[end]
             with contextlib.suppress(OSError), open(os.path.join(folder, entry, note), "rb") as file:
                 yield entry, file.read(), pattern

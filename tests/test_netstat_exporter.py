@@ -1,7 +1,9 @@
 """Beside a distribution whose import package is called ``exporter``, too, the command says so and ends."""
 
+import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -153,6 +155,8 @@ def test_what_was_installed_has_to_be_there(wheel: Path, venv: Path) -> None:
         ("fleet_tools-1.0.dist-info/RECORD", "fleet/exporter/__init__.py,,\nexporters/a.py,,\n", None),
         ("fleet_tools-1.0.egg-info/top_level.txt", "exporter_of_fleets\n", None),
         ("netstat_exporter-0.1.0.dist-info/RECORD", "exporter/__init__.py,,\n", None),
+        ("netstat_exporter.egg-info/top_level.txt", "exporter\nnetstat_exporter\n", None),
+        ("~etstat_exporter-0.1.0.dist-info/RECORD", "exporter/__init__.py,,\n", None),
         ("fleet_tools-1.0.dist-info/METADATA", "exporter/__init__.py,,\n", None),
     ],
 )
@@ -162,6 +166,44 @@ def test_a_conflict_is_what_another_distribution_notes(
     (tmp_path / note).parent.mkdir()
     (tmp_path / note).write_text(text)
     assert ([conflict] if conflict else []) == list(find_foreign(str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("notes", "damaged"),
+    [
+        ({"0.2.0": "exporter/__init__.py,sha256=x,5\nexporter/cli.py,sha256=x,9\n"}, None),
+        ({"0.2.0": "exporter/__init__.py,sha256=x,4\n"}, "exporter/__init__.py"),
+        ({"0.2.0": "exporter/gone.py,sha256=x,5\n"}, "exporter/gone.py"),
+        ({"0.2.0": "exporter/compiled.py,sha256=x,5\n"}, None),
+        # As pip install --target --upgrade leaves it.
+        ({"0.1.0": "exporter/gone.py,sha256=x,5\n", "0.2.0": "exporter/__init__.py,sha256=x,5\n"}, None),
+    ],
+    ids=["as noted", "another size", "missing", "compiled only", "notes of an earlier version"],
+)
+def test_what_is_there_has_to_be_what_one_of_our_notes_says(
+    notes: dict[str, str], damaged: str | None, tmp_path: Path
+) -> None:
+    modules = dict.fromkeys(("__init__.py", "cli.py", "compiled.pyc"), "12345")
+    write(tmp_path, {f"exporter/{name}": text for name, text in modules.items()})
+    write(tmp_path, {f"netstat_exporter-{each}.dist-info/RECORD": text for each, text in notes.items()})
+    assert (damaged and str(tmp_path / damaged)) == find_damaged(str(tmp_path))
+
+
+def test_it_runs_from_an_archive(tmp_path: Path) -> None:
+    """As ``python -m zipapp`` makes them."""
+    with zipfile.ZipFile(tmp_path / "app.zip", "w") as archive:
+        for path in (ROOT / "netstat_exporter.py", *sorted((ROOT / "exporter").rglob("*.py"))):
+            archive.write(path, path.relative_to(ROOT))
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "app.zip")}
+    run = subprocess.run(
+        [sys.executable, "-m", "netstat_exporter", "--version"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout.splitlines()[-1:] == [f"  package: {tmp_path / 'app.zip' / 'exporter'}"], run.stderr
 
 
 def test_the_package_runs_as_the_command_does() -> None:
