@@ -21,6 +21,7 @@ def find_silences(facts: Facts) -> list[Row[Silence]]:
     forgotten = facts.by_service("netstat_idle_sockets", keepalive="no")
     waiting: dict[At, dict[str, int]] = {}
     tried: dict[At, dict[str, float]] = {}
+    measured = facts.by_service("netstat_unanswered_sockets")
     for (*place, state, what), number in facts.by(
         "netstat_unanswered_sockets", (*_SERVICE, "state", "waiting")
     ).items():
@@ -45,7 +46,7 @@ def find_silences(facts: Facts) -> list[Row[Silence]]:
         )
         order = (-rank(severity), -unanswered, -idle.get(at, 0))
         key = Key("netstat_unanswered_sockets", at.netns, at[1:])
-        silences.append(Row(order, key, unanswered if at in waiting else None, make, found))
+        silences.append(Row(order, key, measured.get(at), make, found))
     return sort_rows(silences)
 
 

@@ -331,6 +331,19 @@ def test_peers_that_do_not_answer_are_judged_by_direction() -> None:
         assert [each.unanswered for each in status.silences] == [number]
 
 
+def test_the_graph_of_who_does_not_answer_ends_with_a_measured_zero() -> None:
+    """Idle connections keep the row, although every peer has answered."""
+    key = UnansweredKey("tcp", "ipv4", "outbound", "5432", "postgresql", "established", "data")
+    idle = one("netstat_idle_sockets", 3, IdleKey("tcp", "ipv4", "outbound", "5432", "postgresql", "yes"))
+    numbers = (2, 1, 0)
+    found = (
+        make_snapshot(one("netstat_unanswered_sockets", number, key) | idle, 60.0 * n)
+        for n, number in enumerate(numbers)
+    )
+    (silence,) = status_of(*found).silences
+    assert silence.history == numbers
+
+
 def test_idle_connections_are_shown_with_and_without_keepalive() -> None:
     found: Samples = {
         IdleKey("tcp", "ipv4", "outbound", "5432", "postgresql", "yes"): 3.0,
