@@ -66,7 +66,9 @@ class View:
         yield from self._lines(_introduce(status, note), "dim" if status.severity == OK else status.severity)
         yield ""
         if wanted.port and not (status.services or status.leaks or status.problems):
-            yield from self._lines(f"No socket is counted at a port that is called {wanted.port}.", OK)
+            what = "No socket of the busiest services" if wanted.unseen else "No socket"
+            yield from self._lines(f"{what} is counted at a port that is called {wanted.port}.", OK)
+            yield from self._unseen(wanted)
             return
         yield from self._problems(status, wanted)
         beyond = status.leaks_total - len(status.leaks)
@@ -84,6 +86,8 @@ class View:
         beyond = status.services_total - len(status.services)
         services = list_services(status, most=MOST_SERVICES)
         yield from self._section("Sockets by service", services, "There are no sockets.", beyond, "--by=port")
+        if wanted.port:
+            yield from self._unseen(wanted)
         yield from self._remedies(status.problems[:MOST_PROBLEMS])
 
     def _problems(self, status: Status, wanted: Wanted) -> Iterator[str]:
@@ -100,7 +104,9 @@ class View:
 
     def _remedies(self, problems: Sequence[Problem]) -> Iterator[str]:
         """Yield what to do about each kind of problem, and where to read on."""
-        alerts = {problem.alert: problem for problem in problems}
+        alerts: dict[str, Problem] = {}
+        for problem in problems:  # the worst first
+            alerts.setdefault(problem.alert, problem)
         if alerts:
             yield ""
             yield from self._lines("What to do?", "title")
@@ -125,10 +131,11 @@ class View:
         lines = render_table(table, self._width, self._paint) or self._lines("No such sockets.", OK)
         if UNKNOWN_OWNER in (row.texts[0] for row in table.rows) and wanted.by == BY_UNIT:
             lines += self._lines(_WHY_UNKNOWN, "dim")
-        if wanted.unseen:
-            left = f"{say_count(wanted.unseen)} services with fewer sockets are not counted here."
-            lines += self._lines(left, "dim")
-        return lines
+        return [*lines, *self._unseen(wanted)]
+
+    def _unseen(self, wanted: Wanted) -> list[str]:
+        left = f"{say_count(wanted.unseen)} services with fewer sockets are not counted here."
+        return self._lines(left, "dim") if wanted.unseen else []
 
     def _lines(self, text: str, style: str) -> list[str]:
         return [self._paint(line, style) for line in wrap(text, self._width)]

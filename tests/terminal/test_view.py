@@ -185,6 +185,26 @@ def test_a_port_that_is_nowhere_is_no_good_news() -> None:
     assert lines[2:] == ["No socket is counted at a port that is called htttp."]
 
 
+def test_a_port_may_be_among_the_services_that_the_status_leaves_out() -> None:
+    left = "1,200 services with fewer sockets are not counted here."
+    nowhere = WIDE.render(select_port(leaky_host(), "9999"), Wanted(port="9999", unseen=1200))
+    assert nowhere[2:] == [
+        "No socket of the busiest services is counted at a port that is called 9999.",
+        left,
+    ]
+    somewhere = WIDE.render(select_port(leaky_host(), "5432"), Wanted(port="5432", unseen=1200))
+    assert section(somewhere, "Sockets by service")[-1] == left
+
+
+def test_a_remedy_has_the_colour_of_the_worst_problem_it_is_for() -> None:
+    status = leaky_host()
+    worst = status.problems[0]
+    lesser = dataclasses.replace(worst, severity="warning")
+    view = View(None, lambda text, style: f"{style}: {text}")
+    lines = view.render(dataclasses.replace(status, problems=(worst, lesser)), Wanted())
+    assert lines[lines.index("title: What to do?") + 1].startswith(f"critical: {worst.alert}")
+
+
 def test_every_table_says_how_many_rows_it_leaves_out() -> None:
     status = leaky_host()
     loss = Loss(severity="ok", kind="udp_drops", total=3, port="53")
