@@ -58,7 +58,7 @@ def test_one_slow_pass_does_not_change_the_source() -> None:
 
 
 def test_a_slow_first_pass_does_not_choose_the_source() -> None:
-    """It compiles and allocates what later passes find; the dearer source would be in use for an hour."""
+    """It compiles and allocates what later passes find; the costlier source would be used for an hour."""
     choice = SourceChoice(AUTO, reachable=True)
     assert choice.choose(10, 0) == NETLINK
     choice.note_cost(NETLINK, 10, 0.1, 0)
