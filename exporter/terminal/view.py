@@ -24,7 +24,7 @@ MOST_SERVICES: Final = 20
 """How many services are shown where all of them were not asked for."""
 MOST_PROBLEMS: Final = 20
 
-_AT_FIRST: Final = " that a single pass can see. Ages, growth and drops take a second one: --watch."
+_AT_FIRST: Final = " that a single pass can see. Ages, growth and rates take a second one: --watch."
 _WHY_UNKNOWN: Final = (
     f"{UNKNOWN_OWNER}: only the owners of what listens on this host, and of what leaks, are looked up."
 )
