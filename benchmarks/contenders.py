@@ -111,7 +111,7 @@ def tcp_contenders() -> Iterator[Contender]:
 
 
 def observer_contenders() -> Iterator[Contender]:
-    """Yield what is too small a part of a pass to be seen in what passes differ by."""
+    """Yield observers that cost less than two passes differ by, so that they are measured alone."""
     yield _worker(UNANSWERED, NETLINK, "unanswered", "tcp")
 
 

@@ -120,10 +120,10 @@ def our_pass(protocol: str, config: str) -> Work:
 
 
 def observe_unanswered(protocol: str, config: str) -> Work:
-    """Let the observer of the collector unanswered see the blocks of a dump; only what it does counts.
+    """Let the observer of the collector unanswered see the blocks of a dump, and measure the observer alone.
 
-    As a difference between two passes it would be less than what one pass differs from the next by. A look at
-    the clock of CPU time would cost as much as a block, so it is the time that passes.
+    It costs less than two passes differ by. Wall time is measured, as a look at the CPU clock would cost as
+    much as a block.
     """
     from exporter.config.settings import Ports  # noqa: PLC0415 - as in our_pass
     from exporter.kernel.sockdiag import walk_tables  # noqa: PLC0415

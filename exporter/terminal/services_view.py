@@ -54,7 +54,7 @@ def list_services(status: Status, state: str | None = None, most: int | None = N
 
 
 def list_listeners(status: Status) -> Table:
-    """Return what listens: where, for whom, and how full its accept queue is."""
+    """Return what listens: from where it can be reached, how full its accept queue is, and who owns it."""
     columns = (
         Column("Proto", 5, is_text=True),
         Column("Port", 0, is_text=True),
