@@ -61,6 +61,7 @@ def _prepare(daemon: Daemon) -> tuple[http.client.HTTPConnection, str]:
     try:
         parts = urlsplit(daemon.url)
         host, port = parts.hostname, parts.port
+        (host or "").encode("idna")  # as the socket will, whose error is no OSError
     except ValueError as error:
         raise UsageError(f"{daemon.url!r}: {error}") from error
     if parts.scheme not in {"http", "https"} or not host or not daemon.url.isprintable() or " " in daemon.url:

@@ -123,6 +123,8 @@ def greet(listening: socket.socket, greeting: bytes) -> None:
         "http://",
         "http://[::1",
         "http://host:99999",
+        "http://a..b",
+        f"http://{64 * 'a'}.example",
         "http://a b/",
         "http://a\n/",
         "http://user:s3cret@host/",
