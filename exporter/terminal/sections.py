@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from exporter.status.model import Leak, Loss, Resource, Silence
+from exporter.status.model import Leak, Status
 from exporter.status.names import KINDS, name_owner, name_port
 from exporter.status.quantities import say_bytes, say_count, say_duration, say_rate, say_share
 from exporter.status.severity import OK
@@ -24,7 +24,7 @@ class Peers(NamedTuple):
     busiest: Sequence[tuple[str, int]]
 
 
-def list_leaks(leaks: Sequence[Leak]) -> Table:
+def list_leaks(status: Status) -> Table:
     """Return the leaks, a row for each owner; what is true of all owners stands in the first.
 
     A pod is its own name; where others are is in the last column.
@@ -42,7 +42,8 @@ def list_leaks(leaks: Sequence[Leak]) -> Table:
         _WHERE,
     )
     rows = []
-    for leak in leaks[:_MOST_LEAKS]:
+    leaks = status.leaks[:_MOST_LEAKS]
+    for leak in leaks:
         place = (say_direction(leak), name_port(leak))
         owners = leak.owners
         first = owners[0] if owners else None
@@ -75,7 +76,7 @@ def list_leaks(leaks: Sequence[Leak]) -> Table:
             )
             for each in owners[1:]
         ]
-    return Table(columns, rows, max(0, len(leaks) - _MOST_LEAKS))
+    return Table(columns, rows, status.leaks_total - len(leaks))
 
 
 def list_peers(peers: Sequence[Peers]) -> Table:
@@ -94,7 +95,7 @@ def list_peers(peers: Sequence[Peers]) -> Table:
     return Table(columns, rows)
 
 
-def list_resources(resources: Sequence[Resource]) -> Table:
+def list_resources(status: Status) -> Table:
     """Return what is limited, the fullest first, as far as it is used."""
     columns = (
         Column("What", 0, is_text=True),
@@ -106,17 +107,17 @@ def list_resources(resources: Sequence[Resource]) -> Table:
         _WHERE,
     )
     rows: list[Row] = []
-    for each in resources:
+    for each in status.resources:
         if each.severity == OK and (each.ratio < _WORTH_RATIO or len(rows) >= _MOST_ROWS):
             continue
         say = say_bytes if each.unit == "bytes" else say_count
         what = (KINDS.get(each.kind, each.kind), each.owner or name_port(each) or each.protocol)
         numbers = (say(each.used), say(each.limit), say_share(each.ratio), _say_time(each.left_seconds))
         rows.append(Row((*what, *numbers, each.netns), each.severity))
-    return Table(columns, rows, len(resources) - len(rows))
+    return Table(columns, rows, status.resources_total - len(rows))
 
 
-def list_losses(losses: Sequence[Loss]) -> Table:
+def list_losses(status: Status) -> Table:
     """Return what was dropped, the worst first."""
     columns = (
         Column("What", 0, is_text=True),
@@ -136,12 +137,12 @@ def list_losses(losses: Sequence[Loss]) -> Table:
             ),
             each.severity,
         )
-        for each in losses[:_MOST_ROWS]
+        for each in status.losses[:_MOST_ROWS]
     ]
-    return Table(columns, rows, len(losses) - len(rows))
+    return Table(columns, rows, status.losses_total - len(rows))
 
 
-def list_silences(silences: Sequence[Silence]) -> Table:
+def list_silences(status: Status) -> Table:
     """Return the services whose peers do not answer, or with idle connections."""
     columns = (
         Column("Dir", 1, is_text=True),
@@ -165,9 +166,9 @@ def list_silences(silences: Sequence[Silence]) -> Table:
             ),
             each.severity,
         )
-        for each in silences[:_MOST_ROWS]
+        for each in status.silences[:_MOST_ROWS]
     ]
-    return Table(columns, rows, len(silences) - len(rows))
+    return Table(columns, rows, status.silences_total - len(rows))
 
 
 def _say_time(seconds: float | None) -> str:

@@ -50,7 +50,8 @@ def list_services(status: Status, state: str | None = None, most: int | None = N
         texts = (each.protocol, *queues, say_direction(each), name_port(each), *numbers)
         severity = severities.get(_identify(each), OK)
         rows.append(Row((*texts, ", ".join(each.owners), each.netns), severity))
-    return Table(columns, rows, len(services) - len(rows))
+    beyond = status.services_total - len(status.services)
+    return Table(columns, rows, beyond + len(services) - len(rows))
 
 
 def list_listeners(status: Status) -> Table:

@@ -47,7 +47,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under columns; columns without any text are left out. ``hidden`` rows are not among them."""
+    """Rows under columns; columns without any text are left out. ``hidden`` others are not among them."""
 
     columns: Sequence[Column]
     rows: Sequence[Row]

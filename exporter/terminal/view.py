@@ -71,21 +71,14 @@ class View:
             yield from self._unseen(wanted)
             return
         yield from self._problems(status, wanted)
-        beyond = status.leaks_total - len(status.leaks)
         nobody = "No socket of it is in CLOSE_WAIT." if wanted.port else "Nobody: no socket is in CLOSE_WAIT."
-        leaks = list_leaks(status.leaks)
-        yield from self._section("Who leaks?", leaks, nobody, beyond, "--state=close_wait")
+        yield from self._section("Who leaks?", list_leaks(status), nobody, "--state=close_wait")
         yield from self._section("Where do the leaks lead to?", list_peers(peers))
-        beyond = status.resources_total - len(status.resources)
-        resources = list_resources(status.resources)
-        yield from self._section("What runs out?", resources, "Nothing is near a limit.", beyond)
-        beyond = status.losses_total - len(status.losses)
-        yield from self._section("What was dropped?", list_losses(status.losses), beyond=beyond)
-        beyond = status.silences_total - len(status.silences)
-        yield from self._section("Who does not answer?", list_silences(status.silences), beyond=beyond)
-        beyond = status.services_total - len(status.services)
+        yield from self._section("What runs out?", list_resources(status), "Nothing is near a limit.")
+        yield from self._section("What was dropped?", list_losses(status))
+        yield from self._section("Who does not answer?", list_silences(status))
         services = list_services(status, most=MOST_SERVICES)
-        yield from self._section("Sockets by service", services, "There are no sockets.", beyond, "--by=port")
+        yield from self._section("Sockets by service", services, "There are no sockets.", "--by=port")
         if wanted.port:
             yield from self._unseen(wanted)
         yield from self._remedies(status.problems[:MOST_PROBLEMS])
@@ -114,18 +107,15 @@ class View:
             yield from self._lines(f"{alert}: {problem.remedy}", problem.severity)
             yield from self._lines(problem.runbook, "dim")
 
-    def _section(
-        self, title: str, table: Table, otherwise: str = "", beyond: int = 0, flag: str = "--json"
-    ) -> Iterator[str]:
-        """Yield a table below its title; ``beyond`` rows are not in the status, ``flag`` shows the others."""
+    def _section(self, title: str, table: Table, otherwise: str = "", flag: str = "--json") -> Iterator[str]:
+        """Yield a table below its title; ``flag`` shows the rows that are left out."""
         if not (table.rows or otherwise):
             return
         yield ""
         yield from self._lines(title, "title")
         yield from render_table(table, self._width, self._paint) or self._lines(otherwise, OK)
-        if table.rows and table.hidden + beyond:
-            left = say_count(table.hidden + beyond)
-            yield from self._lines(f"{left} more; see them with {flag}.", "dim")
+        if table.rows and table.hidden:
+            yield from self._lines(f"{say_count(table.hidden)} more; see them with {flag}.", "dim")
 
     def _table(self, table: Table, wanted: Wanted) -> list[str]:
         lines = render_table(table, self._width, self._paint) or self._lines("No such sockets.", OK)
