@@ -152,8 +152,7 @@ class EphemeralPorts(Collector):
         busiest: dict[tuple[str, ...], float] = {}
         for (family, port), taken in self._scan.busiest.items():
             if port in last.crowded:
-                _, *labels = seen.series.label("tcp", port + OUTBOUND)
-                key = ListenerKey("tcp", family, *labels)
+                key = seen.series.listener_key(TABLES["tcp"], port + OUTBOUND)._replace(family=family)
                 busiest[key] = max(busiest.get(key, 0), min(taken, last.crowded[port]) + self._scan.blocked)
         bound: dict[tuple[str, ...], float] = {(name,): n for name, n in self._scan.bound.items()}
         is_shown = seen.rules.is_known
