@@ -85,8 +85,7 @@ class Trends:
 
         They are as JSON has them: whole numbers without a fraction.
         """
-        is_known = key in self.past or now is not None
-        if not is_known:
+        if key not in self.past and now is None:
             return ()
         values = self._values(key, now)
         return tuple([int(y) if y.is_integer() else None if isnan(y) else y for y in values])
