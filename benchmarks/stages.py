@@ -45,8 +45,7 @@ from benchmarks.shipped import SHIPPED_COMMAND
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.live.namespace import inside, private_namespace
 from tests.support.patience import wait_until
-from tests.support.status.crowd import PODS
-from tests.support.status.crowd import PORTS as PORTS_OF_CROWD
+from tests.support.status.crowd import PODS, SIZE_OF_CROWD
 
 IDLE_SOCKETS: Final = 300
 FEW_PORTS: Final = 30
@@ -98,8 +97,7 @@ def measure_status(effort: Effort) -> Iterator[Stage]:
         with running_daemon(f"--config.file={config.name}", command=SHIPPED_COMMAND) as daemon:
             get(daemon.port, "/")
             answers = measure_answers(daemon, effort)
-        there = f"{PORTS_OF_CROWD} ports and {PODS} pods; for the daemon {found}"
-        yield Stage(STATUS, PODS, there, costs, answers=answers)
+        yield Stage(STATUS, PODS, f"{SIZE_OF_CROWD}; for the daemon {found}", costs, answers=answers)
 
 
 def measure_growth(sizes: Collection[int], effort: Effort) -> Iterator[Stage]:

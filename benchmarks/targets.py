@@ -36,6 +36,7 @@ from benchmarks.results import (
     find_stage,
     growing,
 )
+from tests.support.status.crowd import SIZE_OF_CROWD
 
 LARGE: Final = 100_000
 LARGEST: Final = 1_000_000
@@ -146,7 +147,7 @@ def _idle_targets(stages: Sequence[Stage]) -> Iterator[Target]:
 def _status_targets(stages: Sequence[Stage]) -> Iterator[Target]:
     stage = next((stage for stage in stages if stage.kind == STATUS), None)
     made_ms = stage.median_ms(STATUS_PAGE) if stage else None
-    yield Target(f"{STATUS_PAGE}, 100 ports and 200 pods", 30, "ms", made_ms)
+    yield Target(f"{STATUS_PAGE}, {SIZE_OF_CROWD}", 30, "ms", made_ms)
     resident_mb = stage.answers.resident_mb if stage and stage.answers else None
     text = "resident memory of the daemon, everything on, after a view of the status page"
     yield Target(text, 45, "MB", resident_mb)

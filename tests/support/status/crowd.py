@@ -18,6 +18,7 @@ from exporter.sampling.snapshot import Snapshot
 from tests.support.status.snapshots import make_snapshot
 
 PORTS, PODS = 100, 200
+SIZE_OF_CROWD = f"{PORTS} ports and {PODS} pods"
 STATES = ("established", "close_wait", "time_wait", "syn_recv", "listen")
 
 
