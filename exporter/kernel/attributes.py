@@ -28,5 +28,5 @@ def place_alike(data: bytes, length: int, start: int) -> Mapping[int, range] | N
     headers = [range(place.start - _HEADER.size, place.start) for place in places.values()]
     end = start + sum(_HEADER.size + len(place) + -len(place) % 4 for place in places.values())
     messages = len(data) // length
-    is_alike = all(data[i::length].count(data[i]) == messages for header in headers for i in header)
+    is_alike = all(data[i::length] == data[i : i + 1] * messages for header in headers for i in header)
     return places if is_alike and end == length else None

@@ -135,12 +135,10 @@ class DiagRows:
 
     def _messages_with_drops(self) -> Iterator[bytes]:
         """Yield the messages that may have drops: all of them where they differ in their attributes."""
-        data, length = self._data, self._length
-        if not (place := place_drops(self._places or {})):
-            return Block(data, length).messages()
-        columns = [int.from_bytes(data[place + i :: length]) for i in range(WORD.size)]
-        dropped = (columns[0] | columns[1] | columns[2] | columns[3]).to_bytes(self.listed)
-        return compress(Block(data, length).messages(), dropped) if any(dropped) else iter(())
+        block = Block(self._data, self._length)
+        if place := place_drops(self._places or {}):
+            block = block.select(block.flag_nonzero(range(place, place + WORD.size)))
+        return block.messages()
 
     def _fast_open(self) -> int:
         """Return how many sockets in SYN_RECV are no minisockets: those of TCP Fast Open have an inode."""

@@ -8,11 +8,10 @@ net/ipv4/tcp.c; ``SK_MEMINFO_*`` in include/uapi/linux/sock_diag.h, ``sk_get_mem
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import compress, repeat
-from operator import ne
-from struct import Struct
+from itertools import chain, repeat
+from struct import Struct, iter_unpack
 from typing import Final
 
 from exporter.kernel.attributes import place_alike
@@ -35,8 +34,9 @@ from exporter.kernel.states import ESTABLISHED
 _IDLE_TIMERS: Final = frozenset({0, TIMER_KEEPALIVE})
 _DATA_SENT: Final = 8 + 9 * 4  # tcpi_last_data_sent, in milliseconds; two words further tcpi_last_data_recv
 _DATA_RECEIVED: Final = _DATA_SENT + 2 * 4
-_MEMORY: Final = Struct("=I12xiI4xI")  # SK_MEMINFO_RMEM_ALLOC to SK_MEMINFO_BACKLOG
-_NOTHING: Final = (0, 0, 0, 0)
+_MEMORY: Final = "I12xiI4xI"  # SK_MEMINFO_RMEM_ALLOC to SK_MEMINFO_BACKLOG
+_MEMORY_WORDS: Final = (0, 16, 20, 28)  # where these are in it
+_MEMORY_BYTES: Final = 32
 _UPPER_BYTES: Final = (3, 2) if sys.byteorder == "little" else (0, 1)  # of a word
 _SEND_QUEUE: Final = 76
 _RETRANSMITTED: Final = 100  # tcpi_total_retrans
@@ -134,27 +134,25 @@ def read_idle(block: Block, places: Places | None, at_least_milliseconds: int) -
     """
     for alike, at in _align(block, places, INFO, _DATA_RECEIVED + WORD.size):
         sent_at, received_at = at[INFO].start + _DATA_SENT, at[INFO].start + _DATA_RECEIVED
-        candidates = _may_reach(alike, sent_at, at_least_milliseconds)
-        candidates &= _may_reach(alike, received_at, at_least_milliseconds)
-        if not candidates:
-            continue
-        for message in _select(alike, candidates.to_bytes(len(alike.data) // alike.length)):
-            sent, received = WORD.unpack_from(message, sent_at), WORD.unpack_from(message, received_at)
-            state, timer = message[STATE : STATE + 2]
-            is_idle = state == ESTABLISHED and timer in _IDLE_TIMERS
-            if is_idle and min(*sent, *received) >= at_least_milliseconds:
-                yield (*PORTS.unpack_from(message), timer == TIMER_KEEPALIVE)
+        candidates = _may_reach(alike, received_at, at_least_milliseconds)
+        candidates = candidates and candidates & _may_reach(alike, sent_at, at_least_milliseconds)
+        found = alike.select(candidates.to_bytes(len(alike.data) // alike.length) if candidates else ())
+        numbers = _unpack(found, (STATE, "BB"), (sent_at, "I4xI"))
+        for (local, remote), (state, timer, sent, received) in zip(_ports_of(found), numbers, strict=True):
+            is_silent = sent >= at_least_milliseconds <= received
+            if is_silent and state == ESTABLISHED and timer in _IDLE_TIMERS:
+                yield local, remote, timer == TIMER_KEEPALIVE
 
 
 def read_memory(block: Block, places: Places | None) -> Iterator[Memory]:
     """Yield the sockets that hold memory, of those for which SKMEMINFO was asked; see ``read_idle``."""
-    for alike, at in _align(block, places, SKMEMINFO, _MEMORY.size):
-        memory, cgroup = at[SKMEMINFO], at.get(CGROUP_ID, range(0))
+    for alike, at in _align(block, places, SKMEMINFO, _MEMORY_BYTES):
+        memory, cgroup = at[SKMEMINFO].start, at.get(CGROUP_ID, range(0))
+        words = (range(memory + word, memory + word + WORD.size) for word in _MEMORY_WORDS)
+        holders = alike.select(alike.flag_nonzero(chain.from_iterable(words)))
         has_cgroup = len(cgroup) == LONG.size
-        numbers = _layout_of(memory.start, alike.length).iter_unpack(alike.data)
-        for message in _select(alike, map(ne, numbers, repeat(_NOTHING))):
-            (cgroup_id,) = LONG.unpack_from(message, cgroup.start) if has_cgroup else (0,)
-            yield PORTS.unpack_from(message), cgroup_id, _MEMORY.unpack_from(message, memory.start)
+        cgroups = chain.from_iterable(_unpack(holders, (cgroup.start, "Q"))) if has_cgroup else repeat(0)
+        yield from zip(_ports_of(holders), cgroups, _unpack(holders, (memory, _MEMORY)), strict=False)
 
 
 def _align(block: Block, places: Places | None, kind: int, size: int) -> Iterator[tuple[Block, Places]]:
@@ -174,18 +172,6 @@ def _may_reach(block: Block, place: int, number: int) -> int:
     return above | equal & int.from_bytes(high.translate(at_least(more)))
 
 
-def _select(block: Block, are_selected: Iterable[int]) -> Iterator[bytes]:
-    """Yield some messages."""
-    data, length = block
-    for start in compress(range(0, len(data), length), are_selected):
-        yield data[start : start + length]
-
-
-@lru_cache(maxsize=16)
-def _layout_of(place: int, length: int) -> Struct:
-    return Struct(f"={place}x{_MEMORY.format[1:]}{length - place - _MEMORY.size}x")
-
-
 @lru_cache(maxsize=64)
 def at_least(number: int) -> bytes:
     """Return what translates a byte to 1 if it is so large, else to 0."""
@@ -193,14 +179,18 @@ def at_least(number: int) -> bytes:
 
 
 def _ports_of(block: Block) -> Iterator[tuple[int, int]]:
-    behind = block.length - PORTS.size
-    return Struct(f"{PORTS.format}{behind}x").iter_unpack(block.data)
+    return iter_unpack(f"{PORTS.format}{block.length - PORTS.size}x", block.data)
 
 
 def _unpack(block: Block, *fields: tuple[int, str]) -> Iterator[tuple[int, ...]]:
     """Yield some fields of every message, which are given by their places and formats."""
+    return _lay_out(fields, block.length).iter_unpack(block.data)
+
+
+@lru_cache(maxsize=32)
+def _lay_out(fields: tuple[tuple[int, str], ...], length: int) -> Struct:
     layout, end = "=", 0
     for place, form in fields:
         layout += f"{place - end}x{form}"
         end = place + Struct(f"={form}").size
-    return Struct(f"{layout}{block.length - end}x").iter_unpack(block.data)
+    return Struct(f"{layout}{length - end}x")

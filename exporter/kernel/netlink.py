@@ -16,10 +16,12 @@ Source: Documentation/userspace-api/netlink/intro.rst.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from errno import EACCES, EAFNOSUPPORT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, EPROTONOSUPPORT, errorcode
-from functools import lru_cache
+from functools import lru_cache, reduce
+from itertools import compress
+from operator import or_
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -70,6 +72,18 @@ class Block(NamedTuple):
         """Yield each message, its header included."""
         data, length = self
         return (data[start : start + length] for start in range(0, len(data), length))
+
+    def select(self, flags: Iterable[int]) -> "Block":
+        """Return the messages whose flag is not 0; there is one for each message."""
+        data, length = self
+        starts = compress(range(0, len(data), length), flags)
+        return Block(b"".join([data[start : start + length] for start in starts]), length)
+
+    def flag_nonzero(self, places: Iterable[int]) -> bytes:
+        """Return for each message a byte that is 0 if all its bytes at these places are."""
+        data, length = self
+        columns = [int.from_bytes(data[place::length]) for place in places]
+        return reduce(or_, columns, 0).to_bytes(len(data) // length)
 
 
 class Question(NamedTuple):

@@ -6,7 +6,7 @@ in the dump of the tables. The last answer is shown until the next one, or until
 """
 
 import resource
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final, cast
 
@@ -27,6 +27,7 @@ from exporter.sampling.services.owner_lookup import OwnerLookup
 SHARE_OF_PRESSURE: Final = 0.5
 MOST_OWNERS: Final = 50
 _MARKS_KEPT_SECONDS: Final = 60
+_NOTHING: Final = (0,) * len(KINDS)
 _PRESSURE: Final = 1  # tcp_mem: low, pressure, limit
 
 Holder = tuple[str, int, int]
@@ -140,19 +141,17 @@ class MemoryObserver:
     """Adds up the memory of the sockets of one table: the bytes of each kind, by service and cgroup."""
 
     def __init__(self, find_service: FindService) -> None:
-        self.held: dict[tuple[int, int], list[int]] = {}
+        self.held: dict[tuple[int, int], tuple[int, ...]] = {}
         self._find_service = find_service
 
     def observe(self, rows: Rows) -> None:
         """Add up the memory of some rows."""
+        found = defaultdict[tuple[int, int], list[Sequence[int]]](list)
         for ports, cgroup_id, held in rows.memory() if isinstance(rows, DiagRows) else ():
-            at = self._find_service(*ports), cgroup_id
-            total = self.held.get(at)
-            if total is None:
-                self.held[at] = list(held)
-            else:
-                for kind, number in enumerate(held):
-                    total[kind] += number
+            found[self._find_service(*ports), cgroup_id].append(held)
+        for at, several in found.items():
+            before = self.held.get(at, _NOTHING)
+            self.held[at] = tuple(map(sum, zip(before, *several, strict=True)))
 
 
 def _count_kinds(found: Found, seen: Pass) -> Samples:
