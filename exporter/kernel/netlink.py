@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from enum import Enum
 from errno import EACCES, EAFNOSUPPORT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, EPROTONOSUPPORT, errorcode
 from functools import lru_cache, reduce
-from itertools import compress
+from itertools import compress, islice
 from operator import or_
 from struct import Struct
 from typing import Final, NamedTuple
@@ -132,14 +132,18 @@ class MessageSplitter:
                 break
             lengths.append(length)
             data = data[length:]
-        found = (length for length in lengths if not length % 4)
-        self._lengths = tuple(dict.fromkeys((*self._lengths, *found)))[:_MAX_LENGTHS]
+        self._know(length for length in lengths if not length % 4)
+
+    def _know(self, lengths: Iterable[int]) -> None:
+        """Know some more lengths; sorted, because each order is a pattern of its own."""
+        known = dict.fromkeys((*self._lengths, *lengths))
+        self._lengths = tuple(sorted(islice(known, _MAX_LENGTHS)))
 
     def _split_singly(self, data: memoryview) -> list[Block]:
         messages: dict[int, list[bytes]] = {}
         for message in self._walk(data):
             messages.setdefault(len(message), []).append(bytes(message))
-        self._lengths = tuple(dict.fromkeys((*self._lengths, *messages)))[:_MAX_LENGTHS]
+        self._know(messages)
         return [Block(b"".join(alike), length) for length, alike in messages.items()]
 
     def _walk(self, data: memoryview) -> Iterator[memoryview]:
@@ -174,7 +178,7 @@ class MessageSplitter:
 
 @lru_cache(maxsize=16)
 def _runs_of(kind: int, lengths: tuple[int, ...]) -> re.Pattern[bytes]:
-    """Match messages that follow each other, a group for each of the lengths, and last what no group matches.
+    """Match messages that follow each other: a group for each of the lengths, and last what no group matches.
 
     That is all that is behind a message of another length, or behind what is no answer to what was asked.
     """
