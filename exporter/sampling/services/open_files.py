@@ -126,15 +126,19 @@ class FileUsages:
                 del self._fullest[owner]
 
     def _look_again(self, procfs: Procfs, owner: str, wanted: Collection[int]) -> None:
-        """Look at the fullest process of an owner, or at the next one where it is gone."""
+        """Look at the fullest process of an owner, then at the next one if that is gone or now less full."""
         processes = self._fullest[owner]
+        looked_at = set[int]()
         while processes:
             pid = max(processes, key=lambda pid: processes[pid].usage.share)
+            if pid in looked_at:
+                return
             process = self._read(procfs, pid, wanted)
             if process is not None and process.owner == owner:
                 processes[pid] = process
-                return
-            del processes[pid]
+                looked_at.add(pid)
+            else:
+                del processes[pid]
         del self._fullest[owner]
 
     def _look(self, procfs: Procfs, pid: int, wanted: Collection[int]) -> None:

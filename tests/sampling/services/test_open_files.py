@@ -157,6 +157,19 @@ def test_fullest_is_looked_at_in_every_pass(procfs: Processes, shop: set[int]) -
     assert find(ROUND) == 64
 
 
+def test_only_what_was_just_seen_is_shown(procfs: Processes, shop: set[int]) -> None:
+    """When all processes have closed files, none is shown with those that it had in the last round."""
+    procfs.processes = {1: Process(900), 2: Process(800), 3: Process(700)}
+    usages = FileUsages()
+    usages.update(procfs, shop, LIMITS, 0)
+    procfs.processes = {1: Process(100), 2: Process(90), 3: Process(750)}
+    assert {"shop.service": FileUsage(750, 1024)} == usages.update(procfs, shop, LIMITS, 1)
+    procfs.processes[3] = Process(80)
+    procfs.looked_at.clear()
+    assert {"shop.service": FileUsage(100, 1024)} == usages.update(procfs, shop, LIMITS, 2)
+    assert procfs.looked_at == [3, 1]
+
+
 def test_growth_of_any_process_is_found_in_the_next_round(procfs: Processes, shop: set[int]) -> None:
     procfs.processes = {pid: Process(100 + pid) for pid in range(1, 10)}
     usages = FileUsages()
