@@ -1,7 +1,8 @@
 """Show how long sockets have been in a tracked state: the number of stuck ones, and the age of the oldest.
 
 The kernel does not say since when a socket is in its state. An age starts with the pass that first sees the
-socket in the state, so it is too small by at most an interval.
+socket in the state, so it is too small by at most an interval. Sockets that were there when the exporter
+started have the time since the last segment from the other end, which is a lower bound.
 """
 
 from collections.abc import Mapping
@@ -20,12 +21,14 @@ class Ages(Collector):
     metrics: ClassVar = (
         Metric(
             "netstat_stuck_sockets",
-            "Sockets that the exporter has seen in a tracked state for longer than ages.stuck_after.",
+            "Sockets in a tracked state for longer than ages.stuck_after, since the exporter first saw them "
+            "there; of those found at its start, since the last segment from the other end (tcpi_last_ack_recv).",
             SocketKey._fields,
         ),
         Metric(
             "netstat_oldest_socket_age_seconds",
-            "Age of the oldest socket in a tracked state, since the exporter first saw it in that state.",
+            "Age of the oldest socket in a tracked state, since the exporter first saw it there; "
+            "of those found at its start, since the last segment from the other end (tcpi_last_ack_recv).",
             SocketKey._fields,
         ),
         Metric(
