@@ -22,7 +22,8 @@ class Ages(Collector):
         Metric(
             "netstat_stuck_sockets",
             "Sockets in a tracked state for longer than ages.stuck_after, since the exporter first saw them "
-            "there; of those found at its start, since the last segment from the other end (tcpi_last_ack_recv).",
+            "there; of those found at its start, since the last segment from the other end "
+            "(tcpi_last_ack_recv).",
             SocketKey._fields,
         ),
         Metric(
