@@ -12,6 +12,7 @@ import pytest
 from exporter.flags import EVERY_OPTION, OF_SHOW, OPTIONS
 from exporter.sampling.labels import Metric
 from exporter.sampling.sampler import METRICS
+from exporter.serving.admission import CONNECTION_REASONS, REQUEST_REASONS
 from exporter.serving.metrics import OWN_METRICS
 from tests.support.daemon import ROOT
 
@@ -39,6 +40,12 @@ def test_reference_is_that_of_the_code(request: pytest.FixtureRequest) -> None:
         REFERENCE.write_text(MARKED.sub(lambda _: reference, text))
     (found,) = MARKED.findall(REFERENCE.read_text())
     assert reference == found
+
+
+def test_every_reason_of_a_rejection_is_explained() -> None:
+    explained = re.findall(r"^\| `reason` of .*", REFERENCE.read_text(), re.MULTILINE)
+    named = [set(re.findall(r"`([a-z_]+)`[:;]", line)) for line in explained]
+    assert [set(CONNECTION_REASONS), set(REQUEST_REASONS)] == named
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -84,7 +84,8 @@ OWN_METRICS: Final = (
     ),
     OwnMetric(
         "netstat_exporter_http_requests_rejected_total",
-        "Requests that the exporter refused, by reason; busy means that --web.max-requests were in progress.",
+        "Requests that the exporter refused, by reason; busy means that --web.max-requests were in progress, "
+        "or half as many of one address.",
         ("reason",),
         lambda status: {(reason,): number for reason, number in status.requests_rejected.items()},
     ),
