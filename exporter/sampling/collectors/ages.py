@@ -22,14 +22,15 @@ class Ages(Collector):
         Metric(
             "netstat_stuck_sockets",
             "Sockets in a tracked state for longer than ages.stuck_after, since the exporter first saw them "
-            "there; of those found at its start, since the last segment from the other end "
-            "(tcpi_last_ack_recv).",
+            "there; of those that it found over netlink at its start, since the last segment from the other "
+            "end (tcpi_last_ack_recv).",
             SocketKey._fields,
         ),
         Metric(
             "netstat_oldest_socket_age_seconds",
-            "Age of the oldest socket in a tracked state, since the exporter first saw it there; "
-            "of those found at its start, since the last segment from the other end (tcpi_last_ack_recv).",
+            "Age of the oldest socket in a tracked state, since the exporter first saw it there; of those "
+            "that it found over netlink at its start, since the last segment from the other end "
+            "(tcpi_last_ack_recv).",
             SocketKey._fields,
         ),
         Metric(
