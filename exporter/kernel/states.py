@@ -18,6 +18,7 @@ TIME_WAIT: Final = 6
 CLOSE: Final = 7
 CLOSE_WAIT: Final = 8
 LISTEN: Final = 10
+CLOSING: Final = 11
 
 TCP: Final[Mapping[int, str]] = MappingProxyType(
     {
@@ -31,7 +32,7 @@ TCP: Final[Mapping[int, str]] = MappingProxyType(
         CLOSE_WAIT: "close_wait",
         9: "last_ack",
         LISTEN: "listen",
-        11: "closing",
+        CLOSING: "closing",
     }
 )
 

@@ -165,7 +165,7 @@ class NamespaceSampler:
             settings.tables,
         )
 
-        self._seed_ages(settings, plan.now)
+        self._seed_ages(plan.now)
 
         def make_observers(table: Table) -> Mapping[str, Observer]:
             listened = self._memory.listened(table.name, plan.now)
@@ -188,10 +188,9 @@ class NamespaceSampler:
             for name in settings.tables
         }
 
-    def _seed_ages(self, settings: Settings, now: float) -> None:
+    def _seed_ages(self, now: float) -> None:
         """Ask once how old the tracked sockets of the first pass are, so that it was not delayed."""
-        wanted = number_states(settings.tracked.states)
-        for name in self._tracked.unseeded():
+        for name, wanted in self._tracked.unseeded().items():
             silences = None
             with suppress(*READ_ERRORS):  # then ages began with the first pass
                 silences = self._reader.read_silences(TABLES[name], wanted)

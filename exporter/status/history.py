@@ -47,10 +47,9 @@ class _Kept(NamedTuple):
 
 
 _SERVICE: Final = ("protocol", "direction", "port")
-_STUCK: Final = "netstat_stuck_sockets"
 KEPT: Final = (
     _Kept("netstat_sockets", _SERVICE),
-    _Kept(_STUCK, ("protocol", "state", "direction", "port")),
+    _Kept("netstat_stuck_sockets", ("protocol", "state", "direction", "port")),
     _Kept("netstat_owner_open_files", ("owner",)),
     _Kept("netstat_unanswered_sockets", _SERVICE),
     _Kept("netstat_accept_queue_length", ("protocol", "port")),
@@ -188,17 +187,12 @@ class History:
 
 
 def measure(snapshot: Snapshot) -> Mapping[Key, float]:
-    """Return the numbers of a snapshot that are remembered, and their sums over each network namespace.
-
-    Sockets that were there at the start get their ages in the second pass. Stuck ones are none of the first,
-    so that they do not look like growth.
-    """
+    """Return the numbers of a snapshot that are remembered, and their sums over each network namespace."""
     found: dict[Key, float] = {}
-    has_ages = snapshot.number > 1
     spaces = [("", snapshot.samples), *((each.labels.netns, each.samples) for each in snapshot.namespaces)]
     for netns, samples in spaces:
         for metric, kept, join in KEPT:
-            if metric in samples and (has_ages or metric != _STUCK):  # most pods have few of them
+            if metric in samples:  # which most pods have few of
                 for labels, value in group(samples, metric, kept, join).items():
                     found[Key(metric, netns, labels)] = value
         if netns and (sockets := samples.get("netstat_sockets")):

@@ -88,6 +88,7 @@ def test_over_procfs(
         patch.setattr(sampler_module, "time", clock)
         settings_used = replace(EVERYTHING, tracked=Tracked(TRACKED_STATES, limit))
         host = Host(lay_out(tmp_path_factory.mktemp("tree")), clock, settings_used)
+        host.see(tcp6=[])  # nothing is older than it looks
         for tcp, tcp6, listeners in passes:
             snapshot = host.see(
                 tcp=[*map(listening, listeners), *print_rows(tcp)],
@@ -112,6 +113,7 @@ def test_over_netlink(
         tree.fill("tcp6")
         used = replace(EVERYTHING, source="netlink", tracked=Tracked(TRACKED_STATES, limit))
         host = Host(tree, clock, used, procfs=OwnProcfs(str(tree.root)))
+        host.see()
         for tcp, tcp6, listeners in passes:
             for table, found in (("tcp", tcp), ("tcp6", tcp6)):
                 listen = [Diag(port, state=states.LISTEN, inode=port, cgroup_id=port) for port in listeners]

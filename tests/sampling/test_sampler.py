@@ -289,7 +289,7 @@ def test_each_table_is_opened_once_a_pass(tree: ProcfsTree) -> None:
         snapshot = sampler.take_snapshot()
         assert passes_of(snapshot) == {"success": number, "partial": 0, "failure": 0}
         assert [procfs.opened[table] for table in SETTINGS.tables] == [number] * 3
-    assert by_port(snapshot.samples["netstat_stuck_sockets"])
+    assert by_port(snapshot.samples["netstat_oldest_socket_age_seconds"])
     assert set(snapshot.samples["netstat_ephemeral_ports_busiest_destination"].values()) == {3000}
 
 

@@ -77,18 +77,6 @@ def test_a_counter_that_begins_again_has_no_negative_rate() -> None:
     assert trends.rate(key, 70, 300) == pytest.approx((60 + 10 + 60) / 60)
 
 
-def test_stuck_sockets_that_the_first_pass_found_are_no_growth() -> None:
-    """Their ages are known from the second pass on."""
-    history = History()
-    key = Key("netstat_stuck_sockets", "", ("tcp", "close_wait", "inbound", "8080"))
-    for number in range(1, 12):
-        stuck = sockets("close_wait", 0 if number == 1 else 5000)
-        history.add(make_snapshot({key.metric: stuck}, 5.0 * number, number=number))
-    trends = history.until(make_snapshot({}, 60))
-    assert trends.history(key, 5000) == (None, *[5000] * 11)
-    assert trends.slope(key, 5000, 1800) == 0
-
-
 def test_families_are_joined_and_namespaces_kept_apart() -> None:
     twice = {**sockets("established", 2), **sockets("close_wait", 3)}
     pod = NamespaceLabels("shop/web", "shop", "web")

@@ -5,13 +5,14 @@ socket in the state, so it is too small by at most an interval. Sockets that wer
 started have the time since the last segment from the other end, which is a lower bound.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from exporter.config.settings import Settings
-from exporter.kernel.tables import TABLES
+from exporter.kernel.tables import Table
 from exporter.sampling.collectors.collector import Collector, Pass
 from exporter.sampling.labels import Metric, Samples, SocketKey
+from exporter.sampling.services.series import Folded
 
 
 class Ages(Collector):
@@ -49,31 +50,49 @@ class Ages(Collector):
         return settings.ages.enabled
 
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
-        """Return stuck sockets and the oldest age by series, including zeros."""
-        wanted = seen.settings.tracked.states
-        stuck: dict[tuple[str, ...], float] = {
-            seen.series.key(table, service, state): 0
-            for table, folded in seen.folded()
-            if table.name in seen.tracked
-            for service, states in folded.shown.items()
-            for state in states
-            if table.states.get(state) in wanted
-        }
-        oldest = dict(stuck)
+        """Return stuck sockets and the oldest age by series, including zeros.
+
+        A state has no oldest socket in its first pass, and no stuck ones until those of that pass may be
+        stuck, unless the kernel knows how old these are. That holds for all tables together, as does the sum
+        of both families.
+        """
+        stuck_after = seen.settings.ages.stuck_after_seconds
+        with_age, with_stuck = _find_known(seen, 0), _find_known(seen, stuck_after)
+        stuck: dict[tuple[str, ...], float] = {}
+        oldest: dict[tuple[str, ...], float] = {}
         untracked = 0
-        for name, tracked in seen.tracked.items():
+        for table, folded in seen.folded():
+            if (tracked := seen.tracked.get(table.name)) is None:
+                continue
+            oldest |= dict.fromkeys(_zeros(seen, table, folded, with_age), 0)
+            stuck |= dict.fromkeys(_zeros(seen, table, folded, with_stuck), 0)
             for (service, state, cohort), number in tracked.groups.items():
-                key = seen.series.key(TABLES[name], service, state)
-                stuck.setdefault(key, 0)
-                oldest.setdefault(key, 0)
                 if cohort.first_seen is None:
                     untracked += number
                     continue
+                key = seen.series.key(table, service, state)
                 age_seconds = seen.now - cohort.first_seen
-                stuck[key] += number if age_seconds > seen.settings.ages.stuck_after_seconds else 0
-                oldest[key] = max(oldest[key], age_seconds)
+                if state in with_age:
+                    oldest[key] = max(oldest.get(key, 0), age_seconds)
+                if state in with_stuck:
+                    stuck[key] = stuck.get(key, 0) + (number if age_seconds > stuck_after else 0)
         return {
             "netstat_stuck_sockets": stuck,
             "netstat_oldest_socket_age_seconds": oldest,
             "netstat_exporter_untracked_sockets": {(): untracked},
         }
+
+
+def _find_known(seen: Pass, seconds: float) -> set[int]:
+    """Return the states of which every table has seen all sockets come, or knows their age, for so long."""
+    since: dict[int, float] = {}
+    for tracked in seen.tracked.values():
+        for state, at in tracked.known_since.items():
+            since[state] = max(since.get(state, at), at)
+    return {state for state, at in since.items() if seen.now - at > seconds}
+
+
+def _zeros(seen: Pass, table: Table, folded: Folded, states: set[int]) -> Iterator[tuple[str, ...]]:
+    """Yield the series of some states that are shown even if no socket is in them."""
+    for service, shown in folded.shown.items():
+        yield from (seen.series.key(table, service, state) for state in states.intersection(shown))

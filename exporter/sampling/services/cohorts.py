@@ -63,10 +63,16 @@ class Held(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """The sockets of one table in tracked states: their groups, and those whose cgroup has no name."""
+    """The sockets of one table in tracked states: their groups, and those whose cgroup has no name.
+
+    ``known_since`` is for each state since when sockets that come into it are seen, on the monotonic clock.
+    Those that were there before may be older than they look. It is minus infinity where there were none, or
+    where they have the ages that the kernel knows.
+    """
 
     groups: Mapping[Group, int]
     unnamed: Sequence[Held]
+    known_since: Mapping[int, float]
 
 
 class Known(NamedTuple):

@@ -53,9 +53,9 @@ class TrackedWalk:
         self._counted = Counter[tuple[int, int, Cohort]]()
         self._known = known
         self._counter = counter
-        self._states = tracked_states
+        self.states = tracked_states
         self.named = named
-        self._now = now
+        self.now = now
         self._is_below_limit = is_below_limit
         self._listeners: dict[tuple[int, bytes], Listener] = {}
         self._cohorts: dict[tuple[float | None, int], Cohort] = {}
@@ -69,7 +69,7 @@ class TrackedWalk:
         """Find the tracked sockets among some rows."""
         for listener in rows.listeners:
             self._add_listener(listener)
-        for state in self._states:
+        for state in self.states:
             if state in rows.states:
                 self._observe_state(cast("InetRows", rows), state, find_places(rows.states, state))
 
@@ -104,7 +104,7 @@ class TrackedWalk:
             return again
         (origin,) = rows.origins([place])
         inode, cgroup_id = self._find_origin(origin)
-        first_seen = before.first_seen if before else self._now
+        first_seen = before.first_seen if before else self.now
         if before is None and not self._is_below_limit():
             return self._cohort_of(None, cgroup_id)
         self.new += before is None

@@ -5,19 +5,25 @@ From pass to pass nearly all are the same. Of each socket a dictionary entry is 
 decoded; see ``tracked_walk``.
 
 Sockets that the first complete walk finds are older than the exporter can see. From the next pass on, their
-age begins with the last segment that came from the other end. The segment that closed the connection was not
-later, so this is a lower bound.
+age begins with the last segment that came from the other end. The segment that brought them into their state
+was not later, so this is a lower bound. It says nothing of states that sockets go into by themselves.
 """
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, TypeVar
 
+from exporter.kernel import states
 from exporter.kernel.rows import Silences
 from exporter.sampling.services.cohorts import EVERY_CGROUP, Cohort, Known, Tracked
 from exporter.sampling.services.counting import TableCounter
 from exporter.sampling.services.tracked_walk import STATE_BITS, TrackedWalk
+
+BEGUN_BY_A_SEGMENT: Final = frozenset(
+    {states.ESTABLISHED, states.FIN_WAIT2, states.CLOSE_WAIT, states.CLOSING}
+)
+"""The states that sockets go into when a segment comes, not by connect() or close()."""
 
 _Value = TypeVar("_Value")
 
@@ -26,8 +32,8 @@ class TrackedTable:
     """The sockets of one table in tracked states, from pass to pass."""
 
     def __init__(self) -> None:
-        self.is_seeded = False
-        self.was_walked = False
+        self.unseeded: set[int] = set()
+        self._known_since: dict[int, float] = {}
         self._cohorts: dict[int, Cohort] = {}
         self._inodes: dict[int, int] = {}
         self._unaccepted: set[int] = set()
@@ -54,7 +60,9 @@ class TrackedTable:
 
     def seed(self, silences: Silences | None, now: float) -> None:
         """Move sockets to older cohorts: they are at least as old as their silence."""
-        self.is_seeded = True
+        if silences is not None:
+            self._known_since |= dict.fromkeys(self.unseeded, -math.inf)
+        self.unseeded.clear()
         older: dict[tuple[float, int], Cohort] = {}
         for identity, state, milliseconds in zip(*silences, strict=True) if silences else ():
             key = identity << STATE_BITS | state
@@ -68,7 +76,6 @@ class TrackedTable:
 
     def commit(self, walk: TrackedWalk) -> Tracked:
         """Remember what a complete walk found, forget what it did not find, and return it."""
-        self.was_walked = True
         for key, cohort in walk.tracked.items():
             if (before := self._cohorts.get(key)) is not None:
                 before.sockets -= 1
@@ -82,7 +89,15 @@ class TrackedTable:
             sighted[group.cohort] += number
         if len(self._cohorts) > sum(number for cohort, number in sighted.items() if cohort.sockets):
             self._forget_gone(walk.sighted, sighted)
-        return Tracked(groups, walk.unnamed)
+        self._find_unknown(walk.states, {group.state for group in groups}, walk.now)
+        return Tracked(groups, walk.unnamed, self._known_since)
+
+    def _find_unknown(self, wanted: Collection[int], found: Collection[int], now: float) -> None:
+        """Remember of which states a first walk found sockets, whose age nobody saw begin."""
+        before = self._known_since
+        fresh = found - before.keys()
+        self._known_since = {each: before.get(each, now if each in fresh else -math.inf) for each in wanted}
+        self.unseeded = (self.unseeded | fresh & BEGUN_BY_A_SEGMENT) & self._known_since.keys()
 
     def _forget_gone(self, keys: Iterable[int], sighted: Mapping[Cohort, int]) -> None:
         """Forget the sockets that were not sighted; only cohorts that shrank are searched."""
@@ -138,12 +153,12 @@ class TrackedSockets:
         self._walks[table] = walk
         return walk
 
-    def unseeded(self) -> Sequence[str]:
-        """Return the tables that were walked completely once, whose sockets may be older than that."""
-        return [name for name, table in self._tables.items() if table.was_walked and not table.is_seeded]
+    def unseeded(self) -> Mapping[str, Collection[int]]:
+        """Return by table the states whose sockets may be older than the first complete walk of them."""
+        return {name: tuple(table.unseeded) for name, table in self._tables.items() if table.unseeded}
 
     def seed(self, table: str, silences: Silences | None, now: float) -> None:
-        """Set the least age of the sockets of the first walk; None if nothing is known of them."""
+        """Set the least age of the sockets in unseeded states; None if nothing is known of them."""
         self._tables[table].seed(silences, now)
 
     def commit(self, table: str) -> Tracked:

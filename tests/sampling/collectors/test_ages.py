@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from exporter.config.settings import Ages
+from exporter.config.settings import Ages, Tracked
 from exporter.kernel import states
 from exporter.sampling.snapshot import Snapshot
 from tests.support.procfs_tree import Printed
@@ -17,15 +17,20 @@ def leak(*peers: int) -> list[Printed]:
     return [listening(80), *(Printed(80, 1, states.CLOSE_WAIT, peer=peer) for peer in peers)]
 
 
-def ages(snapshot: Snapshot) -> tuple[float, float]:
-    """Return how many are stuck, and the age of the oldest."""
-    samples = snapshot.samples
-    return samples["netstat_stuck_sockets"][KEY], samples["netstat_oldest_socket_age_seconds"][KEY]
+def ages(snapshot: Snapshot, state: str = "close_wait") -> tuple[float | None, float | None]:
+    """Return how many are stuck, and the age of the oldest; None for what is not shown."""
+    key = (*KEY[:2], state, *KEY[3:])
+    stuck, oldest = (
+        snapshot.samples[name].get(key)
+        for name in ("netstat_stuck_sockets", "netstat_oldest_socket_age_seconds")
+    )
+    return stuck, oldest
 
 
 def test_ages_grow_and_end_with_their_sockets(host: Host) -> None:
     """One is stuck when it is older than is set; a zero is shown where there is a listener."""
     host.change(replace(SETTINGS, ages=Ages(stuck_after_seconds=10)))
+    assert ages(host.see(tcp=leak())) == (0, 0)
     assert ages(host.see(tcp=leak(1))) == (0, 0)
     assert ages(host.see(10, tcp=leak(1, 2))) == (0, 10)
     assert ages(host.see(1)) == (1, 11)
@@ -35,13 +40,38 @@ def test_ages_grow_and_end_with_their_sockets(host: Host) -> None:
     assert ages(host.see(10, tcp=leak(1))) == (0, 0)
 
 
+def test_nothing_is_said_of_sockets_that_may_be_older_than_they_look(host: Host) -> None:
+    """Those of the first pass, until they are stuck: a 0 would end an alert, and look like growth."""
+    host.change(replace(SETTINGS, ages=Ages(stuck_after_seconds=10)))
+    seen = host.see(tcp=leak(1, 2, 3), tcp6=leak())
+    assert ages(seen) == (None, None)
+    assert not seen.samples[
+        "netstat_stuck_sockets"
+    ]  # also not of the other family, which is added up with it
+    assert ages(host.see(10, tcp=leak(1, 2, 4))) == (None, 10)
+    assert ages(host.see(1)) == (2, 11)
+
+
+def test_nor_of_those_in_a_state_that_was_not_tracked_before(host: Host) -> None:
+    waiting = Printed(80, 2, states.FIN_WAIT2)
+    host.change(replace(SETTINGS, ages=Ages(stuck_after_seconds=10)))
+    host.see(tcp=[*leak(), waiting])
+    host.change(
+        replace(SETTINGS, ages=Ages(stuck_after_seconds=10), tracked=Tracked(("close_wait", "fin_wait2")))
+    )
+    seen = host.see(10, tcp=[*leak(1), waiting])
+    assert (ages(seen), ages(seen, "fin_wait2")) == ((0, 0), (None, None))
+    seen = host.see(11)
+    assert (ages(seen), ages(seen, "fin_wait2")) == ((1, 11), (1, 11))
+
+
 def test_a_table_that_could_not_be_read_keeps_its_ages(host: Host) -> None:
     """It shows nothing meanwhile."""
     host.see(tcp=leak(1))
     host.tree.make_fifo("tcp")
     samples = host.see(10).samples
     assert samples["netstat_stuck_sockets"] == {} == samples["netstat_oldest_socket_age_seconds"]
-    assert ages(host.see(10, tcp=leak(1))) == (0, 20)
+    assert ages(host.see(10, tcp=leak(1))) == (None, 20)
 
 
 def test_new_settings_keep_ages_and_switching_off_forgets_them(host: Host) -> None:
@@ -52,4 +82,4 @@ def test_new_settings_keep_ages_and_switching_off_forgets_them(host: Host) -> No
     host.change(replace(SETTINGS, ages=Ages(enabled=False), owners=off))
     host.see(5)
     host.change(SETTINGS)
-    assert ages(host.see(5)) == (0, 0)
+    assert ages(host.see(5)) == (None, None)

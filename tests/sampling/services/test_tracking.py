@@ -1,5 +1,6 @@
 """A tracked socket is known from pass to pass: since when, and whose it is."""
 
+import math
 import struct
 import tracemalloc
 from array import array
@@ -61,9 +62,10 @@ class Tracker:
         now: float = 0,
         table: str = "tcp",
         named: Collection[int] = (),
+        wanted: Collection[int] = WANTED,
     ) -> Tracked:
         """Return what a pass finds."""
-        self.sockets.change(WANTED, self.limit, ("tcp", "tcp6"))
+        self.sockets.change(frozenset(wanted), self.limit, ("tcp", "tcp6"))
         self._counter.begin((), NOTHING_EXPECTED)
         walk = self.sockets.begin(table, self._counter, named, now)
         for each in rows:
@@ -196,7 +198,7 @@ def test_what_was_there_before_the_exporter_is_as_old_as_its_silence_at_least() 
     identities = [found[2] for row in rows for found in cast("InetRows", row).tracked([0])]
     tracker = Tracker()
     tracker.see(rows, 10_000)
-    assert tracker.sockets.unseeded() == ["tcp"]
+    assert tracker.sockets.unseeded() == {"tcp": (states.CLOSE_WAIT,)}
     silences = Silences(
         array("Q", [*identities[:2], 5]),
         bytearray([states.CLOSE_WAIT] * 3),
@@ -211,17 +213,18 @@ def test_what_was_there_before_the_exporter_is_as_old_as_its_silence_at_least() 
 
 def test_ages_are_asked_for_once_after_the_first_walk_of_a_table() -> None:
     """Whatever the answer is; a table that is not tracked any more is forgotten."""
+    leak = dump([Diag(80, 1, states.CLOSE_WAIT)])
     tracker = Tracker()
     assert not tracker.sockets.unseeded()
-    tracker.see([], table="tcp")
-    tracker.see([], table="tcp6")
+    tracker.see(leak, table="tcp")
+    tracker.see(leak, table="tcp6")
     tracker.sockets.seed("tcp", None, 0)
-    assert tracker.sockets.unseeded() == ["tcp6"]
+    assert tracker.sockets.unseeded().keys() == {"tcp6"}
     tracker.sockets.change(WANTED, 1, ("tcp",))
     assert not tracker.sockets.unseeded()
     tracker.sockets.change(frozenset(), 1, ("tcp",))
-    tracker.see([], table="tcp")
-    assert tracker.sockets.unseeded() == ["tcp"]
+    tracker.see(leak, table="tcp")
+    assert tracker.sockets.unseeded().keys() == {"tcp"}
 
 
 def test_ages_are_asked_for_after_the_first_walk_that_succeeds() -> None:
@@ -233,7 +236,31 @@ def test_ages_are_asked_for_after_the_first_walk_that_succeeds() -> None:
     tracker.sockets.begin("tcp", counter, (), 0)
     assert not tracker.sockets.unseeded()
     tracker.see(dump([Diag(80, 1, states.CLOSE_WAIT)]))
-    assert tracker.sockets.unseeded() == ["tcp"]
+    assert tracker.sockets.unseeded().keys() == {"tcp"}
+
+
+def test_ages_are_asked_for_in_states_that_begin_with_a_segment() -> None:
+    """In SYN_SENT none has come yet, and the kernel's answer is the time since it started."""
+    found = (states.SYN_SENT, states.FIN_WAIT2, states.CLOSE_WAIT)
+    rows = dump([Diag(80, state, state) for state in found])
+    tracker = Tracker()
+    assert tracker.see(rows[:1], 100, wanted=found).known_since == {
+        states.SYN_SENT: 100,
+        states.FIN_WAIT2: -math.inf,
+        states.CLOSE_WAIT: -math.inf,
+    }
+    assert not tracker.sockets.unseeded()
+    tracker = Tracker()
+    tracker.see(rows, 100, wanted=found)
+    assert {"tcp": {states.FIN_WAIT2, states.CLOSE_WAIT}} == {
+        table: set(unseeded) for table, unseeded in tracker.sockets.unseeded().items()
+    }
+    tracker.sockets.seed("tcp", Silences(array("Q"), bytearray(), array("I")), 105)
+    assert tracker.see(rows, 105, wanted=found).known_since == {
+        states.SYN_SENT: 100,
+        states.FIN_WAIT2: -math.inf,
+        states.CLOSE_WAIT: -math.inf,
+    }
 
 
 def test_cgroups_with_a_name_need_no_inodes() -> None:

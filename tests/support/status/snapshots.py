@@ -23,11 +23,10 @@ def make_snapshot(
     samples: Mapping[str, Samples],
     at: float = 0.0,
     pods: Mapping[NamespaceLabels, Mapping[str, Samples]] = MappingProxyType({}),
-    number: int = 2,
 ) -> Snapshot:
-    """Return a snapshot taken so many seconds after the first; ``number`` is that of its pass."""
+    """Return a snapshot taken so many seconds after the first."""
     return Snapshot(
-        number=number,
+        number=1,
         taken_at_seconds=1_700_000_000 + at,
         taken_at_monotonic=1000 + at,
         samples=samples,
