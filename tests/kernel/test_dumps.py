@@ -11,6 +11,8 @@ from struct import pack
 import pytest
 
 from exporter.kernel.dumps import dump, encode_request, receive, retry_once
+from exporter.kernel.inet_diag import PORTS
+from exporter.kernel.inet_requests import ONLY_LISTEN, WANT_INFO, ask_for_tcp
 from exporter.kernel.netlink import NETLINK_SOCK_DIAG, Question, Reason, SockDiagError
 from tests.support.kernel.messages import (
     SHORTEST,
@@ -20,6 +22,7 @@ from tests.support.kernel.parsed import question_of
 from tests.support.kernel.splitting import SOCKET
 
 NETLINK_USERSOCK = 2
+DATAGRAM_BYTES = 1 << 15
 
 
 def test_what_the_kernel_lacks_is_unavailable() -> None:
@@ -33,6 +36,24 @@ def test_unknown_family_is_unavailable() -> None:
     with pytest.raises(SockDiagError) as caught:
         list(dump(Question(pack("=BBBxI48x", 0, 6, 0, 0xFFF), SHORTEST), time.monotonic() + 5))
     assert Reason.UNAVAILABLE == caught.value.reason
+
+
+def test_long_dump_is_whole() -> None:
+    """No datagram finds too little of the buffer left, and they come eight at a time after the first two."""
+    number = 900
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(2 * number, hard)), hard))
+    try:
+        with ExitStack() as stack:
+            servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+            ports = {server.getsockname()[1] for server in servers}
+            question = ask_for_tcp(ONLY_LISTEN, attributes=WANT_INFO)
+            answers = list(dump(question, time.monotonic() + 5))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    messages = [message for blocks in answers for block in blocks for message in block.messages()]
+    assert ports <= {PORTS.unpack_from(message)[0] for message in messages}
+    assert len(answers) <= 2 + sum(map(len, messages)) // (8 * DATAGRAM_BYTES)
 
 
 def test_no_descriptor_left_is_transient() -> None:
