@@ -2,10 +2,10 @@
 
 from struct import pack
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.kernel.attributes import place_attributes
+from exporter.kernel.attributes import place_alike, place_attributes
 
 FIXED = b"fixed"
 
@@ -24,3 +24,19 @@ def test_padding_and_lies() -> None:
         kind: data[place.start : place.stop] for kind, place in place_attributes(data, len(FIXED)).items()
     }
     assert {8: b"\7", 4: pack("=I", 9)} == found
+
+
+ATTRIBUTES = [pack("=HHI", 8, 4, 9), pack("=HHI", 8, 5, 9), pack("=HHB3x", 5, 4, 9), pack("=HHI", 3, 4, 9)]
+"""Eight bytes each; the last one lies about its length."""
+MESSAGES = st.lists(st.lists(st.sampled_from(ATTRIBUTES), min_size=2, max_size=2), min_size=1, max_size=3)
+
+
+@given(MESSAGES)
+@example([[ATTRIBUTES[0], ATTRIBUTES[1]], [ATTRIBUTES[2], ATTRIBUTES[1]]])  # only a length differs
+def test_attributes_of_all_messages(messages: list[list[bytes]]) -> None:
+    """They are where those of the first one are, and nothing else is in any; or that is not said."""
+    data = [FIXED + b"".join(attributes) for attributes in messages]
+    length = len(data[0])
+    places = [place_attributes(message, len(FIXED)) for message in data]
+    are_alike = all(each == places[0] for each in places) and len(places[0]) == len(messages[0])
+    assert (places[0] if are_alike else None) == place_alike(b"".join(data), length, len(FIXED))
