@@ -167,7 +167,7 @@ def _align(block: Block, places: Places | None, kind: int, size: int) -> Iterato
 def _may_reach(block: Block, place: int, number: int) -> int:
     """Return 1 for the messages whose word at a place may be so large, 0 for others, by its upper half."""
     highest, high = (block.data[place + i :: block.length] for i in _UPPER_BYTES)
-    most, more = divmod(min(number, 0xFFFFFFFF) >> 16, 256)
+    most, more = divmod(number >> 16, 256)  # beyond 255 where no word is so large
     above, equal = (int.from_bytes(highest.translate(at_least(least))) for least in (most + 1, most))
     return above | equal & int.from_bytes(high.translate(at_least(more)))
 

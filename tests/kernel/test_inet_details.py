@@ -4,6 +4,7 @@ from itertools import chain
 from socket import AF_INET, AF_INET6
 from struct import pack
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +64,13 @@ def test_idle(sockets: list[tuple[bytes, int, int, int]]) -> None:
     assert expected == idle(*messages)
 
 
+def test_longer_than_the_kernel_counts() -> None:
+    """No socket is idle for so long."""
+    most = (1 << 32) - 1
+    (rows,) = split([inet((1, 80), states.ESTABLISHED, attributes=info(most, most))])
+    assert [1, 0, 0] == [len(list(rows.idle(limit))) for limit in (most, most + 1, 1 << 40)]
+
+
 @given(st.lists(st.tuples(PREFIXES, NUMBERS, st.integers(-4096, 4096), NUMBERS, NUMBERS, st.booleans())))
 def test_memory(sockets: list[tuple[bytes, int, int, int, int, bool]]) -> None:
     """What is reserved may be below 0 for a moment. A socket that holds nothing is passed over."""
@@ -74,6 +82,26 @@ def test_memory(sockets: list[tuple[bytes, int, int, int, int, bool]]) -> None:
             cgroup_id = i + 7 if has_cgroup else 0
             expected.append(((i, 80), cgroup_id, (receive, forward, send, backlog)))
     assert expected == held(*messages)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_memory_of_one_kind(place: int) -> None:
+    """It is enough, in whichever byte of the number it stands."""
+    numbers = [[1 << 8 * byte if kind == place else 0 for kind in range(4)] for byte in range(4)]
+    messages = [inet((i, 80), states.ESTABLISHED, attributes=memory(*each)) for i, each in enumerate(numbers)]
+    found = [
+        list(amounts) for _, _, amounts in held(*messages, inet((9, 80), 1, attributes=memory(0, 0, 0, 0)))
+    ]
+    assert numbers == found
+
+
+def test_cgroup_of_another_size() -> None:
+    """It is not known, whether all sockets of a block have such an attribute or not."""
+    odd, holds = pack("=HHI", 8, 21, 7), memory(1, 0, 0, 0)
+    alike = [inet((i, 80), states.ESTABLISHED, attributes=holds + odd) for i in range(2)]
+    other = inet((2, 80), states.ESTABLISHED, attributes=holds + MARK)
+    assert [0, 0] == [cgroup_id for _, cgroup_id, _ in held(*alike)]
+    assert [0, 0, 0] == [cgroup_id for _, cgroup_id, _ in held(*alike, other)]
 
 
 def test_attribute_at_another_place_in_messages_of_one_length() -> None:
