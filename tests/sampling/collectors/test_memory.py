@@ -7,10 +7,15 @@ from dataclasses import replace
 import pytest
 
 from exporter.config.settings import ALWAYS, NETLINK, PROCFS, Idle, Memory, Owners, Switch
+from exporter.kernel import states
+from exporter.kernel.diag_rows import DiagRows
+from exporter.kernel.netlink import Block
+from exporter.kernel.tables import TABLES
 from exporter.sampling.collectors import memory as memory_module
-from exporter.sampling.collectors.memory import MOST_OWNERS
+from exporter.sampling.collectors.memory import MOST_OWNERS, MemoryObserver
 from exporter.sampling.services import owner_lookup
 from exporter.sampling.snapshot import Snapshot
+from tests.support.kernel.messages import inet, memory
 from tests.support.procfs_tree import Printed
 from tests.support.sampling.host import Host, collector_of
 from tests.support.sampling.netlink import LATE, REFUSED, Diag, Netlink
@@ -90,6 +95,15 @@ def test_memory_by_kind(host: Host, sockets: Sockets) -> None:
     assert by_kind(host.see(59)) == expected
     assert by_kind(host.see(1)) == {}
     assert sockets.asked == 2
+
+
+def test_blocks_are_added_up() -> None:
+    """A table of some hundred sockets comes in several; a kind below 0 for a moment lessens what is held."""
+    observer = MemoryObserver(lambda _, remote_port: remote_port)
+    for held in ((1, -1, 0, 4), (10, 20, 0, 40), (100, 200, 0, 400)):
+        message = inet((40001, 9200), states.ESTABLISHED, attributes=memory(*held))
+        observer.observe(DiagRows(TABLES["tcp"], Block(2 * message, len(message))))
+    assert observer.held == {(9200, 0): (222, 438, 0, 888)}
 
 
 def test_nothing_is_asked_or_shown_while_there_is_enough(host: Host, sockets: Sockets) -> None:
