@@ -170,6 +170,40 @@ def test_only_what_was_just_seen_is_shown(procfs: Processes, shop: set[int]) -> 
     assert procfs.looked_at == [3, 1]
 
 
+def test_the_next_one_is_known_while_a_round_lasts(procfs: Processes, shop: set[int]) -> None:
+    """A round takes many passes where there are many processes."""
+    procfs.processes = {1: Process(900), 2: Process(7), 3: Process(7), 4: Process(7), 5: Process(800)}
+    usages = FileUsages()
+    usages.update(procfs, shop, LIMITS, 0)
+    at_once = LIMITS._replace(seconds=0)
+    usages.update(procfs, shop, at_once, ROUND)
+    del procfs.processes[1]
+    assert {"shop.service": FileUsage(800, 1024)} == usages.update(procfs, shop, at_once, ROUND)
+
+
+def test_what_is_gone_gives_way_to_others(procfs: Processes, shop: set[int]) -> None:
+    """Also where it was not the fullest, so that nobody looked at it again."""
+    procfs.processes = {1: Process(900), 2: Process(800), 3: Process(700), 4: Process(100)}
+    usages = FileUsages()
+    usages.update(procfs, shop, LIMITS, 0)
+    del procfs.processes[2], procfs.processes[3]
+    for number in range(1, 5):
+        usages.update(procfs, shop, LIMITS, number * ROUND)
+    del procfs.processes[1]
+    assert {"shop.service": FileUsage(100, 1024)} == usages.update(procfs, shop, LIMITS, 4 * ROUND)
+
+
+def test_unit_that_was_started_again(procfs: Processes, shop: set[int]) -> None:
+    """Its cgroup has another id."""
+    procfs.processes = {1: Process(900)}
+    usages = FileUsages()
+    usages.update(procfs, shop, LIMITS, 0)
+    (procfs.tree / SHOP.strip("/")).rename(procfs.tree / "old")
+    started = procfs.make(SHOP)
+    assert started != shop
+    assert {"shop.service": FileUsage(900, 1024)} == usages.update(procfs, started, LIMITS, ROUND)
+
+
 def test_growth_of_any_process_is_found_in_the_next_round(procfs: Processes, shop: set[int]) -> None:
     procfs.processes = {pid: Process(100 + pid) for pid in range(1, 10)}
     usages = FileUsages()
