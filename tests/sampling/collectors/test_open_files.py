@@ -63,6 +63,21 @@ def test_who_has_such_a_socket_is_shown_for_an_hour(
     assert see(host) == {}
 
 
+def test_cgroup_without_processes_is_forgotten(procfs: OwnProcesses, clock: Clock, netlink: Netlink) -> None:
+    """Or units that come and go, each with a cgroup of its own, add up for an hour."""
+    host = Host(procfs, clock, procfs=procfs)  # type: ignore[arg-type]  # its tables are those of netlink
+    (shop,), (web,) = procfs.make(SHOP), procfs.make(WEB)
+    other = Diag(22, 2, states.LISTEN, inode=2, cgroup_id=web)
+    netlink.fill("tcp", Diag(80, 1, states.LISTEN, inode=1, cgroup_id=shop), other)
+    assert see(host).keys() == {"shop.service", "web.service"}
+    netlink.fill("tcp", other)
+    gone = procfs.processes.pop(1)
+    assert see(host).keys() == {"web.service"}
+    assert see(host).keys() == {"web.service"}
+    procfs.processes[1] = gone
+    assert see(host).keys() == {"web.service"}
+
+
 def test_other_sockets_are_not_enough(procfs: OwnProcesses, clock: Clock, netlink: Netlink) -> None:
     """Nor are tracked ones where nothing is tracked."""
     host = Host(procfs, clock, procfs=procfs)  # type: ignore[arg-type]  # its tables are those of netlink
