@@ -17,6 +17,7 @@ from exporter.sampling.known_namespaces import PORTS_OF_A_NAMESPACE
 from exporter.sampling.namespace_names import GivenNames
 from exporter.sampling.other_namespace import OtherNamespace
 from exporter.sampling.sampler import Sampler
+from exporter.sampling.services.series import SPARSE_KEPT_SECONDS
 from exporter.sampling.snapshot import Snapshot
 from tests.support.namespaces_tree import NamespacesTree
 from tests.support.patience import wait_until
@@ -117,6 +118,28 @@ def test_a_tracked_socket_grows_older_though_nothing_is_read(node: Node) -> None
     assert age_seconds == pytest.approx(600.0 / 9)
     assert set(found.samples["netstat_stuck_sockets"].values()) == {1}
     assert {key[-1] for key in found.samples["netstat_owner_sockets"]} == {"a.service"}
+
+
+def test_open_files_where_something_listens_or_leaks(node: Node) -> None:
+    """Or did a while ago."""
+    net = node.add("a", LISTENING)
+    process = node.tree.root / "1001"
+    (process / "fd").write_bytes(bytes(100))  # its size is the number of files
+    (process / "limits").write_text(
+        "Max open files            256                  4096                 files\n"
+    )
+
+    def files_of(snapshot: Snapshot) -> dict[tuple[str, ...], float]:
+        (found,) = snapshot.namespaces
+        return dict(found.samples.get("netstat_owner_open_files", {}))
+
+    assert files_of(node.see()) == {("a.service",): 100}
+    node.tree.fill(net, Printed(8080, 9), Printed(8080, 10))
+    (process / "fd").write_bytes(bytes(90))
+    assert files_of(node.see()) == {("a.service",): 90}
+    assert files_of(node.see(SPARSE_KEPT_SECONDS + 1)) == {}
+    node.tree.fill(net, LEAKED)
+    assert files_of(node.see()) == {("a.service",): 90}
 
 
 def test_series_end_with_their_namespace(node: Node) -> None:
