@@ -122,6 +122,15 @@ def test_no_more_owners_and_ports_than_allowed(services: Services) -> None:
     }
 
 
+def test_port_that_becomes_busy_has_its_own_name(services: Services) -> None:
+    """Though the listeners are the same as before."""
+    services.host.change(replace(UNIT, ports=Ports(limit=1)))
+    listeners = [listener(9001, 1), listener(9002, 2)]
+    connections = [Diag(9002, 50000 + i, cookie=10 + i) for i in range(40)]
+    ports = [{port for port, _, _ in infos(services.see(*listeners, *more))} for more in ([], connections)]
+    assert ports == [{"9001", "other"}, {"9002", "other"}]
+
+
 def test_without_owners(services: Services) -> None:
     services.host.change(replace(UNIT, owners=Owners(enabled=False)))
     assert infos(services.see(listener(80, cgroup_id=services.ids[0]))) == {("80", "any", "unknown")}

@@ -66,6 +66,14 @@ def test_zero_is_shown_for_an_hour_while_the_table_is_read(host: Host) -> None:
     assert unanswered(host.see(5, tcp=[])) == {}
 
 
+def test_table_that_failed_has_no_zeros(host: Host) -> None:
+    """Of the other family there are some."""
+    snapshot = host.see(tcp=[client(1, DATA, 5)], tcp6=[client(2, DATA, 5)])
+    assert {key[1]: number for key, number in unanswered(snapshot).items()} == {"ipv4": 1, "ipv6": 1}
+    host.tree.make_fifo("tcp")
+    assert {key[1]: number for key, number in unanswered(host.see()).items()} == {"ipv6": 1}
+
+
 def test_ports_without_series_are_counted_together(host: Host) -> None:
     """As in netstat_sockets; what was shown before they were folded does not stay."""
     host.change(replace(SETTINGS, ports=replace(SETTINGS.ports, limit=2)))  # domain is one

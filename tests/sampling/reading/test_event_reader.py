@@ -141,6 +141,27 @@ def test_events_stand_for_those_that_were_left_out() -> None:
     wait_until(lambda: not reader.is_reading)
 
 
+def test_what_waits_when_sampling_begins_stands_for_as_many_as_before() -> None:
+    """It came before the new filter."""
+    handled: list[int] = []
+
+    class Waiting(Script):
+        """An event comes just before each filter."""
+
+        def sample(self, one_in: int) -> None:
+            self.said.append([EVENT])
+            super().sample(one_in)
+
+    script = Waiting()
+    reader = EventReader(lambda _, weight: handled.append(weight))
+    reader.start(script, 1e-9)  # every bit of work is too much
+    wait_until(lambda: len(handled) >= 3)
+    assert [1, 2, 4] == handled[:3]
+    assert [2, 4, 8] == script.sampled[:3]
+    reader.stop()
+    wait_until(lambda: not reader.is_reading)
+
+
 def test_share_may_change() -> None:
     """With more to spend nothing is left out any more."""
     script = Script()
