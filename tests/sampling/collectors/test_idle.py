@@ -174,6 +174,20 @@ def test_nothing_is_shown_of_a_table_that_failed(
     assert shown(host.see()) == {}
 
 
+@pytest.mark.parametrize("host", [PROCFS], indirect=True)
+def test_the_other_family_of_a_table_that_failed_is_shown(
+    host: Host, netlink: Netlink, connections: Connections
+) -> None:
+    connections.let_idle({40001: 0})
+    host.tree.fill("tcp6", Printed(40009, 6379))
+    netlink.fill("tcp6", Diag(40009, 6379, data_times=(HOUR_MILLISECONDS,) * 2))
+    host.see()
+    assert {key[1] for key in shown(host.see())} == {"ipv4", "ipv6"}
+    host.tree.make_fifo("tcp")
+    netlink.errors.extend([LATE] * 9)
+    assert {key[1] for key in shown(host.see())} == {"ipv6"}
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_switch(host: Host, connections: Connections, *, enabled: bool) -> None:
     host.change(replace(host.settings, idle=Idle(enabled=enabled)))

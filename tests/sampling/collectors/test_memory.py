@@ -186,6 +186,22 @@ def test_nothing_is_shown_without_netlink(host: Host, sockets: Sockets, netlink:
     assert collector_of(snapshot, "memory").error == ""
 
 
+@pytest.mark.parametrize("host", [PROCFS], indirect=True)
+def test_the_other_family_of_a_table_that_failed_is_shown(
+    host: Host, sockets: Sockets, netlink: Netlink
+) -> None:
+    sockets.hold((1, 0, 0, 0))
+    host.tree.fill("tcp6", Printed(40009, 9200))
+    netlink.fill("tcp6", Diag(40009, 9200, held=(2, 0, 0, 0)))
+    host.see()
+    assert sum(by_owner(host.see()).values()) == 3
+    host.tree.make_fifo("tcp")
+    netlink.errors.extend([LATE] * 9)
+    found = host.see()
+    assert {key[1]: number for key, number in by_kind(found).items()} == {"ipv6": 2}
+    assert sum(by_owner(found).values()) == 2
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_switch(host: Host, sockets: Sockets, *, enabled: bool) -> None:
     host.change(replace(host.settings, memory=Memory(enabled=enabled), owners=Owners(enabled=False)))
