@@ -24,7 +24,12 @@ from exporter.sampling.reading.guard import HangError, Reads
 from exporter.sampling.reading.sockstat import Sockstat
 from exporter.sampling.reading.sources import SourceChoice, other_source
 
-READ_ERRORS: Final = (ProcfsError, ProcnetError, SockDiagError, HangError)
+
+class NoSourceError(Exception):
+    """Neither source gave the table; the message has both reasons."""
+
+
+READ_ERRORS: Final = (ProcfsError, ProcnetError, SockDiagError, HangError, NoSourceError)
 """Errors of the kernel or of timing, not of the exporter."""
 
 HANG_GRACE_SECONDS: Final = 1.0
@@ -239,7 +244,10 @@ def _should_fall_back(fallback: str, error: Exception | None) -> bool:
 
 
 def _join(first: Reading, second: Reading) -> Reading:
-    """Return the reading of the other source; if that failed as well, the first error is reported."""
+    """Return the reading of the other source; if that failed as well, both errors are reported."""
     if second.error is None:
         return replace(second, fallback_reason=first.error)
-    return replace(first, fallback_reason=second.error)
+    if str(second.error) == str(first.error):
+        return first
+    reasons = f"{first.source}: {first.error}; {second.source}: {second.error}"
+    return replace(first, error=NoSourceError(reasons))

@@ -17,7 +17,7 @@ from exporter.sampling.reading import walk as walk_module
 from exporter.sampling.reading.guard import Guard, HangError
 from exporter.sampling.reading.sockstat import Sockstat
 from exporter.sampling.reading.sources import SourceChoice
-from exporter.sampling.reading.walk import Observer, Reading, Totals, Walk
+from exporter.sampling.reading.walk import READ_ERRORS, Observer, Reading, Totals, Walk
 from tests.support.patience import PATIENCE_SECONDS, wait_until
 from tests.support.procfs_tree import CAPTURED, Printed, ProcfsTree, open_files
 from tests.support.sampling.host import lay_out_connections
@@ -284,12 +284,18 @@ def test_netlink_takes_the_place_of_procfs_that_is_denied(tree: ProcfsTree, netl
         assert ports_of(reading) == [53]
 
 
-def test_where_both_fail_the_first_error_is_told(tree: ProcfsTree, netlink: Netlink) -> None:
-    tree.make_fifo("tcp")
+@pytest.mark.parametrize(("wanted", "other"), [(PROCFS, NETLINK), (NETLINK, PROCFS)])
+def test_where_both_fail_both_errors_are_reported(
+    tree: ProcfsTree, netlink: Netlink, wanted: str, other: str
+) -> None:
+    """Mending either is enough, and which one can be mended is not known here."""
+    tree.make_fifo("udp")
     netlink.errors.append(REFUSED)
-    reading = Reader(tree.procfs(), PROCFS, reachable=True).read()
-    assert (reading.observed, reading.source, reading.fallback_reason) == (None, PROCFS, REFUSED)
-    assert isinstance(reading.error, ProcfsError)
+    reading = Reader(tree.procfs(), wanted, reachable=True).read("udp")
+    assert (reading.observed, reading.source, reading.fallback_reason) == (None, wanted, None)
+    assert isinstance(reading.error, READ_ERRORS)
+    reasons = {NETLINK: str(REFUSED), PROCFS: f"{tree.procfs().net_directory}/udp: not a regular file"}
+    assert str(reading.error) == f"{wanted}: {reasons[wanted]}; {other}: {reasons[other]}"
 
 
 def test_a_table_that_procfs_cannot_give_in_time_is_asked_for_over_netlink(
