@@ -99,7 +99,18 @@ def _find_counters(facts: Facts) -> Iterator[_Counter]:
         for at, total in facts.by_service(metric).items():
             if total:
                 key = Key(metric, at.netns, (at.protocol, at.port))
-                yield _Counter(kind, at._replace(direction=INBOUND), key, total)
+                direction = _find_direction(facts, at) if kind == "udp_drops" else INBOUND
+                yield _Counter(kind, at._replace(direction=direction), key, total)
+
+
+def _find_direction(facts: Facts, at: At) -> str:
+    """Return the direction of the sockets at a port; empty if it has both, as their drops are added up."""
+    directions = [each.direction for each in _both_directions(at) if facts.sockets.get(each)]
+    return directions[0] if len(directions) == 1 else ""
+
+
+def _both_directions(at: At) -> Sequence[At]:
+    return [at._replace(direction=direction) for direction in (INBOUND, OUTBOUND)]
 
 
 def _judge(
@@ -128,7 +139,8 @@ def _judge(
         threshold = thresholds.MEMORY_ABORTS
     elif counter.kind == "udp_drops":
         floor = 0.0
-        threshold = thresholds.UDP_DROPS_UNREAD if unread.get(counter.at) else thresholds.UDP_DROPS
+        is_unread = any(unread.get(each) for each in _both_directions(counter.at))
+        threshold = thresholds.UDP_DROPS_UNREAD if is_unread else thresholds.UDP_DROPS
     else:
         return None
     return threshold if threshold.is_exceeded(rate) and rate > floor else None

@@ -302,14 +302,39 @@ def test_who_drops_connections_is_named() -> None:
     )
 
 
-def test_a_few_datagrams_that_are_lost_matter_where_the_queue_is_never_empty() -> None:
-    labels, queue = ("udp", "ipv4", "514", "syslog"), QueueKey("udp", "ipv4", "inbound", "514", "syslog")
+@pytest.mark.parametrize("direction", ["inbound", "outbound"])
+def test_a_few_datagrams_that_are_lost_matter_where_the_queue_is_never_empty(direction: str) -> None:
+    labels, queue = ("udp", "ipv4", "514", "syslog"), QueueKey("udp", "ipv4", direction, "514", "syslog")
     for unread, alerts in ((0, []), (512, [("NetstatUdpDrops", WARNING)])):
         samples = one("netstat_receive_queue_bytes", unread, queue)
         found = (
             make_snapshot(samples | one("netstat_udp_drops_total", n, labels), 20.0 * n) for n in range(5)
         )
         assert alerts_of(status_of(*found)) == alerts
+
+
+@pytest.mark.parametrize(
+    ("directions", "where"),
+    [
+        (["inbound"], "inbound udp port 1194"),
+        (["outbound"], "outbound udp port 1194"),
+        (["inbound", "outbound"], "udp port 1194"),
+    ],
+)
+def test_datagrams_that_a_client_does_not_read_are_no_servers(directions: list[str], where: str) -> None:
+    """Drops of both are counted together, so the sockets at the port decide."""
+    counted: Samples = {
+        SocketKey("udp", "ipv4", "established", each, "1194", "1194"): 1 for each in directions
+    }
+    labels = ("udp", "ipv4", "1194", "1194")
+    found = (
+        make_snapshot(
+            one("netstat_udp_drops_total", 200 * n, labels) | {"netstat_sockets": counted}, 20.0 * n
+        )
+        for n in range(5)
+    )
+    (problem,) = status_of(*found).problems
+    assert problem.text.startswith(f"10/s datagrams are dropped, {where}, because")
 
 
 def test_peers_that_do_not_answer_are_judged_by_direction() -> None:
