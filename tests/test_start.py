@@ -34,6 +34,7 @@ def test_an_address_that_only_a_person_can_mend_ends_it_with_2() -> None:
         "::1:9068": "'::1:9068' is not :PORT, HOST:PORT or [IPV6]:PORT",
         "[127.0.0.1:9068": "'[127.0.0.1:9068' is not :PORT, HOST:PORT or [IPV6]:PORT",
         ":99999": "':99999' is not :PORT, HOST:PORT or [IPV6]:PORT",
+        "[fe80::x%absent0]:9068": "[fe80::x%absent0]:9068: Name or service not known",
     }
     for word, cause in expected.items():
         run = run_once(f"--web.listen-address={word}")
@@ -55,11 +56,21 @@ def test_a_port_that_another_process_holds_is_waited_for() -> None:
     assert "waiting" not in log
 
 
-def test_an_address_that_is_not_there_yet_is_waited_for_until_a_signal_comes() -> None:
-    with start("--web.listen-address=192.0.2.1:9068") as process:
+@pytest.mark.parametrize(
+    ("address", "cause"),
+    [
+        ("192.0.2.1:9068", "Cannot assign requested address"),
+        ("[fe80::1%absent0]:9068", "there is no network device absent0"),  # a VPN or a bridge makes it later
+        ("[fe80::1%4294967]:9068", "No such device"),
+    ],
+)
+def test_an_address_that_is_not_there_yet_is_waited_for_until_a_signal_comes(
+    address: str, cause: str
+) -> None:
+    with start(f"--web.listen-address={address}") as process:
         daemon = Daemon(process, 0)
         problem = daemon.wait_for("waiting for the address to listen on")["problem"]
-        assert problem == "192.0.2.1:9068: Cannot assign requested address"
+        assert problem == f"{address}: {cause}"
         assert daemon.wait_for("started")["addresses"] == ""
         code, log = daemon.stop()
     assert code == 0
