@@ -111,9 +111,13 @@ def _find_bound(facts: Facts) -> Iterator[_Usage]:
         is_shared = is_tcp and bound < opened[netns] / thresholds.SHARED_PORTS.value
         key, ratio = Key("netstat_ephemeral_ports_bound", netns, (protocol,)), used / limit
         exceeded = None if is_shared else first_exceeded(thresholds.BOUND, ratio)
+        if is_tcp:
+            pool, failing = "of one local address", "bind() to port 0"
+        else:
+            pool, failing = "of all addresses", "connect()"
         text = (
-            f"{protocol} sockets hold {say_share(ratio)} of the ephemeral ports of one local address: "
-            "at 100 % bind() to port 0 fails."
+            f"{protocol} sockets hold {say_share(ratio)} of the ephemeral ports {pool}: "
+            f"at 100 % {failing} fails."
         )
         place = At(netns, protocol)
         yield _Usage("bound_ports", "ports", place, key, used, limit, ratio, None, exceeded, text, now=bound)

@@ -3,10 +3,12 @@ function(config, texts) {
     texts.place + ' uses {{ $value | humanizePercentage }} of its ephemeral ports for outbound {{ $labels.protocol }}',
     'connections to one address with port ' + texts.port + '.',
   ]),
+  // UDP takes a port for all local addresses, TCP for one.
   local boundPorts = texts.lines([
-    '{{ $labels.protocol }} sockets ' + texts.inPlace + ' hold {{ $value | humanizePercentage }} of the ephemeral ports of one',
-    'local address, for outbound traffic to any destination. At 100 % UDP clients, and TCP clients that call bind()',
-    'before connect(), get no port.',
+    '{{ $labels.protocol }} sockets ' + texts.inPlace + ' hold {{ $value | humanizePercentage }} of the ephemeral',
+    'ports{{ if eq $labels.protocol "tcp" }} of one local address, for outbound traffic to any destination. At 100 % clients',
+    'that call bind() before connect(){{ else }}, for outbound traffic from any address to any destination. At 100 %',
+    'clients{{ end }} get no port.',
   ]),
 
   name: 'netstat-ephemeral-ports',
@@ -104,7 +106,7 @@ function(config, texts) {
       keep_firing_for: config.keepFiringFor,
       labels: { severity: config.warningSeverity },
       annotations: {
-        summary: 'The ephemeral ports of one source address are running out.',
+        summary: 'Ephemeral ports that sockets hold for all destinations are running out.',
         description: boundPorts,
       },
     },
@@ -123,7 +125,7 @@ function(config, texts) {
       keep_firing_for: config.keepFiringFor,
       labels: { severity: config.criticalSeverity },
       annotations: {
-        summary: 'The ephemeral ports of one source address are running out.',
+        summary: 'Ephemeral ports that sockets hold for all destinations are running out.',
         description: boundPorts,
       },
     },

@@ -302,6 +302,18 @@ def test_who_drops_connections_is_named() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("protocol", "what_fails"),
+    [
+        ("tcp", "of one local address: at 100 % bind() to port 0 fails."),
+        ("udp", "of all addresses: at 100 % connect() fails."),
+    ],
+)
+def test_udp_takes_a_port_of_all_addresses_and_tcp_of_one(protocol: str, what_fails: str) -> None:
+    (problem,) = status_of(make_snapshot(PORTS | one(BOUND, 950, (protocol,)))).problems
+    assert problem.text == f"{protocol} sockets hold 95.0 % of the ephemeral ports {what_fails}"
+
+
 @pytest.mark.parametrize("direction", ["inbound", "outbound"])
 def test_a_few_datagrams_that_are_lost_matter_where_the_queue_is_never_empty(direction: str) -> None:
     labels, queue = ("udp", "ipv4", "514", "syslog"), QueueKey("udp", "ipv4", direction, "514", "syslog")

@@ -31,16 +31,17 @@ function(config, panels, labels, dashboard)
       empty='Every port is below 10 %',
     )),
     dashboard.at(12, panels.graph(
-      'Ephemeral ports of one source address',
+      'Ephemeral ports for all destinations',
       'percentunit',
       [panels.line(
         'max by (instance, protocol) (instance_protocol:netstat_ephemeral_ports_bound:ratio{%(sockets)s})',
         '{{protocol}} {{instance}}',
       )],
       |||
-        Local ports that sockets of the busiest local address hold, as a share of the ephemeral ports. UDP sockets, and TCP
-        sockets that call bind() before connect(), need one of their own. TCP connections without bind() share them, so many of
-        these fill the line for tcp without harm. Outbound TIME_WAIT is not part of it.
+        Local ports that sockets hold for all destinations, as a share of the ephemeral ports: of TCP those of the busiest
+        local address, of UDP those of all addresses. UDP sockets, and TCP sockets that call bind() before connect(), need one of
+        their own. TCP connections without bind() share them, so many of these fill the line for tcp without harm. Outbound
+        TIME_WAIT is not part of it.
       |||,
       panels.levels(config.boundPortsRunningOutRatio, config.boundPortsRunningOutCriticalRatio),
     )),
