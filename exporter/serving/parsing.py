@@ -18,8 +18,10 @@ MAX_HEADERS: Final = 64
 
 _END: Final = re.compile(rb"\n\r?\n")
 _HTTP2: Final = b"PRI * HTTP/2"
+_EMPTY_LINE: Final = b"\r\n"
 _FIRST_BYTES: Final = re.compile(rb"[A-Za-z]|\r?\n?$")  # of every method
 _PROBE: Final = re.compile(rb"\w+ (?:http://[^/ ]*)?/-/(?:healthy|ready) ")
+_UNSUPPORTED: Final = say(505, "only HTTP/1.1 is supported", rejected="http_version")
 
 
 def cut_head(buffer: bytearray) -> bytes | None:
@@ -27,8 +29,10 @@ def cut_head(buffer: bytearray) -> bytes | None:
 
     Raises RefusalError if it can never become valid.
     """
+    if buffer.startswith(_EMPTY_LINE):  # which some clients send behind the request before
+        del buffer[: len(_EMPTY_LINE)]
     if buffer.startswith(_HTTP2):
-        raise RefusalError(say(505, "only HTTP/1.1 is supported", rejected="http_version"))
+        raise RefusalError(_UNSUPPORTED)
     if not _FIRST_BYTES.match(buffer):
         raise RefusalError(say(400, "not HTTP", rejected="malformed"))
     end = _END.search(buffer, 0, LARGEST_HEAD_BYTES)
@@ -59,7 +63,10 @@ def parse_head(connection: h11.Connection, head: bytes, peer: bytes) -> Request:
             raise RefusalError(say(413, "a request must not have a body", rejected="too_large"))
         target = urlsplit(event.target.decode("ascii"))
     except (h11.RemoteProtocolError, ValueError) as error:
-        raise RefusalError(say(400, f"malformed request: {error}", rejected="malformed")) from error
+        problem = str(error).partition(": bytearray(")[0]  # without what was sent
+        raise RefusalError(say(400, f"malformed request: {problem}", rejected="malformed")) from error
+    if not event.http_version.startswith(b"1."):
+        raise RefusalError(_UNSUPPORTED)
     headers = _join(event.headers)
     if "websocket" in headers.get("upgrade", "").lower():
         raise RefusalError(say(400, "websockets are not supported", rejected="http_version"))

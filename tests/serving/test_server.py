@@ -150,6 +150,8 @@ def test_every_route_and_no_other_answers(daemon: Daemon, method: str, path: str
         b"POST /-/reload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"\x00" * 1000,
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+        b"GET / HTTP/2.0\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 64 + b"\r\n",
@@ -165,6 +167,7 @@ def test_what_is_no_good_request_is_refused_and_the_connection_closed(
     assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 505"))
     assert b"Connection: close\r\n" in answer
     assert b"Traceback" not in answer
+    assert b"bytearray" not in answer
 
 
 @pytest.mark.parametrize(
@@ -175,6 +178,7 @@ def test_what_is_no_good_request_is_refused_and_the_connection_closed(
         b"GET http://any.example/metrics?x=y HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"GET /%6detrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"GET /metrics HTTP/1.1\nHost: x\nConnection: close\n\n",
+        b"\r\nGET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n",
         b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + b"X: y\r\n" * 62 + b"\r\n",
         b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: " + b"y" * 15_000 + b"\r\n\r\n",
