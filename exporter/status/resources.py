@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from heapq import nlargest
+from typing import Final, NamedTuple
 
 from exporter.status import thresholds
 from exporter.status.facts import INBOUND, OUTBOUND, At, Facts, Row, first_exceeded, sort_rows
@@ -12,6 +13,8 @@ from exporter.status.model import Problem, Resource
 from exporter.status.quantities import say_bytes, say_count, say_duration, say_share
 from exporter.status.severity import OK, WARNING, rank
 from exporter.status.thresholds import Threshold
+
+_MOST_HOLDERS: Final = 3
 
 
 class _Usage(NamedTuple):
@@ -200,4 +203,16 @@ def _find_tables(facts: Facts) -> Iterator[_Usage]:
         if kind == "tcp_memory" and not exceeded and pressure is not None and used > pressure:
             exceeded = threshold._replace(severity=WARNING)
             text = f"TCP uses {say_bytes(used)}, so much that the kernel shrinks the buffers of connections."
+        if kind == "tcp_memory" and exceeded:
+            text += _say_holders(facts)
         yield _Usage(kind, unit, At(), Key(metric, ""), used, limit, ratio, None, exceeded, text)
+
+
+def _say_holders(facts: Facts) -> str:
+    """Return who holds most of TCP's memory, in words; empty where that is not known."""
+    held = facts.by("netstat_owner_socket_memory_bytes", (*At._fields[1:], "owner"))
+    most = nlargest(_MOST_HOLDERS, held, key=held.__getitem__)
+    named = (
+        f"{facts.describe_port(At(*at))} of {owner} ({say_bytes(held[*at, owner])})" for *at, owner in most
+    )
+    return f" Most is held by {', '.join(named)}." if most else ""

@@ -11,6 +11,7 @@ from exporter.sampling.labels import (
     ListenerKey,
     NamespaceLabels,
     OwnerKey,
+    OwnerMemoryKey,
     QueueKey,
     Samples,
     SocketKey,
@@ -237,6 +238,29 @@ def test_what_runs_out_is_as_bad_as_its_alert(
     status = status_of(make_snapshot(samples))
     assert [(each.kind, each.used, each.severity) for each in status.resources] == [(kind, used, severity)]
     assert alerts_of(status) == ([(f"Netstat{alert}", severity)] if alert else [])
+
+
+@pytest.mark.parametrize(("used", "blamed"), [(84, 1), (67, 1), (50, 0)])
+def test_who_holds_the_memory_is_named_while_it_is_short(used: float, blamed: int) -> None:
+    memory: dict[str, Samples] = {
+        "netstat_owner_socket_memory_bytes": {
+            OwnerMemoryKey("tcp", "outbound", "5432", "name-5432", SHOP): 7_600_000,
+            OwnerMemoryKey("tcp", "inbound", "8080", "8080", "api.service"): 263_000,
+            OwnerMemoryKey("tcp", "inbound", "8080", "8080", SHOP): 50,
+            OwnerMemoryKey("tcp", "inbound", "22", "ssh", "ssh.service"): 20,
+        },
+        "netstat_tcp_memory_bytes": {(): used},
+        "netstat_tcp_memory_pressure_bytes": {(): 66},
+        "netstat_tcp_memory_limit_bytes": {(): 100},
+        "netstat_sockets": sockets("established", 1, "5432", "outbound"),
+    }
+    holders = (
+        f" Most is held by outbound tcp port 5432 (name-5432) of {SHOP} (7.2 MiB), "
+        f"inbound tcp port 8080 of api.service (257 KiB), inbound tcp port 8080 of {SHOP} (50 B)."
+    )
+    assert [text.text.endswith(holders) for text in status_of(make_snapshot(memory)).problems] == blamed * [
+        True
+    ]
 
 
 def test_shared_ports_are_not_bound_ones() -> None:
