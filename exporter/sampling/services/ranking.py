@@ -23,10 +23,10 @@ _INCUMBENT_SOCKETS: Final = 10
 class Weights:
     """Weighs the ports that compete for series of their own.
 
-    Ports named in the configuration come first, then ports that leak, have a name, listen, and last those
-    that are only busy. Within a class connected sockets decide: opening many listeners displaces nobody. A
-    port keeps its series until another has a quarter and ten sockets more, so that two of about one size do
-    not alternate.
+    Ports named in the configuration come first, then ports in trouble, which leak or have a full accept
+    queue, ports with a name, ports that listen, and last those that are only busy. Within a class connected
+    sockets decide: opening many listeners displaces nobody. A port keeps its series until another has a
+    quarter and ten sockets more, so that two of about one size do not alternate.
     """
 
     def __init__(self, rules: PortRules, leaking: Collection[int], own: Collection[int]) -> None:
@@ -34,7 +34,7 @@ class Weights:
         self._rules = rules
         self._leaking_states = leaking
         self._own = own
-        self._leaking: set[int] = set()
+        self._in_trouble: set[int] = set()
         self._named: set[int] = set()
         self._listening: set[int] = set()
 
@@ -58,12 +58,15 @@ class Weights:
         self._listening.update(lasting)
         for port in lasting:
             self.sockets[port] += 0
-        self._leaking.update(
+        self._in_trouble.update(
+            port for port, queue in count.accept_queues.items() if (queue.utilization or 0) >= 1
+        )
+        self._in_trouble.update(
             service % PORTS
             for service, tally in count.tallies.items()
             if any(tally[state] for state in self._leaking_states)
         )
-        self._leaking.update(service % PORTS for service in count.rare.services_in(self._leaking_states))
+        self._in_trouble.update(service % PORTS for service in count.rare.services_in(self._leaking_states))
 
     def add_seen(self, services: Iterator[int]) -> None:
         """Add the services that had series recently."""
@@ -83,7 +86,7 @@ class Weights:
         return self._class(port), -weight, port
 
     def _class(self, port: int) -> int:
-        classes = (self._rules.names.configured, self._leaking, self._named, self._listening)
+        classes = (self._rules.names.configured, self._in_trouble, self._named, self._listening)
         return next((place for place, ports in enumerate(classes) if port in ports), len(classes))
 
 

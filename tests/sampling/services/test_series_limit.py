@@ -7,14 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.kernel import states
+from exporter.kernel.rows import Listener, ListenerRows
+from exporter.kernel.tables import TABLES
+from exporter.sampling.services.counting import TableCounter
 from exporter.sampling.services.listening import ListenerMemory
 from exporter.sampling.services.ports import OUTBOUND, PORTS
 from exporter.sampling.services.ranking import choose_largest
-from exporter.sampling.services.series import SERIES_KEPT_SECONDS
+from exporter.sampling.services.series import SERIES_KEPT_SECONDS, SeriesMemory
 from exporter.sampling.snapshot import FoldedPort
 from tests.support.procfs_tree import Printed
 from tests.support.sampling.host import listening
-from tests.support.sampling.port_rules import make_rules
+from tests.support.sampling.port_rules import NOTHING_EXPECTED, make_rules
+from tests.support.sampling.series import LEAKING as LEAKING_STATES
 from tests.support.sampling.series import SeriesHost, show, show_states, shown_ports
 
 
@@ -74,6 +78,17 @@ def test_among_listeners_the_sockets_count() -> None:
     crowd = [listening(10_000 + i) for i in range(3000)]
     series = SeriesHost(make_rules(limit=2)).see(0, tcp=[*crowd, listening(9000), *connections(9000, 3)])
     assert "9000" in shown_ports(series)
+
+
+def test_among_listeners_one_with_a_full_queue_is_shown() -> None:
+    """Or nobody would know which one drops connections."""
+    rules = make_rules(limit=2)
+    counter = TableCounter(TABLES["tcp"], rules)
+    counter.begin((), NOTHING_EXPECTED)
+    waiting = {10_000 + i: 0 for i in range(3000)} | {10_900: 8}
+    counter.observe(ListenerRows([Listener(port, bytes(16), n, 8, 1, 0) for port, n in waiting.items()]))
+    series = SeriesMemory().fold({"tcp": counter.finish()}, rules, LEAKING_STATES, 0)
+    assert "10900" in shown_ports(series)
 
 
 def test_thousands_of_remote_ports_fold() -> None:
