@@ -20,6 +20,10 @@ _ADVANTAGE: Final = 0.75
 """The other source replaces the one in use when it costs less than this share of it."""
 
 
+class NoSourceError(Exception):
+    """Neither source gave a table; the message has both reasons."""
+
+
 class _Cost(NamedTuple):
     """The lowest cost of a source since it was measured again, and the passes that measured it."""
 

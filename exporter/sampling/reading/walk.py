@@ -22,12 +22,7 @@ from exporter.kernel.sockdiag import walk_tables
 from exporter.kernel.tables import Detail, Table
 from exporter.sampling.reading.guard import HangError, Reads
 from exporter.sampling.reading.sockstat import Sockstat
-from exporter.sampling.reading.sources import SourceChoice, other_source
-
-
-class NoSourceError(Exception):
-    """Neither source gave the table; the message has both reasons."""
-
+from exporter.sampling.reading.sources import NoSourceError, SourceChoice, other_source
 
 READ_ERRORS: Final = (ProcfsError, ProcnetError, SockDiagError, HangError, NoSourceError)
 """Errors of the kernel or of timing, not of the exporter."""
@@ -244,8 +239,8 @@ def _should_fall_back(fallback: str, error: Exception | None) -> bool:
 
 
 def _join(first: Reading, second: Reading) -> Reading:
-    """Return the reading of the other source; if that failed as well, both errors are reported."""
-    if second.error is None:
+    """Return the reading of the other source; if the kernel gives none either, both errors are reported."""
+    if not isinstance(second.error, READ_ERRORS):  # a bug keeps its traceback
         return replace(second, fallback_reason=first.error)
     if str(second.error) == str(first.error):
         return first

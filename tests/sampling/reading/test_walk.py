@@ -298,6 +298,25 @@ def test_where_both_fail_both_errors_are_reported(
     assert str(reading.error) == f"{wanted}: {reasons[wanted]}; {other}: {reasons[other]}"
 
 
+def test_bug_that_only_the_other_source_meets_is_reported_itself(tree: ProcfsTree, netlink: Netlink) -> None:
+    """Its traceback is logged, which an error of the kernel would hide."""
+    tree.make_fifo("tcp")
+    netlink.fill("tcp", *LISTED)
+
+    class Broken:
+        """Fails when it sees rows."""
+
+        def observe(self, rows: Rows) -> None:
+            """Fail."""
+            raise ZeroDivisionError(rows.listed)
+
+    reader = Reader(tree.procfs(), PROCFS, reachable=True)
+    reading = reader.read_all("tcp", make=lambda _: {"broken": Broken()})["tcp"]
+    assert (reading.observed, reading.source) == (None, NETLINK)
+    assert isinstance(reading.error, ZeroDivisionError)
+    assert isinstance(reading.fallback_reason, ProcfsError)
+
+
 def test_a_table_that_procfs_cannot_give_in_time_is_asked_for_over_netlink(
     tree: ProcfsTree, netlink: Netlink
 ) -> None:
