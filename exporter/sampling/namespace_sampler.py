@@ -189,7 +189,7 @@ class NamespaceSampler:
         }
 
     def _seed_ages(self, now: float) -> None:
-        """Ask once how old the tracked sockets of the first pass are, so that it was not delayed."""
+        """Ask once how old the tracked sockets of the first pass are; in the next, so as not to delay it."""
         for name, wanted in self._tracked.unseeded().items():
             silences = None
             with suppress(*READ_ERRORS):  # then ages began with the first pass

@@ -52,7 +52,7 @@ def count_stuck(snapshot: Snapshot) -> float:
     return snapshot.samples["netstat_stuck_sockets"][LEAK]
 
 
-def age_told(daemon: Daemon) -> float:
+def shown_age(daemon: Daemon) -> float:
     """Return the age that a daemon has on its page, 0 for none."""
     return daemon.samples().get(("netstat_oldest_socket_age_seconds", frozenset(LEAK._asdict().items())), 0)
 
@@ -103,13 +103,13 @@ def test_age_survives_a_reload_of_the_daemon(namespace: Namespace, tmp_path: Pat
         leaker.tell(f"leak {LEAKED_FROM}")
         with running_daemon(f"--config.file={config}", prefix=namespace.command(), ready=False) as daemon:
             with inside(namespace.path):
-                wait_until(lambda: daemon.ask("/-/ready").status == HTTPStatus.OK and age_told(daemon) > 0)
-                before = age_told(daemon)
+                wait_until(lambda: daemon.ask("/-/ready").status == HTTPStatus.OK and shown_age(daemon) > 0)
+                before = shown_age(daemon)
             config.write_text(
                 "interval: 200ms\ncpu_budget: 1\nages: {stuck_after: 2m}\ntracked: {limit: 9}\n"
             )
             daemon.process.send_signal(signal.SIGHUP)
             daemon.wait_for("configuration reloaded")
             with inside(namespace.path):
-                wait_until(lambda: age_told(daemon) != before)
-                assert age_told(daemon) > before
+                wait_until(lambda: shown_age(daemon) != before)
+                assert shown_age(daemon) > before

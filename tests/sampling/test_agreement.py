@@ -88,7 +88,7 @@ def test_over_procfs(
         patch.setattr(sampler_module, "time", clock)
         settings_used = replace(EVERYTHING, tracked=Tracked(TRACKED_STATES, limit))
         host = Host(lay_out(tmp_path_factory.mktemp("tree")), clock, settings_used)
-        host.see(tcp6=[])  # nothing is older than it looks
+        host.see(tcp6=[])  # so that all ages are known
         for tcp, tcp6, listeners in passes:
             snapshot = host.see(
                 tcp=[*map(listening, listeners), *print_rows(tcp)],

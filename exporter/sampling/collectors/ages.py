@@ -1,8 +1,8 @@
 """Show how long sockets have been in a tracked state: the number of stuck ones, and the age of the oldest.
 
 The kernel does not say since when a socket is in its state. An age starts with the pass that first sees the
-socket in the state, so it is too small by at most an interval. Sockets that were there when the exporter
-started have the time since the last segment from the other end, which is a lower bound.
+socket in the state, so it is too small by at most an interval. Of sockets that were there before, it is the
+time since their last segment from the other end, a lower bound, where the kernel gives it; see ``tracking``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,16 +22,16 @@ class Ages(Collector):
     metrics: ClassVar = (
         Metric(
             "netstat_stuck_sockets",
-            "Sockets in a tracked state for longer than ages.stuck_after, since the exporter first saw them "
-            "there; of those that it found over netlink at its start, since the last segment from the other "
-            "end (tcpi_last_ack_recv).",
+            "Sockets in a tracked state for longer than ages.stuck_after, counted from when the exporter "
+            "first saw them there, or from their last segment from the other end (tcpi_last_ack_recv of "
+            "sock_diag) if they were there when it started.",
             SocketKey._fields,
         ),
         Metric(
             "netstat_oldest_socket_age_seconds",
-            "Age of the oldest socket in a tracked state, since the exporter first saw it there; of those "
-            "that it found over netlink at its start, since the last segment from the other end "
-            "(tcpi_last_ack_recv).",
+            "Age of the oldest socket in a tracked state, counted from when the exporter first saw it there, "
+            "or from its last segment from the other end (tcpi_last_ack_recv of sock_diag) if it was there "
+            "when the exporter started.",
             SocketKey._fields,
         ),
         Metric(
@@ -52,12 +52,12 @@ class Ages(Collector):
     def collect(self, seen: Pass) -> Mapping[str, Samples]:
         """Return stuck sockets and the oldest age by series, including zeros.
 
-        A state has no oldest socket in its first pass, and no stuck ones until those of that pass may be
-        stuck, unless the kernel knows how old these are. That holds for all tables together, as does the sum
-        of both families.
+        Sockets that are there when a state is first tracked may be older than they seem. Unless the kernel
+        says how old they are, the state has no oldest age in that pass, and no number of stuck sockets until
+        ages.stuck_after is over. One table is enough to leave out all, as both families are added up.
         """
         stuck_after = seen.settings.ages.stuck_after_seconds
-        with_age, with_stuck = _find_known(seen, 0), _find_known(seen, stuck_after)
+        with_age, with_stuck = _find_known_for(seen, 0), _find_known_for(seen, stuck_after)
         stuck: dict[tuple[str, ...], float] = {}
         oldest: dict[tuple[str, ...], float] = {}
         untracked = 0
@@ -83,8 +83,8 @@ class Ages(Collector):
         }
 
 
-def _find_known(seen: Pass, seconds: float) -> set[int]:
-    """Return the states of which every table has seen all sockets come, or knows their age, for so long."""
+def _find_known_for(seen: Pass, seconds: float) -> set[int]:
+    """Return the states whose ages every table has known for longer than so many seconds."""
     since: dict[int, float] = {}
     for tracked in seen.tracked.values():
         for state, at in tracked.known_since.items():
@@ -93,6 +93,6 @@ def _find_known(seen: Pass, seconds: float) -> set[int]:
 
 
 def _zeros(seen: Pass, table: Table, folded: Folded, states: set[int]) -> Iterator[tuple[str, ...]]:
-    """Yield the series of some states that are shown even if no socket is in them."""
+    """Yield the series of some states that are shown even where no socket is in them."""
     for service, shown in folded.shown.items():
         yield from (seen.series.key(table, service, state) for state in states.intersection(shown))

@@ -65,9 +65,9 @@ class Held(NamedTuple):
 class Tracked:
     """The sockets of one table in tracked states: their groups, and those whose cgroup has no name.
 
-    ``known_since`` is for each state since when sockets that come into it are seen, on the monotonic clock.
-    Those that were there before may be older than they look. It is minus infinity where there were none, or
-    where they have the ages that the kernel knows.
+    ``known_since`` is for each state when its first walk was, on the monotonic clock. The sockets which that
+    found may be older than they seem. It is minus infinity if there were none, or once the kernel has said
+    how old they are at least.
     """
 
     groups: Mapping[Group, int]

@@ -6,7 +6,8 @@ decoded; see ``tracked_walk``.
 
 Sockets that the first complete walk finds are older than the exporter can see. From the next pass on, their
 age begins with the last segment that came from the other end. The segment that brought them into their state
-was not later, so this is a lower bound. It says nothing of states that sockets go into by themselves.
+was not later, so this is a lower bound. It is none for states that connect() or close() begins, such as
+SYN_SENT.
 """
 
 import math
@@ -20,10 +21,10 @@ from exporter.sampling.services.cohorts import EVERY_CGROUP, Cohort, Known, Trac
 from exporter.sampling.services.counting import TableCounter
 from exporter.sampling.services.tracked_walk import STATE_BITS, TrackedWalk
 
-BEGUN_BY_A_SEGMENT: Final = frozenset(
+_BEGUN_BY_A_SEGMENT: Final = frozenset(
     {states.ESTABLISHED, states.FIN_WAIT2, states.CLOSE_WAIT, states.CLOSING}
 )
-"""The states that sockets go into when a segment comes, not by connect() or close()."""
+"""The states that a segment from the other end brings a socket into, not connect() or close()."""
 
 _Value = TypeVar("_Value")
 
@@ -89,15 +90,17 @@ class TrackedTable:
             sighted[group.cohort] += number
         if len(self._cohorts) > sum(number for cohort, number in sighted.items() if cohort.sockets):
             self._forget_gone(walk.sighted, sighted)
-        self._find_unknown(walk.states, {group.state for group in groups}, walk.now)
+        self._note_first_walks(walk.states, {group.state for group in groups}, walk.now)
         return Tracked(groups, walk.unnamed, self._known_since)
 
-    def _find_unknown(self, wanted: Collection[int], found: Collection[int], now: float) -> None:
-        """Remember of which states a first walk found sockets, whose age nobody saw begin."""
+    def _note_first_walks(self, wanted: Collection[int], found: Collection[int], now: float) -> None:
+        """Remember in which states a first walk found sockets: when these came, nobody saw."""
         before = self._known_since
-        fresh = found - before.keys()
-        self._known_since = {each: before.get(each, now if each in fresh else -math.inf) for each in wanted}
-        self.unseeded = (self.unseeded | fresh & BEGUN_BY_A_SEGMENT) & self._known_since.keys()
+        first_found = found - before.keys()
+        self._known_since = {
+            state: before.get(state, now if state in first_found else -math.inf) for state in wanted
+        }
+        self.unseeded = (self.unseeded | first_found & _BEGUN_BY_A_SEGMENT) & self._known_since.keys()
 
     def _forget_gone(self, keys: Iterable[int], sighted: Mapping[Cohort, int]) -> None:
         """Forget the sockets that were not sighted; only cohorts that shrank are searched."""
@@ -154,7 +157,7 @@ class TrackedSockets:
         return walk
 
     def unseeded(self) -> Mapping[str, Collection[int]]:
-        """Return by table the states whose sockets may be older than the first complete walk of them."""
+        """Return by table the states whose first walk found sockets, so that the kernel has to be asked."""
         return {name: tuple(table.unseeded) for name, table in self._tables.items() if table.unseeded}
 
     def seed(self, table: str, silences: Silences | None, now: float) -> None:

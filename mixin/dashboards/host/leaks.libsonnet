@@ -35,7 +35,8 @@ function(config, panels, labels, dashboard)
       ],
       |||
         Whose the connections in CLOSE_WAIT are: the systemd unit, container or program that has to be fixed. Since is when the
-        oldest of the port was first seen. No file left in is the time until the owner can open no more, at the pace of this moment.
+        oldest of the port came into the state, as far as the exporter knows. No file left in is the time until the owner can open
+        no more, at the pace of this moment.
       |||,
       sort='CLOSE_WAIT',
     )),
@@ -60,7 +61,8 @@ function(config, panels, labels, dashboard)
       ],
       |||
         Connections that the other side has closed and a process here has not. CLOSE_WAIT has no timeout: only that process can
-        end it. Stuck are those older than ages.stuck_after, a minute by default. Since is when the oldest was first seen.
+        end it. Stuck are those older than ages.stuck_after, a minute by default. Since is when the oldest
+        came into the state, as far as the exporter knows.
       |||,
       sort='Stuck',
     )),

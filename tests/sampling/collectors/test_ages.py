@@ -40,19 +40,20 @@ def test_ages_grow_and_end_with_their_sockets(host: Host) -> None:
     assert ages(host.see(10, tcp=leak(1))) == (0, 0)
 
 
-def test_nothing_is_said_of_sockets_that_may_be_older_than_they_look(host: Host) -> None:
-    """Those of the first pass, until they are stuck: a 0 would end an alert, and look like growth."""
+def test_ages_that_are_not_known_are_not_shown(host: Host) -> None:
+    """Sockets of the first pass may be stuck already: a 0 would end an alert, and look like growth.
+
+    This holds for the other family, too, as both are added up.
+    """
     host.change(replace(SETTINGS, ages=Ages(stuck_after_seconds=10)))
     seen = host.see(tcp=leak(1, 2, 3), tcp6=leak())
     assert ages(seen) == (None, None)
-    assert not seen.samples[
-        "netstat_stuck_sockets"
-    ]  # also not of the other family, which is added up with it
+    assert seen.samples["netstat_stuck_sockets"] == {} == seen.samples["netstat_oldest_socket_age_seconds"]
     assert ages(host.see(10, tcp=leak(1, 2, 4))) == (None, 10)
     assert ages(host.see(1)) == (2, 11)
 
 
-def test_nor_of_those_in_a_state_that_was_not_tracked_before(host: Host) -> None:
+def test_ages_are_not_known_in_a_state_that_was_not_tracked_before(host: Host) -> None:
     waiting = Printed(80, 2, states.FIN_WAIT2)
     host.change(replace(SETTINGS, ages=Ages(stuck_after_seconds=10)))
     host.see(tcp=[*leak(), waiting])
