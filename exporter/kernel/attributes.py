@@ -23,7 +23,7 @@ def place_attributes(message: bytes, start: int) -> Mapping[int, range]:
 
 
 def place_alike(data: bytes, length: int, start: int) -> Mapping[int, range] | None:
-    """Return where the attributes are in every message of ``length``, None unless they have the same ones."""
+    """Return where the attributes are in messages of ``length``, None unless all have the same ones."""
     places = place_attributes(data[:length], start)
     headers = [range(place.start - _HEADER.size, place.start) for place in places.values()]
     end = start + sum(_HEADER.size + len(place) + -len(place) % 4 for place in places.values())

@@ -33,8 +33,8 @@ _TRUNCATED: Final = int(socket.MSG_TRUNC)  # as a number: a flag is made again f
 _DUMP_FLAGS: Final = 0x301  # NLM_F_REQUEST and NLM_F_DUMP
 _TIMEVAL: Final = Struct("@ll")
 _DATAGRAM_BYTES: Final = 1 << 15  # the kernel makes none larger
-_FEW_BYTES: Final = 2 * _DATAGRAM_BYTES  # the end of a dump is a datagram by itself
-_MANY_BYTES: Final = 8 * _DATAGRAM_BYTES  # more at a time leave the processor's cache before they are split
+_FIRST_BUFFER_BYTES: Final = 2 * _DATAGRAM_BYTES  # for a whole short dump: its end is a datagram of its own
+_BUFFER_BYTES: Final = 8 * _DATAGRAM_BYTES  # what is more leaves the processor's cache before it is split
 
 
 def dump(question: Question, deadline: float) -> Generator[list[Block], None, None]:
@@ -48,11 +48,11 @@ def dump(question: Question, deadline: float) -> Generator[list[Block], None, No
     try:
         with socket.socket(socket.AF_NETLINK, kind, NETLINK_SOCK_DIAG) as channel:
             channel.send(encode_request(question))
-            buffer = memoryview(bytearray(_FEW_BYTES))
+            buffer = memoryview(bytearray(_FIRST_BUFFER_BYTES))
             while not splitter.done:
                 yield splitter.split(buffer[: receive(channel, buffer, deadline)])
-                if len(buffer) < _MANY_BYTES and not splitter.done:
-                    buffer = memoryview(bytearray(_MANY_BYTES))
+                if len(buffer) < _BUFFER_BYTES and not splitter.done:
+                    buffer = memoryview(bytearray(_BUFFER_BYTES))
     except OSError as error:
         raise explain(error.errno or 0) from error
 

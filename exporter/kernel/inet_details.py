@@ -165,9 +165,12 @@ def _align(block: Block, places: Places | None, kind: int, size: int) -> Iterato
 
 
 def _may_reach(block: Block, place: int, number: int) -> int:
-    """Return 1 for the messages whose word at a place may be so large, 0 for others, by its upper half."""
+    """Return a byte for each message: 1 if the upper half of its word at a place allows that number, else 0.
+
+    The bytes are the digits of one integer.
+    """
     highest, high = (block.data[place + i :: block.length] for i in _UPPER_BYTES)
-    most, more = divmod(number >> 16, 256)  # beyond 255 where no word is so large
+    most, more = divmod(number >> 16, 256)  # most is above 255 if no word is so large
     above, equal = (int.from_bytes(highest.translate(at_least(least))) for least in (most + 1, most))
     return above | equal & int.from_bytes(high.translate(at_least(more)))
 
@@ -183,7 +186,7 @@ def _ports_of(block: Block) -> Iterator[tuple[int, int]]:
 
 
 def _unpack(block: Block, *fields: tuple[int, str]) -> Iterator[tuple[int, ...]]:
-    """Yield some fields of every message, which are given by their places and formats."""
+    """Yield some fields of every message, given by their places, in this order, and formats."""
     return _lay_out(fields, block.length).iter_unpack(block.data)
 
 

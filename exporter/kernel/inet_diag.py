@@ -64,15 +64,12 @@ LONG: Final = Struct("=Q")
 
 def divide_families(block: Block) -> Iterator[tuple[int, Block]]:
     """Yield the address families of a block, each with its messages."""
-    data, length = block
-    families = data[FAMILY::length]
+    families = block.data[FAMILY :: block.length]
     if families.count(families[0]) == len(families):
         yield families[0], block
         return
     for family in sorted(set(families)):
-        starts = range(0, len(data), length)
-        messages = (data[i : i + length] for i, each in zip(starts, families, strict=True) if each == family)
-        yield family, Block(b"".join(messages), length)
+        yield family, block.select(each == family for each in families)
 
 
 def read_listeners(block: Block) -> Iterator[Listener]:

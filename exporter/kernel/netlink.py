@@ -74,13 +74,13 @@ class Block(NamedTuple):
         return (data[start : start + length] for start in range(0, len(data), length))
 
     def select(self, flags: Iterable[int]) -> "Block":
-        """Return the messages whose flag is not 0; there is one for each message."""
+        """Return the messages whose flag is not 0; flags are in their order, and may end early."""
         data, length = self
         starts = compress(range(0, len(data), length), flags)
         return Block(b"".join([data[start : start + length] for start in starts]), length)
 
     def flag_nonzero(self, places: Iterable[int]) -> bytes:
-        """Return for each message a byte that is 0 if all its bytes at these places are."""
+        """Return a byte for each message: 0 if it has only zeros at these places."""
         data, length = self
         columns = [int.from_bytes(data[place::length]) for place in places]
         return reduce(or_, columns, 0).to_bytes(len(data) // length)
@@ -132,10 +132,10 @@ class MessageSplitter:
                 break
             lengths.append(length)
             data = data[length:]
-        self._know(length for length in lengths if not length % 4)
+        self._add_lengths(length for length in lengths if not length % 4)
 
-    def _know(self, lengths: Iterable[int]) -> None:
-        """Know some more lengths; sorted, because each order is a pattern of its own."""
+    def _add_lengths(self, lengths: Iterable[int]) -> None:
+        """Remember more lengths; they are sorted, because each order would be a pattern of its own."""
         known = dict.fromkeys((*self._lengths, *lengths))
         self._lengths = tuple(sorted(islice(known, _MAX_LENGTHS)))
 
@@ -143,7 +143,7 @@ class MessageSplitter:
         messages: dict[int, list[bytes]] = {}
         for message in self._walk(data):
             messages.setdefault(len(message), []).append(bytes(message))
-        self._know(messages)
+        self._add_lengths(messages)
         return [Block(b"".join(alike), length) for length, alike in messages.items()]
 
     def _walk(self, data: memoryview) -> Iterator[memoryview]:
