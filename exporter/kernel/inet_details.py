@@ -177,7 +177,7 @@ def _may_reach(block: Block, place: int, number: int) -> int:
 
 @lru_cache(maxsize=64)
 def at_least(number: int) -> bytes:
-    """Return what translates a byte to 1 if it is so large, else to 0."""
+    """Return what translates a byte to 1 if it is at least this number, else to 0."""
     return bytes(each >= number for each in range(256))
 
 

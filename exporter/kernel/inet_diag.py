@@ -19,6 +19,7 @@ Source: include/uapi/linux/inet_diag.h, ``inet_diag_msg_attrs_fill`` in net/ipv4
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import chain, repeat
 from struct import Struct, iter_unpack
 from typing import Final
@@ -69,7 +70,13 @@ def divide_families(block: Block) -> Iterator[tuple[int, Block]]:
         yield families[0], block
         return
     for family in sorted(set(families)):
-        yield family, block.select(each == family for each in families)
+        yield family, block.select(families.translate(_equal_to(family)))
+
+
+@lru_cache(maxsize=4)
+def _equal_to(number: int) -> bytes:
+    """Return what translates a byte to 1 if it is this number, else to 0."""
+    return bytes(each == number for each in range(256))
 
 
 def read_listeners(block: Block) -> Iterator[Listener]:
