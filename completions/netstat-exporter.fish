@@ -63,7 +63,7 @@ complete -c netstat-exporter -n _shtab_netstat_exporter_using -l web.config.file
 complete -c netstat-exporter -n _shtab_netstat_exporter_using -l web.listen-address -x -d 'address: :PORT, HOST:PORT or [IPV6]:PORT; repeatable (default: :9068)'
 complete -c netstat-exporter -n _shtab_netstat_exporter_using -l web.systemd-socket -d 'listen on the sockets that systemd passes, instead of an address'
 complete -c netstat-exporter -n _shtab_netstat_exporter_using -l web.telemetry-path -x -d 'path of the metrics (default: /metrics)'
-complete -c netstat-exporter -n _shtab_netstat_exporter_using -l web.max-requests -x -d 'maximum of concurrent requests, up to 10000, and half as many of one address; more get 503 (default: 40)'
+complete -c netstat-exporter -n _shtab_netstat_exporter_using -l web.max-requests -x -d 'maximum of concurrent requests, up to 10000, and half as many from one address; more get 503 (default: 40)'
 complete -c netstat-exporter -n _shtab_netstat_exporter_using -l web.enable-lifecycle -d 'enable POST /-/reload, which reloads the configuration'
 complete -c netstat-exporter -n _shtab_netstat_exporter_using -l path.procfs -xka "(__fish_complete_directories)" -d 'procfs to read; in a container, the mount point of the host'"'"'s (default: /proc)'
 complete -c netstat-exporter -n _shtab_netstat_exporter_using -l path.services -xka "(__fish_complete_path (commandline -ct))" -d 'file with the names of ports (default: /etc/services)'

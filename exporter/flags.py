@@ -193,7 +193,7 @@ OPTIONS: Final[Mapping[str, Option]] = {
     ),
     "--web.telemetry-path": Option("path of the metrics", "PATH", "/metrics", _telemetry_path),
     "--web.max-requests": Option(
-        f"maximum of concurrent requests, up to {_MAX_REQUESTS}, and half as many of one address; "
+        f"maximum of concurrent requests, up to {_MAX_REQUESTS}, and half as many from one address; "
         "more get 503",
         "N",
         40,

@@ -44,7 +44,7 @@ def test_reference_is_that_of_the_code(request: pytest.FixtureRequest) -> None:
 
 def test_every_reason_of_a_rejection_is_explained() -> None:
     explained = re.findall(r"^\| `reason` of .*", REFERENCE.read_text(), re.MULTILINE)
-    named = [set(re.findall(r"`([a-z_]+)`[:;]", line)) for line in explained]
+    named = [set(re.findall(r"`([a-z_]+)`: ", line)) for line in explained]
     assert [set(CONNECTION_REASONS), set(REQUEST_REASONS)] == named
 
 

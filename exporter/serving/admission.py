@@ -50,7 +50,7 @@ CONNECTION_REASONS: Final = (
     "tls",  # no TLS handshake, or no certificate that is allowed
 )
 REQUEST_REASONS: Final = (
-    "busy",  # --web.max-requests are in progress
+    "busy",  # --web.max-requests are in progress, or half as many of this client
     "malformed",
     "too_large",  # headers that are too many or too long, a body, too much sent ahead
     "http_version",

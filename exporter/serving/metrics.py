@@ -85,7 +85,7 @@ OWN_METRICS: Final = (
     OwnMetric(
         "netstat_exporter_http_requests_rejected_total",
         "Requests that the exporter refused, by reason; busy means that --web.max-requests were in progress, "
-        "or half as many of one address.",
+        "or half as many from one address.",
         ("reason",),
         lambda status: {(reason,): number for reason, number in status.requests_rejected.items()},
     ),
