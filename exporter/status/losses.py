@@ -104,7 +104,7 @@ def _find_counters(facts: Facts) -> Iterator[_Counter]:
 
 
 def _find_direction(facts: Facts, at: At) -> str:
-    """Return the direction of the sockets at a port; empty if it has both, as their drops are added up."""
+    """Return the one direction of the sockets at a port, empty if there is none: the counter has none."""
     directions = [each.direction for each in _both_directions(at) if facts.sockets.get(each)]
     return directions[0] if len(directions) == 1 else ""
 

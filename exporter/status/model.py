@@ -31,7 +31,7 @@ class Place(Scope):
     """What something is about; what has no meaning for it is empty."""
 
     protocol: Annotated[str, "`tcp`, `udp`, `udplite`, `raw`, `unix`"] = ""
-    direction: Annotated[str, "`inbound` or `outbound`"] = ""
+    direction: Annotated[str, "`inbound` or `outbound`, empty for both or neither"] = ""
     port: Annotated[str, "the service's port, or `other`"] = ""
     port_name: Annotated[str, "the name of the port, or the number again"] = ""
 

@@ -357,8 +357,10 @@ def test_a_few_datagrams_that_are_lost_matter_where_the_queue_is_never_empty(dir
         (["inbound", "outbound"], "udp port 1194"),
     ],
 )
-def test_datagrams_that_a_client_does_not_read_are_no_servers(directions: list[str], where: str) -> None:
-    """Drops of both are counted together, so the sockets at the port decide."""
+def test_dropped_datagrams_have_the_direction_of_the_sockets_at_the_port(
+    directions: list[str], where: str
+) -> None:
+    """The counter of drops has no direction."""
     counted: Samples = {
         SocketKey("udp", "ipv4", "established", each, "1194", "1194"): 1 for each in directions
     }
