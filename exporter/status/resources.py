@@ -6,6 +6,7 @@ from functools import partial
 from heapq import nlargest
 from typing import Final, NamedTuple
 
+from exporter.sampling.labels import OTHER, UNKNOWN_OWNER
 from exporter.status import thresholds
 from exporter.status.facts import INBOUND, OUTBOUND, At, Facts, Row, first_exceeded, sort_rows
 from exporter.status.history import Key
@@ -15,6 +16,7 @@ from exporter.status.severity import OK, WARNING, rank
 from exporter.status.thresholds import Threshold
 
 _MOST_HOLDERS: Final = 3
+_OWNER_WORDS: Final = {OTHER: "other owners", UNKNOWN_OWNER: "unknown owners"}
 
 
 class _Usage(NamedTuple):
@@ -212,7 +214,10 @@ def _say_holders(facts: Facts) -> str:
     """Return who holds most of TCP's memory, in words; empty where that is not known."""
     held = facts.by("netstat_owner_socket_memory_bytes", (*At._fields[1:], "owner"))
     most = nlargest(_MOST_HOLDERS, held, key=held.__getitem__)
-    named = (
-        f"{facts.describe_port(At(*at))} of {owner} ({say_bytes(held[*at, owner])})" for *at, owner in most
-    )
+    named = (f"{_say_holder(facts, At(*at), owner)} ({say_bytes(held[*at, owner])})" for *at, owner in most)
     return f" Most is held by {', '.join(named)}." if most else ""
+
+
+def _say_holder(facts: Facts, at: At, owner: str) -> str:
+    where = f"other {at.direction} ports" if at.is_other else facts.describe_port(at)
+    return f"{where} of {_OWNER_WORDS.get(owner, owner)}"

@@ -258,9 +258,26 @@ def test_who_holds_the_memory_is_named_while_it_is_short(used: float, blamed: in
         f" Most is held by outbound tcp port 5432 (name-5432) of {SHOP} (7.2 MiB), "
         f"inbound tcp port 8080 of api.service (257 KiB), inbound tcp port 8080 of {SHOP} (50 B)."
     )
-    assert [text.text.endswith(holders) for text in status_of(make_snapshot(memory)).problems] == blamed * [
-        True
-    ]
+    texts = [problem.text for problem in status_of(make_snapshot(memory)).problems]
+    assert len(texts) == blamed
+    assert all(text.endswith(holders) for text in texts)
+
+
+def test_memory_of_folded_ports_and_owners_is_named_so() -> None:
+    memory: dict[str, Samples] = {
+        "netstat_owner_socket_memory_bytes": {
+            OwnerMemoryKey("tcp", "inbound", "other", "other", "other"): 3,
+            OwnerMemoryKey("tcp", "outbound", "other", "other", SHOP): 2,
+            OwnerMemoryKey("tcp", "inbound", "8080", "8080", "unknown"): 1,
+        },
+        "netstat_tcp_memory_bytes": {(): 84},
+        "netstat_tcp_memory_limit_bytes": {(): 100},
+    }
+    (problem,) = status_of(make_snapshot(memory)).problems
+    assert problem.text.endswith(
+        f" Most is held by other inbound ports of other owners (3 B), other outbound ports of {SHOP} (2 B), "
+        "inbound tcp port 8080 of unknown owners (1 B)."
+    )
 
 
 def test_shared_ports_are_not_bound_ones() -> None:
