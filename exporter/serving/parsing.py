@@ -29,7 +29,7 @@ def cut_head(buffer: bytearray) -> bytes | None:
 
     Raises RefusalError if it can never become valid.
     """
-    if buffer.startswith(_EMPTY_LINE):  # which some clients send behind the request before
+    if buffer.startswith(_EMPTY_LINE):  # some clients send one after a request
         del buffer[: len(_EMPTY_LINE)]
     if buffer.startswith(_HTTP2):
         raise RefusalError(_UNSUPPORTED)

@@ -99,7 +99,7 @@ def test_a_pod_that_leaks_says_how_many_files_are_left(
 
 
 def wait_for_pass(daemon: Daemon) -> None:
-    """Return when a pass that began later has ended."""
+    """Wait until a pass that began after this call has ended."""
 
     def count_passes() -> float:
         return sum(
