@@ -67,7 +67,7 @@ local kinds = import 'kinds.libsonnet';
     // NetstatEphemeralPortsFillingUp: none will be left in two hours, and this share is used now.
     ephemeralPortsFillingUpRatio: 0.35,
     ephemeralPortsFillingUpFor: '15m',
-    // NetstatBoundPortsRunningOut: of one source address, by sockets that called bind().
+    // NetstatBoundPortsRunningOut: ports that sockets hold for all destinations; of TCP those of one local address.
     boundPortsRunningOutRatio: 0.7,
     boundPortsRunningOutFor: '5m',
     boundPortsRunningOutCriticalRatio: 0.9,
