@@ -34,7 +34,7 @@ MESSAGES = st.lists(st.lists(st.sampled_from(ATTRIBUTES), min_size=2, max_size=2
 @given(MESSAGES)
 @example([[ATTRIBUTES[0], ATTRIBUTES[1]], [ATTRIBUTES[2], ATTRIBUTES[1]]])  # only a length differs
 def test_attributes_of_all_messages(messages: list[list[bytes]]) -> None:
-    """They are where those of the first one are, and nothing else is in any; or that is not said."""
+    """Places are returned only if all messages have the attributes of the first one, and nothing else."""
     data = [FIXED + b"".join(attributes) for attributes in messages]
     length = len(data[0])
     places = [place_attributes(message, len(FIXED)) for message in data]

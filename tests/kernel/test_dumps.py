@@ -39,7 +39,7 @@ def test_unknown_family_is_unavailable() -> None:
 
 
 def test_long_dump_is_whole() -> None:
-    """No datagram finds too little of the buffer left, and they come eight at a time after the first two."""
+    """The buffer always has room for one more datagram; after the first two, eight come at a time."""
     number = 900
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(2 * number, hard)), hard))

@@ -86,7 +86,7 @@ def test_memory(sockets: list[tuple[bytes, int, int, int, int, bool]]) -> None:
 
 @pytest.mark.parametrize("place", range(4))
 def test_memory_of_one_kind(place: int) -> None:
-    """It is enough, in whichever byte of the number it stands."""
+    """A socket that holds one kind only is found, whichever byte of the number is not 0."""
     numbers = [[1 << 8 * byte if kind == place else 0 for kind in range(4)] for byte in range(4)]
     messages = [inet((i, 80), states.ESTABLISHED, attributes=memory(*each)) for i, each in enumerate(numbers)]
     found = [
@@ -96,7 +96,7 @@ def test_memory_of_one_kind(place: int) -> None:
 
 
 def test_cgroup_of_another_size() -> None:
-    """It is not known, whether all sockets of a block have such an attribute or not."""
+    """The cgroup is unknown then, in a block of equal attributes and in one of several."""
     odd, holds = pack("=HHI", 8, 21, 7), memory(1, 0, 0, 0)
     alike = [inet((i, 80), states.ESTABLISHED, attributes=holds + odd) for i in range(2)]
     other = inet((2, 80), states.ESTABLISHED, attributes=holds + MARK)

@@ -121,7 +121,7 @@ def test_a_tracked_socket_grows_older_though_nothing_is_read(node: Node) -> None
 
 
 def test_open_files_where_something_listens_or_leaks(node: Node) -> None:
-    """Or did a while ago."""
+    """They are shown for a while after that, too."""
     net = node.add("a", LISTENING)
     process = node.tree.root / "1001"
     (process / "fd").write_bytes(bytes(100))  # its size is the number of files

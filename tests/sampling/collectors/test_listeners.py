@@ -123,7 +123,7 @@ def test_no_more_owners_and_ports_than_allowed(services: Services) -> None:
 
 
 def test_port_that_becomes_busy_has_its_own_name(services: Services) -> None:
-    """Though the listeners are the same as before."""
+    """It has one even if the listeners are the same as before."""
     services.host.change(replace(UNIT, ports=Ports(limit=1)))
     listeners = [listener(9001, 1), listener(9002, 2)]
     connections = [Diag(9002, 50000 + i, cookie=10 + i) for i in range(40)]

@@ -64,7 +64,7 @@ def test_who_has_such_a_socket_is_shown_for_an_hour(
 
 
 def test_cgroup_without_processes_is_forgotten(procfs: OwnProcesses, clock: Clock, netlink: Netlink) -> None:
-    """Or units that come and go, each with a cgroup of its own, add up for an hour."""
+    """Otherwise units that come and go, each with a cgroup of its own, would add up for an hour."""
     host = Host(procfs, clock, procfs=procfs)  # type: ignore[arg-type]  # its tables are those of netlink
     (shop,), (web,) = procfs.make(SHOP), procfs.make(WEB)
     other = Diag(22, 2, states.LISTEN, inode=2, cgroup_id=web)

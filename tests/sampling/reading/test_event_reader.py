@@ -142,7 +142,7 @@ def test_events_stand_for_those_that_were_left_out() -> None:
 
 
 def test_what_waits_when_sampling_begins_stands_for_as_many_as_before() -> None:
-    """It came before the new filter."""
+    """They passed the filter that was there before, and have its weight."""
     handled: list[int] = []
 
     class Waiting(Script):

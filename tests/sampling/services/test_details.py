@@ -11,7 +11,7 @@ SETTINGS = Settings(cpu_budget=0.04)
 
 @pytest.mark.parametrize(("cpu_seconds", "expected"), [(0.01, [20, 80, 140, 200, 260]), (2.0, [20, 220])])
 def test_cost_spaces_what_is_wanted_once_a_minute(cpu_seconds: float, expected: list[int]) -> None:
-    """What costs 2 seconds takes a quarter of the budget, a hundredth of a core, in 200."""
+    """A detail may take a quarter of the budget, here a hundredth of a core: 2 seconds in each 200."""
     detail = SpacedDetail[str](Detail.MEMORY)
     asked = []
     for now in range(0, 320, 20):

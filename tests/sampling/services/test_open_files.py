@@ -158,7 +158,7 @@ def test_fullest_is_looked_at_in_every_pass(procfs: Processes, shop: set[int]) -
 
 
 def test_only_what_was_just_seen_is_shown(procfs: Processes, shop: set[int]) -> None:
-    """When all processes have closed files, none is shown with those that it had in the last round."""
+    """When all processes have closed files, none is shown with the number that it had in the last round."""
     procfs.processes = {1: Process(900), 2: Process(800), 3: Process(700)}
     usages = FileUsages()
     usages.update(procfs, shop, LIMITS, 0)
@@ -182,7 +182,7 @@ def test_the_next_one_is_known_while_a_round_lasts(procfs: Processes, shop: set[
 
 
 def test_what_is_gone_gives_way_to_others(procfs: Processes, shop: set[int]) -> None:
-    """Also where it was not the fullest, so that nobody looked at it again."""
+    """Also a process that was not the fullest, and so is not looked at in every pass."""
     procfs.processes = {1: Process(900), 2: Process(800), 3: Process(700), 4: Process(100)}
     usages = FileUsages()
     usages.update(procfs, shop, LIMITS, 0)
@@ -193,7 +193,7 @@ def test_what_is_gone_gives_way_to_others(procfs: Processes, shop: set[int]) -> 
     assert {"shop.service": FileUsage(100, 1024)} == usages.update(procfs, shop, LIMITS, 4 * ROUND)
 
 
-def test_unit_that_was_started_again(procfs: Processes, shop: set[int]) -> None:
+def test_unit_that_was_restarted_is_shown(procfs: Processes, shop: set[int]) -> None:
     """Its cgroup has another id."""
     procfs.processes = {1: Process(900)}
     usages = FileUsages()

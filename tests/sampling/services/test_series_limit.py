@@ -81,7 +81,7 @@ def test_among_listeners_the_sockets_count() -> None:
 
 
 def test_among_listeners_one_with_a_full_queue_is_shown() -> None:
-    """Or nobody would know which one drops connections."""
+    """Otherwise nobody would know which one drops connections."""
     rules = make_rules(limit=2)
     counter = TableCounter(TABLES["tcp"], rules)
     counter.begin((), NOTHING_EXPECTED)
