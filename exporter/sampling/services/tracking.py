@@ -62,7 +62,7 @@ class TrackedTable:
     def seed(self, silences: Silences | None, now: float) -> None:
         """Move sockets to older cohorts: they are at least as old as their silence."""
         if silences is not None:
-            self._known_since |= dict.fromkeys(self.unseeded, -math.inf)
+            self._known_since = self._known_since | dict.fromkeys(self.unseeded, -math.inf)
         self.unseeded.clear()
         older: dict[tuple[float, int], Cohort] = {}
         for identity, state, milliseconds in zip(*silences, strict=True) if silences else ():
