@@ -235,6 +235,17 @@ def test_bind_alone(host: Host) -> None:
     host.bind(ELSEWHERE)
 
 
+def test_bind_alone_where_the_search_is_expensive(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's counters tell that there are sockets in no table, beside those that are."""
+    held_ports = "exporter.sampling.services.held_ports"
+    monkeypatch.setattr(f"{held_ports}._CHEAP_SECONDS", -1)
+    monkeypatch.setattr(f"{held_ports}.find_pause", lambda *_: 0)
+    host.serve(POSTGRES)
+    for _ in range(PORTS // 2):
+        host.connect(THERE, source=HERE)
+    exhaust(host, BOUND, lambda: host.bind(HERE), PORTS // 2)
+
+
 def test_bind_to_what_connections_have(host: Host) -> None:
     """A port that connect() took, for any destination, is taken for bind() at the same source address."""
     host.serve(POSTGRES)

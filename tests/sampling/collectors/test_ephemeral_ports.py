@@ -63,6 +63,35 @@ def test_bound_ports_count_those_that_only_netlink_has(netlink_host: Host, netli
     assert samples["netstat_ephemeral_ports_bound"] == {("tcp",): 3, ("udp",): 1}
 
 
+def test_an_expensive_search_needs_sockets_that_are_in_no_table(
+    netlink_host: Host, netlink: Netlink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cost shows with the first. The kernel counts all that exist, and those that are in a table."""
+    monkeypatch.setattr("exporter.sampling.services.held_ports._CHEAP_SECONDS", -1)
+    netlink_host.tree.write_sysctl(PORT_RANGE, b"20000\t21999\n")
+    netlink.bound = [Diag(20_000 + i, inode=1 + i) for i in range(4)]
+
+    def see(allocated: int) -> float:
+        sockstat = b"sockets: used 900\nTCP: inuse 3 orphan 0 tw 0 alloc %d mem 0\nTCP6: inuse 2\n"
+        netlink_host.tree.write("sockstat", sockstat % allocated)
+        netlink_host.clock.now += 3600
+        return netlink_host.see().samples["netstat_ephemeral_ports_bound"]["tcp",]
+
+    assert [see(5 + 4), see(5 + 4), see(5 + 5), see(5 + 4)] == [4, 0, 4, 0]
+
+
+def test_an_expensive_search_goes_on_where_sockstat_does_not_count(
+    netlink_host: Host, netlink: Netlink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.sampling.services.held_ports._CHEAP_SECONDS", -1)
+    netlink_host.tree.write_sysctl(PORT_RANGE, b"20000\t21999\n")
+    for number in (1, 2):
+        netlink.bound = [Diag(20_000 + i, inode=1 + i) for i in range(number)]
+        netlink_host.tree.write("sockstat", b"sockets: used 900\n")
+        netlink_host.clock.now += 3600
+        assert netlink_host.see().samples["netstat_ephemeral_ports_bound"]["tcp",] == number
+
+
 @pytest.mark.parametrize(
     ("reuse", "timestamps", "delay", "expected"),
     [
