@@ -237,9 +237,7 @@ def test_bind_alone(host: Host) -> None:
 
 def test_bind_alone_where_the_search_is_expensive(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel's counters tell that there are sockets in no table, beside those that are."""
-    held_ports = "exporter.sampling.services.held_ports"
-    monkeypatch.setattr(f"{held_ports}._CHEAP_SECONDS", -1)
-    monkeypatch.setattr(f"{held_ports}.find_pause", lambda *_: 0)
+    monkeypatch.setattr("exporter.sampling.services.held_ports._CHEAP_SECONDS", -1)
     host.serve(POSTGRES)
     for _ in range(PORTS // 2):
         host.connect(THERE, source=HERE)

@@ -2,8 +2,8 @@
 
 The kernel searches all its ports for sockets that are only bound. So they are read again after some time,
 when the number of sockets of the namespace has changed, and at every pass while half of the ports are in use.
-Where that is expensive, it takes at most a quarter of the CPU budget, and is not done while nearly all of
-TCP's sockets are in the tables: those that are only bound are not.
+Where that is not cheap, it is left out while nearly all of TCP's sockets are in the tables, in which those
+that are only bound are not; else it takes at most a quarter of the CPU budget.
 """
 
 import math
@@ -25,6 +25,7 @@ _FEW: Final = 0.002
 """The share of the ephemeral ports that does not matter."""
 
 _CHEAP_SECONDS: Final = 0.005
+_PAUSING_SECONDS: Final = 0.02
 
 
 class HeldPorts:
@@ -38,7 +39,7 @@ class HeldPorts:
         self._listening: TakenPorts = {}
         self._used: int | None = None
         self._read_at = self._not_before = -math.inf
-        self._is_expensive = False
+        self._is_cheap = True
 
     def refresh(
         self, reader: KernelReader, settings: Settings, rules: PortRules, now: float, *, is_scarce: bool
@@ -48,7 +49,7 @@ class HeldPorts:
         Without netlink none are known. Raises HangError and SockDiagError, and none are known then, either.
         """
         few = _FEW * rules.ephemeral_ports
-        if self._is_expensive and count_unlisted(reader.sockstat.newest) <= few:
+        if not self._is_cheap and count_unlisted(reader.sockstat.newest) <= few:
             self._bound = {}
             return
         used = reader.sockstat.newest.get("sockets", {}).get("used")
@@ -64,8 +65,8 @@ class HeldPorts:
                 raise
         finally:
             cpu_seconds = reader.cpu_seconds - started_cpu
-            self._is_expensive = cpu_seconds > _CHEAP_SECONDS
-            if self._is_expensive:
+            self._is_cheap = cpu_seconds <= _CHEAP_SECONDS
+            if cpu_seconds > _PAUSING_SECONDS:
                 self._not_before = now + find_pause(settings, cpu_seconds)
 
     def see(self, counts: Mapping[str, TableCount], rules: PortRules) -> None:
