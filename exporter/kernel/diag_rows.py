@@ -10,9 +10,9 @@ from exporter.kernel.attributes import place_alike
 from exporter.kernel.inet_details import Idle, Memory, Places, at_least, read_idle, read_memory
 from exporter.kernel.inet_diag import (
     COOKIE,
-    DESTINATION,
     ENDS,
     ENDS_PORTS,
+    ENDS_ROW,
     EXPIRES,
     INODE,
     INODE_COLUMNS,
@@ -34,6 +34,7 @@ from exporter.kernel.netlink import Block
 from exporter.kernel.rows import (
     COUNTING_TIMERS,
     Dropping,
+    Ends,
     Listener,
     Origin,
     Queues,
@@ -86,15 +87,13 @@ class DiagRows:
         starts = (place * length for place in places)
         return read_origins(Block(b"".join(data[start : start + length] for start in starts), length))
 
-    def destinations(self) -> Iterable[bytes]:
-        """Return for every row its source and destination address, as bytes to be compared, not shown."""
-        behind = self._length - DESTINATION.stop
-        columns = f"{DESTINATION.start}x{len(DESTINATION)}s{behind}x"
-        return chain.from_iterable(iter_unpack(columns, self._data))
+    def ends(self) -> Iterable[Ends]:
+        """Return for every row its state, ports and addresses."""
+        return iter_unpack(f"{ENDS_ROW}{self._length - ENDS.stop}x", self._data)
 
     @staticmethod
     def order_address(address: bytes) -> bytes:
-        """Return an address of a destination in network order, as it is."""
+        """Return an address of ``ends`` in network order, as it is."""
         return address
 
     def expires_milliseconds(self, place: int) -> int:

@@ -113,6 +113,12 @@ class Silences(NamedTuple):
     milliseconds: MutableSequence[int]
 
 
+Ends = tuple[int, int, int, bytes, bytes]
+"""State, local port, remote port, source address and destination address.
+
+The addresses are bytes to be compared; ``order_address`` puts one in network order.
+"""
+
 Trying = tuple[int, int, int, int]
 """Local port, remote port, state and timer of a TCP socket that has sent the same again and again.
 
@@ -155,11 +161,11 @@ class InetRows(Rows, Protocol):
     def origins(self, places: Iterable[int]) -> Iterable[Origin]:
         """Return who is behind the TCP sockets at some places."""
 
-    def destinations(self) -> Iterable[bytes]:
-        """Return for every row its source and destination address, as bytes to be compared, not shown."""
+    def ends(self) -> Iterable[Ends]:
+        """Return for every row its state, ports and addresses."""
 
     def order_address(self, address: bytes) -> bytes:
-        """Return one half of a destination in network order, 16 bytes, IPv4 with zeros behind it."""
+        """Return an address of ``ends`` in network order, 16 bytes, IPv4 with zeros behind it."""
 
     def expires_milliseconds(self, place: int) -> int:
         """Return after how long the timer of the row at a place will fire."""

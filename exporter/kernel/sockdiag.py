@@ -69,10 +69,9 @@ def read_bound(tables: Collection[Table], deadline: float) -> tuple[tuple[Table,
 def read_ends(tables: Collection[Table], state: int, deadline: float) -> tuple[End, ...]:
     """Return the other ends of TCP's sockets in one state; raises SockDiagError."""
     return tuple(
-        End(local_port, remote_port, addresses[ADDRESS_BYTES:][: _LENGTHS[table.family]])
+        End(local_port, remote_port, destination[: _LENGTHS[table.family]])
         for table, block in _ask_tcp(tables, 1 << state, deadline)
-        for rows in [DiagRows(table, block)]
-        for (_, local_port, remote_port, _), addresses in zip(rows.unpack(), rows.destinations(), strict=True)
+        for _, local_port, remote_port, _, destination in DiagRows(table, block).ends()
     )
 
 

@@ -14,6 +14,7 @@ from exporter.kernel.rows import (
     COUNTING_TIMERS,
     TIMER_RETRANSMIT,
     Dropping,
+    Ends,
     Listener,
     Origin,
     Queues,
@@ -58,7 +59,7 @@ class Layout:
         self.state_at = self.size - 10
         self.timer_at = self.size - 1
         behind = self.state_at - address_bytes - 2
-        self.destination = f"{address_bytes}s2x{address_bytes}s{self.size - self.state_at + 2}x"
+        self.connection = f">{address_bytes}sH{address_bytes}sHB{self.size - self.state_at - 1}x"
         # The state goes before all else, where no row has anything that is unpacked: first byte of an
         # address.
         self.row = Struct(f">B{address_bytes - 1}xH{behind - 2}xHxQx")
@@ -122,13 +123,17 @@ class TextRows:
             address = self._data[start : start + self._layout.address_bytes]
             yield Origin(local_port, order_address(address), read_inode(self._get_rest(place)), 0)
 
-    def destinations(self) -> Iterable[bytes]:
-        """Return for every row its source and destination address, as bytes to be compared, not shown."""
-        return map(b"".join, iter_unpack(self._layout.destination, self._data))
+    def ends(self) -> Iterable[Ends]:
+        """Return for every row its state, ports and addresses."""
+        columns = iter_unpack(self._layout.connection, self._data)
+        return (
+            (state, local, remote, source, destination)
+            for source, local, destination, remote, state in columns
+        )
 
     @staticmethod
     def order_address(address: bytes) -> bytes:
-        """Return an address of a destination in network order."""
+        """Return an address of ``ends`` in network order."""
         return order_address(address)
 
     def expires_milliseconds(self, place: int) -> int:

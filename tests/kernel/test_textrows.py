@@ -147,15 +147,18 @@ ROWS = st.builds(
 
 
 @given(st.lists(ROWS, max_size=20), st.sampled_from(["tcp", "tcp6"]))
-def test_destinations(rows: list[Printed], table: str) -> None:
+def test_ends(rows: list[Printed], table: str) -> None:
     """They are told apart by our address and theirs, whatever the state, and are in the order of the rows."""
     distinct = {(row.own, row.local, row.peer, row.remote): row for row in rows}.values()
     lines = [print_row(table, row, sl) for sl, row in enumerate(distinct)]
     batches = list(parse_table(TABLES[table], [print_table(table), *filter(None, [b"".join(lines)])]))
-    found = [pair for batch in batches if isinstance(batch, TextRows) for pair in batch.destinations()]
-    expected = [(row.own, row.peer) for row in distinct if row.state != states.LISTEN]
-    half = 4 if table == "tcp" else 16
-    assert expected == [(int.from_bytes(pair[:half]), int.from_bytes(pair[half:])) for pair in found]
+    found = [ends for batch in batches if isinstance(batch, TextRows) for ends in batch.ends()]
+    expected = [
+        (row.state, row.local, row.remote, row.own, row.peer)
+        for row in distinct
+        if row.state != states.LISTEN
+    ]
+    assert expected == [(*start, int.from_bytes(own), int.from_bytes(peer)) for *start, own, peer in found]
 
 
 def test_captured_drops() -> None:

@@ -11,14 +11,17 @@ net/ipv4/tcp_ipv4.c.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple, cast
 
 from exporter.kernel import states
 from exporter.kernel.rows import MAPPED_PREFIX, InetRows, Rows
+from exporter.sampling.services.ports import PORTS
 
 MAX_DESTINATIONS: Final = 20_000
 MAX_ADDRESSES: Final = 1_000
 
+_EVERY_PORT: Final = bytes(port > 0 for port in range(PORTS))  # what is not connected has none
 _TIME_WAIT_MILLISECONDS: Final = 60_000  # TCP_TIMEWAIT_LEN
 _IPV4_BYTES: Final = 4
 _LOOPBACK_IPV4: Final = 127
@@ -57,6 +60,9 @@ class Address(NamedTuple):
         return not any(self.packed)
 
 
+Destination = tuple[int, bytes, bytes]
+"""Remote port, source address and destination address, as a source has them."""
+
 TakenPorts = Mapping[Address, set[int]]
 """The local ports in use at each source address."""
 
@@ -66,6 +72,16 @@ def make_address(padded: bytes, family: str) -> Address:
     if family == "ipv4":
         return Address(padded[:_IPV4_BYTES])
     return Address(padded.removeprefix(MAPPED_PREFIX))
+
+
+class _FirstAddresses(dict[bytes, set[int]]):
+    """The local ports at each source address, but for addresses that come once there are very many."""
+
+    def __missing__(self, address: bytes) -> set[int]:
+        ports: set[int] = set()
+        if len(self) < MAX_ADDRESSES:
+            self[address] = ports
+        return ports
 
 
 class PortUsage:
@@ -85,12 +101,12 @@ class PortUsage:
         reuse: Reuse,
         held: Collection[int] = (),
     ) -> None:
-        self.ports: dict[bytes, set[int]] = {}
-        self._destinations = Counter[tuple[int, bytes]]()
+        self.ports = _FirstAddresses()
+        self._destinations = Counter[Destination]()
         self._family = family
         self._find_chosen = find_chosen
         self._chosen = b""
-        self._crowded = crowded
+        self._crowded = _EVERY_PORT if crowded is None else _flag(crowded)
         self._reuse = reuse
         self._held = held
         self._order: Callable[[bytes], bytes] = bytes
@@ -103,29 +119,28 @@ class PortUsage:
         self._order = inet.order_address
         if not self._chosen:
             self._chosen = self._find_chosen()
-        chosen, crowded, held = self._chosen, self._crowded, self._held
-        ports, destinations = self.ports, self._destinations
-        for place, (row, pair) in enumerate(zip(rows.unpack(), inet.destinations(), strict=True)):
-            state, local, remote, _ = row
+        chosen, crowded, held, ports = self._chosen, self._crowded, self._held, self.ports
+        found: list[Destination] = []
+        for place, (state, local, remote, source, destination) in enumerate(inet.ends()):
             if not chosen[local]:
                 continue
-            address = pair[: len(pair) // 2]
-            if address in ports:
-                ports[address].add(local)
-            elif len(ports) < MAX_ADDRESSES:
-                ports[address] = {local}
-            if remote and (crowded is None or remote in crowded):
-                if state == states.TIME_WAIT and self._may_reuse(inet, place, pair):
+            ports[source].add(local)
+            if crowded[remote]:
+                if state == states.TIME_WAIT and self._may_reuse(inet, place, source, destination):
                     continue
-                destinations[remote, pair] += local not in held
-        if len(destinations) > MAX_DESTINATIONS:
-            self._destinations = Counter(dict(destinations.most_common(MAX_DESTINATIONS // 2)))
+                if local in held:
+                    self._destinations.setdefault((remote, source, destination), 0)
+                else:
+                    found.append((remote, source, destination))
+        self._destinations.update(found)
+        if len(self._destinations) > MAX_DESTINATIONS:
+            self._destinations = Counter(dict(self._destinations.most_common(MAX_DESTINATIONS // 2)))
 
     def count_destinations(self) -> Mapping[tuple[str, int], Counter[bytes]]:
         """Return the number of ports in use for each destination, by family and remote port."""
         found: dict[tuple[str, int], Counter[bytes]] = {}
-        for (remote, pair), number in self._destinations.items():
-            source, destination = self._split(pair)
+        for (remote, *pair), number in self._destinations.items():
+            source, destination = (make_address(self._order(raw), self._family) for raw in pair)
             counts = found.setdefault((destination.family, remote), Counter())
             counts[source.packed + destination.packed] += number
         return found
@@ -137,19 +152,29 @@ class PortUsage:
             found.setdefault(make_address(self._order(raw), self._family), set()).update(ports)
         return found
 
-    def _split(self, pair: bytes) -> tuple[Address, Address]:
-        half = len(pair) // 2
-        source, destination = self._order(pair[:half]), self._order(pair[half:])
-        return make_address(source, self._family), make_address(destination, self._family)
-
-    def _may_reuse(self, rows: InetRows, place: int, pair: bytes) -> bool:
+    def _may_reuse(self, rows: InetRows, place: int, source: bytes, destination: bytes) -> bool:
         """Return whether connect() would reuse the port of a TIME_WAIT."""
-        if not self._reuse.always and not self._reuse.on_loopback:
-            return False
-        if not self._reuse.always and not any(address.is_loopback for address in self._split(pair)):
+        order, family = rows.order_address, self._family
+        if not self._reuse.always and not (
+            self._reuse.on_loopback
+            and (_is_loopback(source, order, family) or _is_loopback(destination, order, family))
+        ):
             return False
         age_milliseconds = _TIME_WAIT_MILLISECONDS - rows.expires_milliseconds(place)
         return age_milliseconds > self._reuse.delay_milliseconds
+
+
+def _flag(ports: Iterable[int]) -> bytes:
+    """Return 1 for each of the ports, 0 for others, by port."""
+    flags = bytearray(PORTS)
+    for port in ports:
+        flags[port] = 1
+    return bytes(flags)
+
+
+@lru_cache(1024)
+def _is_loopback(raw: bytes, order: Callable[[bytes], bytes], family: str) -> bool:
+    return make_address(order(raw), family).is_loopback
 
 
 def count_busiest(usages: Iterable[PortUsage]) -> Mapping[tuple[str, int], int]:

@@ -118,16 +118,16 @@ def ask_inet(rows: InetRows) -> list[Socket]:
     """Ask for every socket all that is known of it, which agrees."""
     places = range(len(rows.states))
     tracked, origins = list(rows.tracked(places)), list(rows.origins(places))
-    pairs = list(rows.destinations())
+    ends = list(rows.ends())
     assert all(
         0 <= identity < 1 << 56 and rows.expires_milliseconds(i) >= 0
         for i, (_, _, identity) in enumerate(tracked)
     )
     sockets = []
-    for row, same, origin, pair in zip(rows.unpack(), tracked, origins, pairs, strict=True):
+    for row, same, origin, (*start, own, peer) in zip(rows.unpack(), tracked, origins, ends, strict=True):
         state, local, remote, queues = row
-        half = len(pair) // 2
-        source, destination = rows.order_address(pair[:half]), rows.order_address(pair[half:])
+        source, destination = rows.order_address(own), rows.order_address(peer)
+        assert [state, local, remote] == start
         assert (local, remote) == same[:2]
         assert (local, source) == origin[:2]
         assert {16} == {len(source), len(destination)}
