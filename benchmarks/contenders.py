@@ -93,15 +93,16 @@ class Contender(NamedTuple):
 
 
 def tcp_contenders() -> Iterator[Contender]:
-    """Yield who can list TCP's sockets."""
-    yield from bare("tcp")
-    yield _worker(BARE_DUMPS, NETLINK, "dump", "tcp")
-    yield _worker(BARE_JOINT_DUMP, NETLINK, "dump-families", "tcp")
+    """Yield who can list TCP's sockets; those that are compared take turns one after the other."""
+    yield _bare_read("tcp")
+    yield our_pass(SHIPPED_PROCFS, PROCFS, "tcp")
+    yield our_pass(COUNTS_PROCFS, PROCFS, "tcp", _COUNTS_ONLY)
+    yield _bare_dump("tcp")
     yield our_pass(SHIPPED, AUTO, "tcp")
     yield our_pass(SHIPPED_UNTRACKED, AUTO, "tcp", TRACK_NOTHING_THERE)
-    yield our_pass(SHIPPED_PROCFS, PROCFS, "tcp")
+    yield _worker(BARE_JOINT_DUMP, NETLINK, "dump-families", "tcp")
+    yield _worker(BARE_DUMPS, NETLINK, "dump", "tcp")
     yield our_pass(COUNTS, NETLINK, "tcp", _COUNTS_ONLY)
-    yield our_pass(COUNTS_PROCFS, PROCFS, "tcp", _COUNTS_ONLY)
     yield our_pass(QUESTIONS, NETLINK, "tcp", _QUESTIONS)
     yield Contender(SS, NETLINK, "ss", lambda: running_command("ss", "-tan"))
     yield Contender(NETSTAT, PROCFS, "netstat", lambda: running_command("netstat", "-tan"))
@@ -125,7 +126,8 @@ def udp_contenders() -> Iterator[Contender]:
 
 def idle_contenders() -> Iterator[Contender]:
     """Yield the kernel alone and our pass over all default tables, by each source."""
-    yield from bare("default")
+    yield _bare_read("default")
+    yield _bare_dump("default")
     yield our_pass(SHIPPED, AUTO)
     yield our_pass(SHIPPED_NETLINK, NETLINK)
     yield our_pass(SHIPPED_PROCFS, PROCFS)
@@ -155,12 +157,6 @@ def status_contenders() -> Iterator[Contender]:
     yield _worker(STATUS_JSON, AUTO, "status", "json")
 
 
-def bare(tables: str) -> Iterator[Contender]:
-    """Yield what the kernel alone costs by each source."""
-    yield _worker(BARE_READ, PROCFS, "read", tables)
-    yield _worker(BARE_DUMP, NETLINK, "dump-one", tables)
-
-
 def our_pass(name: str, source: str, tables: str = "", settings: str = "") -> Contender:
     """Return a sampler of our own, at the default settings but for some."""
     wanted = {"tcp": "tables: [tcp, tcp6]\n", "udp": "tables: [udp, udp6]\n"}.get(tables, "")
@@ -174,6 +170,16 @@ def our_pass(name: str, source: str, tables: str = "", settings: str = "") -> Co
                 yield probe
 
     return Contender(name, source, sys.executable, running_passes)
+
+
+def _bare_read(tables: str) -> Contender:
+    """Return what the kernel alone costs by procfs."""
+    return _worker(BARE_READ, PROCFS, "read", tables)
+
+
+def _bare_dump(tables: str) -> Contender:
+    """Return what the kernel alone costs by netlink."""
+    return _worker(BARE_DUMP, NETLINK, "dump-one", tables)
 
 
 def _worker(name: str, source: str, work: str, tables: str) -> Contender:
