@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import truediv
 from typing import Final
 
 import psutil
@@ -47,6 +48,11 @@ were made, and had passes before, in which it is searched for. "Counts only" doe
 the most memory the process has had; of those that go on running, in this stage or before. The daemon is asked
 over one connection; while the sockets become more, it takes each pass 100 ms after the last, and tracks none
 of them.
+"""
+_TARGETS: Final = """\
+CPU time is judged by the least of the samples. Other guests of the machine slow a processor down for seconds:
+Python to half of its speed, the kernel by less. Nothing makes a sample less than the work takes. The median
+is for comparison; where there is none, there is one number only.
 """
 _NAMESPACES: Final = """\
 CPU milliseconds of a pass over the host, which is nearly idle, and so many other network namespaces, at
@@ -102,11 +108,16 @@ def _lines(
     yield _INTRODUCTION
     yield from write_table(("where", "what"), describe_surroundings().items())
     yield from headline_lines(stages, headline)
-    yield "\n## Targets\n"
+    yield f"\n## Targets\n\n{_TARGETS}"
     yield from write_table(
-        ("target", "at most", "measured", ""),
+        ("target", "at most", "least", "median", ""),
         (
-            (each.text, f"{each.limit:g} {each.unit}", write_number(each.value, each.unit), each.verdict)
+            (
+                each.text,
+                f"{each.limit:g} {each.unit}",
+                *(write_number(number, each.unit) for number in each.figure),
+                each.verdict,
+            )
             for each in targets(stages)
         ),
     )
@@ -175,6 +186,14 @@ def _costs(stage: Stage) -> Iterator[Row]:
             continue
         least_most = f"{min(cost.cpu_ms):,.1f}-{max(cost.cpu_ms):,.1f}"
         bare = BARE[cost.source]
-        ratio = write_number(stage.ratio(name, bare if bare in stage.costs else BARE_DUMPS), "x")
+        ratio = stage.compare(truediv, name, bare if bare in stage.costs else BARE_DUMPS).median
         samples = f"{len(cost.cpu_ms)}{cost.remark and f', then {cost.remark}'}"
-        yield name, cost.source, f"{cost.median_ms:,.1f}", least_most, ratio, f"{cost.peak_mb:.1f}", samples
+        yield (
+            name,
+            cost.source,
+            f"{cost.median_ms:,.1f}",
+            least_most,
+            write_number(ratio, "x"),
+            f"{cost.peak_mb:.1f}",
+            samples,
+        )
