@@ -48,15 +48,17 @@ class HeldPorts:
 
         Without netlink none are known. Raises HangError and SockDiagError, and none are known then, either.
         """
-        few = _FEW * rules.ephemeral_ports
-        if not self._is_cheap and count_unlisted(reader.sockstat.newest) <= few:
-            self._bound = {}
-            return
-        used = reader.sockstat.newest.get("sockets", {}).get("used")
+        sockstat, few = reader.sockstat.newest, _FEW * rules.ephemeral_ports
+        used = sockstat.get("sockets", {}).get("used")
         is_changed = used is None or self._used is None or abs(used - self._used) > few
-        if now < self._not_before or not (is_changed or is_scarce or now - self._read_at >= REREAD_SECONDS):
+        if not (is_changed or is_scarce or now - self._read_at >= REREAD_SECONDS):
+            return
+        is_left_out = not self._is_cheap and count_unlisted(sockstat) <= few
+        if now < self._not_before and not is_left_out:
             return
         self._read_at, self._used, self._bound = now, used, {}
+        if is_left_out:
+            return
         started_cpu = reader.cpu_seconds
         try:
             self._bound = _read_bound(reader, settings, rules)

@@ -80,6 +80,38 @@ def test_an_expensive_search_needs_sockets_that_are_in_no_table(
     assert [see(5 + 4), see(5 + 4), see(5 + 5), see(5 + 4)] == [4, 0, 4, 0]
 
 
+@pytest.mark.parametrize(
+    ("passes", "expected"),
+    [
+        pytest.param([(0, 100), (1, 0), (1, 100)], [100, 0, 100], id="they come back"),
+        pytest.param(
+            [(0, 5), (1, 4), (1, 5), (15, 4), (1, 5), (15, 5)], [5, 5, 5, 0, 0, 5], id="about as many"
+        ),
+    ],
+)
+def test_whether_to_search_expensively_is_decided_anew_as_often_as_to_search(
+    netlink_host: Host,
+    netlink: Netlink,
+    monkeypatch: pytest.MonkeyPatch,
+    passes: list[tuple[int, int]],
+    expected: list[int],
+) -> None:
+    """When the number of sockets has changed, or after 15 seconds. A pass is seconds and bound sockets."""
+    monkeypatch.setattr("exporter.sampling.services.held_ports._CHEAP_SECONDS", -1)
+    netlink_host.tree.write_sysctl(PORT_RANGE, b"20000\t21999\n")
+    found = []
+    for seconds, number in passes:
+        netlink.bound = [Diag(20_000 + i, inode=1 + i) for i in range(number)]
+        sockstat = b"sockets: used %d\nTCP: inuse 5 orphan 0 tw 0 alloc %d mem 0\n" % (
+            900 + number,
+            5 + number,
+        )
+        netlink_host.tree.write("sockstat", sockstat)
+        netlink_host.clock.now += seconds
+        found.append(netlink_host.see().samples["netstat_ephemeral_ports_bound"]["tcp",])
+    assert found == expected
+
+
 def test_an_expensive_search_goes_on_where_sockstat_does_not_count(
     netlink_host: Host, netlink: Netlink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
