@@ -21,7 +21,6 @@ from exporter.sampling.services.ports import PORTS
 MAX_DESTINATIONS: Final = 20_000
 MAX_ADDRESSES: Final = 1_000
 
-_EVERY_PORT: Final = bytes(port > 0 for port in range(PORTS))  # what is not connected has none
 _TIME_WAIT_MILLISECONDS: Final = 60_000  # TCP_TIMEWAIT_LEN
 _IPV4_BYTES: Final = 4
 _LOOPBACK_IPV4: Final = 127
@@ -165,11 +164,15 @@ class PortUsage:
 
 
 def _flag(ports: Iterable[int]) -> bytes:
-    """Return 1 for each of the ports, 0 for others, by port."""
+    """Return 1 for each of the ports, 0 for others and for port 0, by port."""
     flags = bytearray(PORTS)
     for port in ports:
         flags[port] = 1
+    flags[0] = 0  # the remote port of what is not connected
     return bytes(flags)
+
+
+_EVERY_PORT: Final = _flag(range(PORTS))
 
 
 @lru_cache(1024)

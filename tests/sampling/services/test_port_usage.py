@@ -50,6 +50,15 @@ def test_destinations_are_not_added_up() -> None:
     assert count_busiest([use(*sockets, crowded=True)]) == {("ipv4", 5432): 4}
 
 
+@pytest.mark.parametrize("crowded", [None, {0, 5432}])
+def test_what_has_no_remote_port_has_no_destination(crowded: set[int] | None) -> None:
+    usage = PortUsage("ipv4", lambda: CHOSEN, crowded, NEVER)
+    message = opened(20_000, 0).message("ipv4")
+    usage.observe(DiagRows(TABLES["tcp"], Block(message, len(message))))
+    assert count_busiest([usage]) == {}
+    assert count_bound([usage.ports_by_address()]) == 1
+
+
 @pytest.mark.parametrize(
     ("reuse", "own", "age_milliseconds", "expected"),
     [
