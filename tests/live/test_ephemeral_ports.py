@@ -235,9 +235,9 @@ def test_bind_alone(host: Host) -> None:
     host.bind(ELSEWHERE)
 
 
-def test_bind_alone_where_the_search_is_expensive(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bind_alone_among_many_sockets(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel's counters tell that there are sockets in no table, beside those that are."""
-    monkeypatch.setattr("exporter.sampling.services.held_ports._CHEAP_SECONDS", -1)
+    monkeypatch.setattr("exporter.sampling.services.held_ports.MANY_SOCKETS", 0)
     host.serve(POSTGRES)
     for _ in range(PORTS // 2):
         host.connect(THERE, source=HERE)

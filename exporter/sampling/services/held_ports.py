@@ -2,8 +2,8 @@
 
 The kernel searches all its ports for sockets that are only bound. So they are read again after some time,
 when the number of sockets of the namespace has changed, and at every pass while half of the ports are in use.
-Where that is not cheap, it is left out while nearly all of TCP's sockets are in the tables, in which those
-that are only bound are not; else it takes at most a quarter of the CPU budget.
+An expensive read takes at most a quarter of the CPU budget. Among many sockets it is left out while nearly
+all of them are in the tables, in which none is that is only bound.
 """
 
 import math
@@ -24,8 +24,9 @@ REREAD_SECONDS: Final = 15
 _FEW: Final = 0.002
 """The share of the ephemeral ports that does not matter."""
 
-_CHEAP_SECONDS: Final = 0.005
-_PAUSING_SECONDS: Final = 0.02
+_CHEAP_SECONDS: Final = 0.02
+MANY_SOCKETS: Final = 10_000
+"""As many of TCP make a search take milliseconds."""
 
 
 class HeldPorts:
@@ -39,7 +40,6 @@ class HeldPorts:
         self._listening: TakenPorts = {}
         self._used: int | None = None
         self._read_at = self._not_before = -math.inf
-        self._is_cheap = True
 
     def refresh(
         self, reader: KernelReader, settings: Settings, rules: PortRules, now: float, *, is_scarce: bool
@@ -53,7 +53,7 @@ class HeldPorts:
         is_changed = used is None or self._used is None or abs(used - self._used) > few
         if not (is_changed or is_scarce or now - self._read_at >= REREAD_SECONDS):
             return
-        is_left_out = not self._is_cheap and count_unlisted(sockstat) <= few
+        is_left_out = count_sockets(sockstat) > MANY_SOCKETS and count_unlisted(sockstat) <= few
         if now < self._not_before and not is_left_out:
             return
         self._read_at, self._used, self._bound = now, used, {}
@@ -67,8 +67,7 @@ class HeldPorts:
                 raise
         finally:
             cpu_seconds = reader.cpu_seconds - started_cpu
-            self._is_cheap = cpu_seconds <= _CHEAP_SECONDS
-            if cpu_seconds > _PAUSING_SECONDS:
+            if cpu_seconds > _CHEAP_SECONDS:
                 self._not_before = now + find_pause(settings, cpu_seconds)
 
     def see(self, counts: Mapping[str, TableCount], rules: PortRules) -> None:
@@ -88,6 +87,12 @@ class HeldPorts:
     def everywhere(self) -> frozenset[int]:
         """Return the ports, whatever their addresses."""
         return frozenset().union(*self._bound.values(), *self._listening.values())
+
+
+def count_sockets(sockstat: Mapping[str, Numbers]) -> int:
+    """Return how many sockets TCP has: those of all namespaces, but for TIME_WAIT."""
+    tcp = sockstat.get("TCP", {})
+    return tcp.get("alloc", 0) + tcp.get("tw", 0)
 
 
 def count_unlisted(sockstat: Mapping[str, Numbers]) -> float:

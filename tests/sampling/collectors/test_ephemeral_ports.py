@@ -63,21 +63,18 @@ def test_bound_ports_count_those_that_only_netlink_has(netlink_host: Host, netli
     assert samples["netstat_ephemeral_ports_bound"] == {("tcp",): 3, ("udp",): 1}
 
 
-def test_an_expensive_search_needs_sockets_that_are_in_no_table(
-    netlink_host: Host, netlink: Netlink, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its cost shows with the first. The kernel counts all that exist, and those that are in a table."""
-    monkeypatch.setattr("exporter.sampling.services.held_ports._CHEAP_SECONDS", -1)
+def test_an_expensive_search_needs_sockets_that_are_in_no_table(netlink_host: Host, netlink: Netlink) -> None:
+    """The kernel counts all sockets that exist, and those that are in a table."""
     netlink_host.tree.write_sysctl(PORT_RANGE, b"20000\t21999\n")
     netlink.bound = [Diag(20_000 + i, inode=1 + i) for i in range(4)]
 
-    def see(allocated: int) -> float:
-        sockstat = b"sockets: used 900\nTCP: inuse 3 orphan 0 tw 0 alloc %d mem 0\nTCP6: inuse 2\n"
-        netlink_host.tree.write("sockstat", sockstat % allocated)
+    def see(allocated: int, time_wait: int) -> float:
+        sockstat = b"sockets: used 900\nTCP: inuse 3 orphan 0 tw %d alloc %d mem 0\nTCP6: inuse 2\n"
+        netlink_host.tree.write("sockstat", sockstat % (time_wait, allocated))
         netlink_host.clock.now += 3600
         return netlink_host.see().samples["netstat_ephemeral_ports_bound"]["tcp",]
 
-    assert [see(5 + 4), see(5 + 4), see(5 + 5), see(5 + 4)] == [4, 0, 4, 0]
+    assert [see(5 + 4, 9_991), see(5 + 4, 9_992), see(5 + 5, 9_992), see(5 + 4, 9_992)] == [4, 0, 4, 0]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +94,7 @@ def test_whether_to_search_expensively_is_decided_anew_as_often_as_to_search(
     expected: list[int],
 ) -> None:
     """When the number of sockets has changed, or after 15 seconds. A pass is seconds and bound sockets."""
-    monkeypatch.setattr("exporter.sampling.services.held_ports._CHEAP_SECONDS", -1)
+    monkeypatch.setattr("exporter.sampling.services.held_ports.MANY_SOCKETS", 4)
     netlink_host.tree.write_sysctl(PORT_RANGE, b"20000\t21999\n")
     found = []
     for seconds, number in passes:
@@ -115,7 +112,7 @@ def test_whether_to_search_expensively_is_decided_anew_as_often_as_to_search(
 def test_an_expensive_search_goes_on_where_sockstat_does_not_count(
     netlink_host: Host, netlink: Netlink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exporter.sampling.services.held_ports._CHEAP_SECONDS", -1)
+    monkeypatch.setattr("exporter.sampling.services.held_ports.MANY_SOCKETS", 4)
     netlink_host.tree.write_sysctl(PORT_RANGE, b"20000\t21999\n")
     for number in (1, 2):
         netlink.bound = [Diag(20_000 + i, inode=1 + i) for i in range(number)]
