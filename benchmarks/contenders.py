@@ -93,7 +93,7 @@ class Contender(NamedTuple):
 
 
 def tcp_contenders() -> Iterator[Contender]:
-    """Yield who can list TCP's sockets; those that are compared take turns one after the other."""
+    """Yield who can list TCP's sockets; passes of ours are next to what the kernel alone does."""
     yield _bare_read("tcp")
     yield our_pass(SHIPPED_PROCFS, PROCFS, "tcp")
     yield our_pass(COUNTS_PROCFS, PROCFS, "tcp", _COUNTS_ONLY)

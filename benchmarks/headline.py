@@ -1,7 +1,6 @@
 """Put the pass as shipped beside all others, and say who is cheaper."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from operator import truediv
 from typing import Final
 
 from benchmarks.contenders import PEERS, SHIPPED
@@ -30,12 +29,12 @@ def _row(name: str, cost: Cost, usual: Stage, found: Iterable[Stage | None]) -> 
     times = (stage.cost_ms(name).median if stage else None for stage in found)
     shown = ("" if time is None else f"{time:,.1f}" for time in times)
     memory = f"{cost.peak_mb:.1f}" if cost.cpu_ms else cost.remark
-    return name, cost.source, *shown, write_number(usual.compare(truediv, name, SHIPPED).median, "x"), memory
+    return name, cost.source, *shown, write_number(usual.ratio(name, SHIPPED).median, "x"), memory
 
 
 def _name_cheaper(stage: Stage) -> str:
     """Say which peers take less than we do, of CPU and of memory."""
-    ratios = {name: stage.compare(truediv, name, SHIPPED).median for name in PEERS}
+    ratios = {name: stage.ratio(name, SHIPPED).median for name in PEERS}
     less_cpu = [f"{name} ({ratio:.2f} x)" for name, ratio in ratios.items() if ratio and ratio < 1]
     ours_mb = stage.costs[SHIPPED].peak_mb
     peaks_mb = {name: stage.costs[name].peak_mb for name in PEERS if ratios[name]}

@@ -6,7 +6,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import truediv
 from typing import Final
 
 import psutil
@@ -50,9 +49,9 @@ over one connection; while the sockets become more, it takes each pass 100 ms af
 of them.
 """
 _TARGETS: Final = """\
-CPU time is judged by the least of the samples. Other guests of the machine slow a processor down for seconds:
-Python to half of its speed, the kernel by less. Nothing makes a sample less than the work takes. The median
-is for comparison; where there is none, there is one number only.
+Of CPU time, what is measured is the least of the samples: that which other work on the machine disturbed
+least. It is one without what some passes do beside the rest: see the notes. The median, of the rounds where
+two are compared, is beside it. "By the least" means that the median is above the limit.
 """
 _NAMESPACES: Final = """\
 CPU milliseconds of a pass over the host, which is nearly idle, and so many other network namespaces, at
@@ -110,7 +109,7 @@ def _lines(
     yield from headline_lines(stages, headline)
     yield f"\n## Targets\n\n{_TARGETS}"
     yield from write_table(
-        ("target", "at most", "least", "median", ""),
+        ("target", "at most", "measured", "median", ""),
         (
             (
                 each.text,
@@ -186,7 +185,7 @@ def _costs(stage: Stage) -> Iterator[Row]:
             continue
         least_most = f"{min(cost.cpu_ms):,.1f}-{max(cost.cpu_ms):,.1f}"
         bare = BARE[cost.source]
-        ratio = stage.compare(truediv, name, bare if bare in stage.costs else BARE_DUMPS).median
+        ratio = stage.ratio(name, bare if bare in stage.costs else BARE_DUMPS).median
         samples = f"{len(cost.cpu_ms)}{cost.remark and f', then {cost.remark}'}"
         yield (
             name,

@@ -1,6 +1,7 @@
 """What was measured."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import sub, truediv
 from statistics import median
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -22,16 +23,16 @@ USUAL_SHARE: Final = SHARES[1]
 
 
 class Figure(NamedTuple):
-    """A number by the least samples, and in the median; None where it was not measured."""
+    """What a target is judged by, None where it was not measured; of CPU time the least, and the median."""
 
-    least: float | None
+    value: float | None
     median: float | None = None
 
 
 NOT_MEASURED: Final = Figure(None)
 
 
-def describe(samples: Sequence[float]) -> Figure:
+def summarize(samples: Sequence[float]) -> Figure:
     """Return the least and the median of some samples."""
     return Figure(min(samples), median(samples)) if samples else NOT_MEASURED
 
@@ -88,15 +89,31 @@ class Stage(NamedTuple):
 
     def cost_ms(self, name: str) -> Figure:
         """Return the CPU time of a contender."""
-        return describe(self.samples_ms(name))
+        return summarize(self.samples_ms(name))
 
-    def compare(self, how: Callable[[float, float], float], name: str, other: str) -> Figure:
-        """Return how many times another's CPU time a contender takes, or how much more: ``truediv``, ``sub``.
+    def ratio(self, name: str, other: str) -> Figure:
+        """Return how many times another's CPU time a contender takes; see ``_compare``."""
+        return self._compare(truediv, name, other)
 
-        The median is that of the rounds, as within one a noisy machine is the same for both.
+    def added_ms(self, name: str, other: str) -> Figure:
+        """Return how much more CPU time a contender takes than another; see ``_compare``."""
+        return self._compare(sub, name, other)
+
+    def differences_ms(self, name: str, other: str) -> Sequence[float]:
+        """Return how much more CPU time a contender took than another, round by round."""
+        return list(map(sub, self.samples_ms(name), self.samples_ms(other)))
+
+    def _compare(self, how: Callable[[float, float], float], name: str, other: str) -> Figure:
+        """Return a comparison of the least samples, which may be of different rounds, and of each round.
+
+        Of the rounds it is the median, as within one a noisy machine is the same for both. Only rounds count
+        in which both were measured.
         """
-        one, two = self.samples_ms(name), self.samples_ms(other)
-        return Figure(how(min(one), min(two)), median(map(how, one, two))) if one and two else NOT_MEASURED
+        rounds = list(zip(self.samples_ms(name), self.samples_ms(other), strict=False))
+        if not rounds:
+            return NOT_MEASURED
+        one, two = zip(*rounds, strict=True)
+        return Figure(how(min(one), min(two)), median(map(how, one, two)))
 
 
 def find_stage(

@@ -49,7 +49,7 @@ from tests.support.status.crowd import PODS, SIZE_OF_CROWD
 
 IDLE_SOCKETS: Final = 300
 FEW_PORTS: Final = 30
-_ROUNDS_OF_COLLECTORS: Final = 5
+_TIMES_THE_ROUNDS: Final = 5
 _EVERYTHING_ON: Final = """
 tables: [tcp, tcp6, udp, udp6, udplite, udplite6, raw, raw6, unix]
 closed_connections: {enabled: true}
@@ -153,9 +153,9 @@ def measure_ports(size: int, effort: Effort) -> Iterator[Stage]:
 def measure_collectors(listeners: int, processes: int, effort: Effort) -> Iterator[Stage]:
     """Measure what single collectors cost, with as much as they are made for.
 
-    It is the small difference of two short passes, so there are more rounds than elsewhere.
+    That is a small difference of two short passes, so each takes five times as many rounds.
     """
-    effort = effort._replace(rounds=_ROUNDS_OF_COLLECTORS * effort.rounds)
+    effort = effort._replace(rounds=_TIMES_THE_ROUNDS * effort.rounds)
     for kind, size, crowd in (
         (LISTENERS, listeners, listening(listeners)),
         (OPEN_FILES, processes, sleeping(processes)),

@@ -10,9 +10,9 @@ from exporter.kernel.attributes import place_alike
 from exporter.kernel.inet_details import Idle, Memory, Places, at_least, read_idle, read_memory
 from exporter.kernel.inet_diag import (
     COOKIE,
+    ENDPOINTS_ROW,
     ENDS,
     ENDS_PORTS,
-    ENDS_ROW,
     EXPIRES,
     INODE,
     INODE_COLUMNS,
@@ -34,7 +34,7 @@ from exporter.kernel.netlink import Block
 from exporter.kernel.rows import (
     COUNTING_TIMERS,
     Dropping,
-    Ends,
+    Endpoints,
     Listener,
     Origin,
     Queues,
@@ -87,13 +87,13 @@ class DiagRows:
         starts = (place * length for place in places)
         return read_origins(Block(b"".join(data[start : start + length] for start in starts), length))
 
-    def ends(self) -> Iterable[Ends]:
+    def endpoints(self) -> Iterable[Endpoints]:
         """Return for every row its state, ports and addresses."""
-        return iter_unpack(f"{ENDS_ROW}{self._length - ENDS.stop}x", self._data)
+        return iter_unpack(f"{ENDPOINTS_ROW}{self._length - ENDS.stop}x", self._data)
 
     @staticmethod
     def order_address(address: bytes) -> bytes:
-        """Return an address of ``ends`` in network order, as it is."""
+        """Return an address of ``endpoints`` in network order, as it is."""
         return address
 
     def expires_milliseconds(self, place: int) -> int:

@@ -43,7 +43,7 @@ ROW_BYTES: Final = 80
 PORTS: Final = Struct(">20xHH")
 COOKIE: Final = Struct("=60xQ")  # on a big-endian machine its halves are swapped, which is as unique
 ENDS: Final = range(20, 56)  # both ports and both addresses
-ENDS_ROW: Final = ">17xB2xHH16s16s"
+ENDPOINTS_ROW: Final = ">17xB2xHH16s16s"  # state, both ports, both addresses
 ENDS_PORTS: Final = Struct(">HH32x")
 TRYING: Final = Struct(">17xBBxHH")  # state, timer, ports
 EXPIRES: Final = Struct("=68xI")

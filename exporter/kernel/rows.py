@@ -113,10 +113,10 @@ class Silences(NamedTuple):
     milliseconds: MutableSequence[int]
 
 
-Ends = tuple[int, int, int, bytes, bytes]
+Endpoints = tuple[int, int, int, bytes, bytes]
 """State, local port, remote port, source address and destination address.
 
-The addresses are bytes to be compared; ``order_address`` puts one in network order.
+The addresses have the bytes of the source, to be compared; ``order_address`` puts one in network order.
 """
 
 Trying = tuple[int, int, int, int]
@@ -161,11 +161,12 @@ class InetRows(Rows, Protocol):
     def origins(self, places: Iterable[int]) -> Iterable[Origin]:
         """Return who is behind the TCP sockets at some places."""
 
-    def ends(self) -> Iterable[Ends]:
+    def endpoints(self) -> Iterable[Endpoints]:
         """Return for every row its state, ports and addresses."""
 
-    def order_address(self, address: bytes) -> bytes:
-        """Return an address of ``ends`` in network order, 16 bytes, IPv4 with zeros behind it."""
+    @staticmethod
+    def order_address(address: bytes) -> bytes:
+        """Return an address of ``endpoints`` in network order, 16 bytes, IPv4 with zeros behind it."""
 
     def expires_milliseconds(self, place: int) -> int:
         """Return after how long the timer of the row at a place will fire."""

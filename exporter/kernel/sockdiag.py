@@ -71,7 +71,7 @@ def read_ends(tables: Collection[Table], state: int, deadline: float) -> tuple[E
     return tuple(
         End(local_port, remote_port, destination[: _LENGTHS[table.family]])
         for table, block in _ask_tcp(tables, 1 << state, deadline)
-        for _, local_port, remote_port, _, destination in DiagRows(table, block).ends()
+        for _, local_port, remote_port, _, destination in DiagRows(table, block).endpoints()
     )
 
 

@@ -14,7 +14,7 @@ from exporter.kernel.rows import (
     COUNTING_TIMERS,
     TIMER_RETRANSMIT,
     Dropping,
-    Ends,
+    Endpoints,
     Listener,
     Origin,
     Queues,
@@ -59,7 +59,7 @@ class Layout:
         self.state_at = self.size - 10
         self.timer_at = self.size - 1
         behind = self.state_at - address_bytes - 2
-        self.connection = f">{address_bytes}sH{address_bytes}sHB{self.size - self.state_at - 1}x"
+        self.endpoints = f">{address_bytes}sH{address_bytes}sHB{self.size - self.state_at - 1}x"
         # The state goes before all else, where no row has anything that is unpacked: first byte of an
         # address.
         self.row = Struct(f">B{address_bytes - 1}xH{behind - 2}xHxQx")
@@ -123,9 +123,9 @@ class TextRows:
             address = self._data[start : start + self._layout.address_bytes]
             yield Origin(local_port, order_address(address), read_inode(self._get_rest(place)), 0)
 
-    def ends(self) -> Iterable[Ends]:
+    def endpoints(self) -> Iterable[Endpoints]:
         """Return for every row its state, ports and addresses."""
-        columns = iter_unpack(self._layout.connection, self._data)
+        columns = iter_unpack(self._layout.endpoints, self._data)
         return (
             (state, local, remote, source, destination)
             for source, local, destination, remote, state in columns
@@ -133,7 +133,7 @@ class TextRows:
 
     @staticmethod
     def order_address(address: bytes) -> bytes:
-        """Return an address of ``ends`` in network order."""
+        """Return an address of ``endpoints`` in network order."""
         return order_address(address)
 
     def expires_milliseconds(self, place: int) -> int:

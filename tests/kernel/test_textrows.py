@@ -147,12 +147,12 @@ ROWS = st.builds(
 
 
 @given(st.lists(ROWS, max_size=20), st.sampled_from(["tcp", "tcp6"]))
-def test_ends(rows: list[Printed], table: str) -> None:
+def test_endpoints(rows: list[Printed], table: str) -> None:
     """They are told apart by our address and theirs, whatever the state, and are in the order of the rows."""
     distinct = {(row.own, row.local, row.peer, row.remote): row for row in rows}.values()
     lines = [print_row(table, row, sl) for sl, row in enumerate(distinct)]
     batches = list(parse_table(TABLES[table], [print_table(table), *filter(None, [b"".join(lines)])]))
-    found = [ends for batch in batches if isinstance(batch, TextRows) for ends in batch.ends()]
+    found = [ends for batch in batches if isinstance(batch, TextRows) for ends in batch.endpoints()]
     expected = [
         (row.state, row.local, row.remote, row.own, row.peer)
         for row in distinct

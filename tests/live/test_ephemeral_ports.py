@@ -236,8 +236,8 @@ def test_bind_alone(host: Host) -> None:
 
 
 def test_bind_alone_among_many_sockets(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel's counters tell that there are sockets in no table, beside those that are."""
-    monkeypatch.setattr("exporter.sampling.services.held_ports.MANY_SOCKETS", 0)
+    """The search still finds what is only bound."""
+    monkeypatch.setattr("exporter.sampling.services.held_ports.LEAVE_OUT_ABOVE", 0)
     host.serve(POSTGRES)
     for _ in range(PORTS // 2):
         host.connect(THERE, source=HERE)

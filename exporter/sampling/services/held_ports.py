@@ -2,8 +2,8 @@
 
 The kernel searches all its ports for sockets that are only bound. So they are read again after some time,
 when the number of sockets of the namespace has changed, and at every pass while half of the ports are in use.
-An expensive read takes at most a quarter of the CPU budget. Among many sockets it is left out while nearly
-all of them are in the tables, in which none is that is only bound.
+An expensive read takes at most a quarter of the CPU budget. With many sockets the search is left out while
+sockstat shows that nearly all of them are in the tables: a socket that is only bound is in none.
 """
 
 import math
@@ -22,11 +22,11 @@ from exporter.sampling.services.spacing import find_pause
 
 REREAD_SECONDS: Final = 15
 _FEW: Final = 0.002
-"""The share of the ephemeral ports that does not matter."""
+"""The share of the ephemeral ports of which so few sockets may be missed."""
 
 _CHEAP_SECONDS: Final = 0.02
-MANY_SOCKETS: Final = 10_000
-"""As many of TCP make a search take milliseconds."""
+LEAVE_OUT_ABOVE: Final = 10_000
+"""The number of TCP sockets above which the search may be left out: with so many it takes milliseconds."""
 
 
 class HeldPorts:
@@ -46,14 +46,15 @@ class HeldPorts:
     ) -> None:
         """Read again which sockets are only bound, if it is time to.
 
-        Without netlink none are known. Raises HangError and SockDiagError, and none are known then, either.
+        Without netlink, and while the search is left out, none are known. Raises HangError and SockDiagError,
+        and none are known then, either.
         """
         sockstat, few = reader.sockstat.newest, _FEW * rules.ephemeral_ports
         used = sockstat.get("sockets", {}).get("used")
         is_changed = used is None or self._used is None or abs(used - self._used) > few
         if not (is_changed or is_scarce or now - self._read_at >= REREAD_SECONDS):
             return
-        is_left_out = count_sockets(sockstat) > MANY_SOCKETS and count_unlisted(sockstat) <= few
+        is_left_out = _count_sockets(sockstat) > LEAVE_OUT_ABOVE and _count_unlisted(sockstat) <= few
         if now < self._not_before and not is_left_out:
             return
         self._read_at, self._used, self._bound = now, used, {}
@@ -89,14 +90,14 @@ class HeldPorts:
         return frozenset().union(*self._bound.values(), *self._listening.values())
 
 
-def count_sockets(sockstat: Mapping[str, Numbers]) -> int:
-    """Return how many sockets TCP has: those of all namespaces, but for TIME_WAIT."""
+def _count_sockets(sockstat: Mapping[str, Numbers]) -> int:
+    """Return the number of TCP sockets: full ones of all network namespaces, and TIME_WAIT of this one."""
     tcp = sockstat.get("TCP", {})
     return tcp.get("alloc", 0) + tcp.get("tw", 0)
 
 
-def count_unlisted(sockstat: Mapping[str, Numbers]) -> float:
-    """Return how many TCP sockets may be in no table, infinity if sockstat does not tell.
+def _count_unlisted(sockstat: Mapping[str, Numbers]) -> float:
+    """Return how many TCP sockets may be in no table, infinity if sockstat has no ``alloc``.
 
     It is too high by the sockets of other namespaces: ``alloc`` has those of all.
     """

@@ -59,8 +59,8 @@ class Address(NamedTuple):
         return not any(self.packed)
 
 
-Destination = tuple[int, bytes, bytes]
-"""Remote port, source address and destination address, as a source has them."""
+Pair = tuple[int, bytes, bytes]
+"""Remote port, source address and destination address; addresses as netlink or procfs has them."""
 
 TakenPorts = Mapping[Address, set[int]]
 """The local ports in use at each source address."""
@@ -74,7 +74,7 @@ def make_address(padded: bytes, family: str) -> Address:
 
 
 class _FirstAddresses(dict[bytes, set[int]]):
-    """The local ports at each source address, but for addresses that come once there are very many."""
+    """The local ports at each source address; beyond MAX_ADDRESSES a new address is not kept."""
 
     def __missing__(self, address: bytes) -> set[int]:
         ports: set[int] = set()
@@ -101,11 +101,11 @@ class PortUsage:
         held: Collection[int] = (),
     ) -> None:
         self.ports = _FirstAddresses()
-        self._destinations = Counter[Destination]()
+        self._destinations = Counter[Pair]()
         self._family = family
         self._find_chosen = find_chosen
         self._chosen = b""
-        self._crowded = _EVERY_PORT if crowded is None else _flag(crowded)
+        self._crowded = _EVERY_REMOTE_PORT if crowded is None else _flag_remote(crowded)
         self._reuse = reuse
         self._held = held
         self._order: Callable[[bytes], bytes] = bytes
@@ -119,15 +119,15 @@ class PortUsage:
         if not self._chosen:
             self._chosen = self._find_chosen()
         chosen, crowded, held, ports = self._chosen, self._crowded, self._held, self.ports
-        found: list[Destination] = []
-        for place, (state, local, remote, source, destination) in enumerate(inet.ends()):
+        found: list[Pair] = []
+        for place, (state, local, remote, source, destination) in enumerate(inet.endpoints()):
             if not chosen[local]:
                 continue
             ports[source].add(local)
             if crowded[remote]:
                 if state == states.TIME_WAIT and self._may_reuse(inet, place, source, destination):
                     continue
-                if local in held:
+                if local in held:  # the destination is crowded all the same
                     self._destinations.setdefault((remote, source, destination), 0)
                 else:
                     found.append((remote, source, destination))
@@ -163,7 +163,7 @@ class PortUsage:
         return age_milliseconds > self._reuse.delay_milliseconds
 
 
-def _flag(ports: Iterable[int]) -> bytes:
+def _flag_remote(ports: Iterable[int]) -> bytes:
     """Return 1 for each of the ports, 0 for others and for port 0, by port."""
     flags = bytearray(PORTS)
     for port in ports:
@@ -172,7 +172,7 @@ def _flag(ports: Iterable[int]) -> bytes:
     return bytes(flags)
 
 
-_EVERY_PORT: Final = _flag(range(PORTS))
+_EVERY_REMOTE_PORT: Final = _flag_remote(range(PORTS))
 
 
 @lru_cache(1024)

@@ -118,7 +118,7 @@ def ask_inet(rows: InetRows) -> list[Socket]:
     """Ask for every socket all that is known of it, which agrees."""
     places = range(len(rows.states))
     tracked, origins = list(rows.tracked(places)), list(rows.origins(places))
-    ends = list(rows.ends())
+    ends = list(rows.endpoints())
     assert all(
         0 <= identity < 1 << 56 and rows.expires_milliseconds(i) >= 0
         for i, (_, _, identity) in enumerate(tracked)
