@@ -26,15 +26,15 @@ def headline_lines(stages: Sequence[Stage], size: int) -> Iterator[str]:
 
 
 def _row(name: str, cost: Cost, usual: Stage, found: Iterable[Stage | None]) -> Row:
-    times = (stage.cost_ms(name).median if stage else None for stage in found)
+    times = (stage.median_ms(name) if stage else None for stage in found)
     shown = ("" if time is None else f"{time:,.1f}" for time in times)
     memory = f"{cost.peak_mb:.1f}" if cost.cpu_ms else cost.remark
-    return name, cost.source, *shown, write_number(usual.ratio(name, SHIPPED).median, "x"), memory
+    return name, cost.source, *shown, write_number(usual.ratio(name, SHIPPED), "x"), memory
 
 
 def _name_cheaper(stage: Stage) -> str:
     """Say which peers take less than we do, of CPU and of memory."""
-    ratios = {name: stage.ratio(name, SHIPPED).median for name in PEERS}
+    ratios = {name: stage.ratio(name, SHIPPED) for name in PEERS}
     less_cpu = [f"{name} ({ratio:.2f} x)" for name, ratio in ratios.items() if ratio and ratio < 1]
     ours_mb = stage.costs[SHIPPED].peak_mb
     peaks_mb = {name: stage.costs[name].peak_mb for name in PEERS if ratios[name]}

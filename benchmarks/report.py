@@ -48,11 +48,6 @@ the most memory the process has had; of those that go on running, in this stage 
 over one connection; while the sockets become more, it takes each pass 100 ms after the last, and tracks none
 of them.
 """
-_TARGETS: Final = """\
-Of CPU time, what is measured is the least of the samples: that which other work on the machine disturbed
-least. It is one without what some passes do beside the rest: see the notes. The median, of the rounds where
-two are compared, is beside it. "By the least" means that the median is above the limit.
-"""
 _NAMESPACES: Final = """\
 CPU milliseconds of a pass over the host, which is nearly idle, and so many other network namespaces, at
 the default settings. Passes follow each other at once. "All tables read" is what the kernel alone needs for
@@ -107,16 +102,11 @@ def _lines(
     yield _INTRODUCTION
     yield from write_table(("where", "what"), describe_surroundings().items())
     yield from headline_lines(stages, headline)
-    yield f"\n## Targets\n\n{_TARGETS}"
+    yield "\n## Targets\n"
     yield from write_table(
-        ("target", "at most", "measured", "median", ""),
+        ("target", "at most", "measured", ""),
         (
-            (
-                each.text,
-                f"{each.limit:g} {each.unit}",
-                *(write_number(number, each.unit) for number in each.figure),
-                each.verdict,
-            )
+            (each.text, f"{each.limit:g} {each.unit}", write_number(each.value, each.unit), each.verdict)
             for each in targets(stages)
         ),
     )
@@ -185,14 +175,6 @@ def _costs(stage: Stage) -> Iterator[Row]:
             continue
         least_most = f"{min(cost.cpu_ms):,.1f}-{max(cost.cpu_ms):,.1f}"
         bare = BARE[cost.source]
-        ratio = stage.ratio(name, bare if bare in stage.costs else BARE_DUMPS).median
+        ratio = write_number(stage.ratio(name, bare if bare in stage.costs else BARE_DUMPS), "x")
         samples = f"{len(cost.cpu_ms)}{cost.remark and f', then {cost.remark}'}"
-        yield (
-            name,
-            cost.source,
-            f"{cost.median_ms:,.1f}",
-            least_most,
-            write_number(ratio, "x"),
-            f"{cost.peak_mb:.1f}",
-            samples,
-        )
+        yield name, cost.source, f"{cost.median_ms:,.1f}", least_most, ratio, f"{cost.peak_mb:.1f}", samples

@@ -1,7 +1,6 @@
 """What was measured."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import sub, truediv
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -20,21 +19,6 @@ SHARES: Final = (0.0, 0.05, 0.25)
 """The shares of TCP's sockets that are in CLOSE_WAIT."""
 
 USUAL_SHARE: Final = SHARES[1]
-
-
-class Figure(NamedTuple):
-    """What a target is judged by, None where it was not measured; of CPU time the least, and the median."""
-
-    value: float | None
-    median: float | None = None
-
-
-NOT_MEASURED: Final = Figure(None)
-
-
-def summarize(samples: Sequence[float]) -> Figure:
-    """Return the least and the median of some samples."""
-    return Figure(min(samples), median(samples)) if samples else NOT_MEASURED
 
 
 class Cost(NamedTuple):
@@ -82,38 +66,26 @@ class Stage(NamedTuple):
     start: Start | None = None
     parts: Mapping[str, Cost] = MappingProxyType({})
 
-    def samples_ms(self, name: str) -> Sequence[float]:
-        """Return the CPU times of a contender, nothing where it was not measured."""
-        cost = self.costs.get(name)
-        return cost.cpu_ms if cost else ()
+    def ratio(self, name: str, other: str) -> float | None:
+        """Return how many times another's CPU time a contender takes; None where one was not measured.
 
-    def cost_ms(self, name: str) -> Figure:
-        """Return the CPU time of a contender."""
-        return summarize(self.samples_ms(name))
-
-    def ratio(self, name: str, other: str) -> Figure:
-        """Return how many times another's CPU time a contender takes; see ``_compare``."""
-        return self._compare(truediv, name, other)
-
-    def added_ms(self, name: str, other: str) -> Figure:
-        """Return how much more CPU time a contender takes than another; see ``_compare``."""
-        return self._compare(sub, name, other)
+        It is the median of the rounds, as within one a noisy machine is the same for both.
+        """
+        costs = [self.costs.get(each) for each in (name, other)]
+        samples = [cost.cpu_ms if cost else () for cost in costs]
+        ratios = [first / second for first, second in zip(*samples, strict=False) if second]
+        return median(ratios) if ratios else None
 
     def differences_ms(self, name: str, other: str) -> Sequence[float]:
-        """Return how much more CPU time a contender took than another, round by round."""
-        return list(map(sub, self.samples_ms(name), self.samples_ms(other)))
+        """Return how much more CPU time a contender took than another, round by round, the least first."""
+        costs = [self.costs.get(each) for each in (name, other)]
+        samples = [cost.cpu_ms if cost else () for cost in costs]
+        return sorted(first - second for first, second in zip(*samples, strict=False))
 
-    def _compare(self, how: Callable[[float, float], float], name: str, other: str) -> Figure:
-        """Return a comparison of the least samples, which may be of different rounds, and of each round.
-
-        Of the rounds it is the median, as within one a noisy machine is the same for both. Only rounds count
-        in which both were measured.
-        """
-        rounds = list(zip(self.samples_ms(name), self.samples_ms(other), strict=False))
-        if not rounds:
-            return NOT_MEASURED
-        one, two = zip(*rounds, strict=True)
-        return Figure(how(min(one), min(two)), median(map(how, one, two)))
+    def median_ms(self, name: str) -> float | None:
+        """Return the CPU time of a contender; None where it was not measured."""
+        cost = self.costs.get(name)
+        return cost.median_ms if cost and cost.cpu_ms else None
 
 
 def find_stage(
