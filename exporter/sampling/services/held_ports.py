@@ -1,7 +1,8 @@
 """Know the ephemeral ports that connect() uses for no destination: a socket listens there, or is only bound.
 
 The kernel searches all its ports for sockets that are only bound. So they are read again after some time,
-when the number of sockets of the namespace has changed, and at every pass while half of the ports are in use.
+when the number of sockets of the namespace has changed by more than few, and at every pass while half of the
+ports are in use.
 An expensive read takes at most a quarter of the CPU budget. With many sockets the search is left out while
 sockstat shows that nearly all of them are in the tables: a socket that is only bound is in none.
 """
