@@ -153,15 +153,16 @@ def measure_ports(size: int, effort: Effort) -> Iterator[Stage]:
 def measure_collectors(listeners: int, processes: int, effort: Effort) -> Iterator[Stage]:
     """Measure what single collectors cost, with as much as they are made for.
 
-    That is a small difference of two short passes, so each takes five times as many rounds.
+    That of listeners is a small difference of two short passes, so it takes five times as many rounds. Open
+    files do not: once all processes have been looked at, passes have nothing to look at for a while.
     """
-    effort = effort._replace(rounds=_TIMES_THE_ROUNDS * effort.rounds)
-    for kind, size, crowd in (
-        (LISTENERS, listeners, listening(listeners)),
-        (OPEN_FILES, processes, sleeping(processes)),
+    for kind, size, crowd, rounds in (
+        (LISTENERS, listeners, listening(listeners), _TIMES_THE_ROUNDS * effort.rounds),
+        (OPEN_FILES, processes, sleeping(processes), effort.rounds),
     ):
         with _private_load() as load, crowd, _opened(collector_contenders(kind)) as probes:
-            yield Stage(kind, size, f"{size:,}", measure_costs(probes, load, effort), share=0.0)
+            costs = measure_costs(probes, load, effort._replace(rounds=rounds))
+            yield Stage(kind, size, f"{size:,}", costs, share=0.0)
 
 
 def measure_close_events(number: int, effort: Effort) -> Iterator[Stage]:
