@@ -1,10 +1,10 @@
 """Know the ephemeral ports that connect() uses for no destination: a socket listens there, or is only bound.
 
 The kernel searches all its ports for sockets that are only bound. So they are read again after some time,
-when the number of sockets of the namespace has changed by more than few, and at every pass while half of the
-ports are in use.
-An expensive read takes at most a quarter of the CPU budget. With many sockets the search is left out while
-sockstat shows that nearly all of them are in the tables: a socket that is only bound is in none.
+when the number of sockets of the namespace has changed by more than a few, and at every pass while half of
+the ports are in use. An expensive read takes at most a quarter of the CPU budget. With many sockets the
+search is left out while sockstat shows that nearly all of them are in the tables: a socket that is only bound
+is in none.
 """
 
 import math
@@ -23,7 +23,7 @@ from exporter.sampling.services.spacing import find_pause
 
 REREAD_SECONDS: Final = 15
 _FEW: Final = 0.002
-"""The share of the ephemeral ports of which so few sockets may be missed."""
+"""So many sockets, as a share of the ephemeral ports, are too few to matter."""
 
 _CHEAP_SECONDS: Final = 0.02
 LEAVE_OUT_ABOVE: Final = 10_000

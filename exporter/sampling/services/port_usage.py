@@ -153,14 +153,14 @@ class PortUsage:
 
     def _may_reuse(self, rows: InetRows, place: int, source: bytes, destination: bytes) -> bool:
         """Return whether connect() would reuse the port of a TIME_WAIT."""
+        always, on_loopback, delay_milliseconds = self._reuse
         order, family = rows.order_address, self._family
-        if not self._reuse.always and not (
-            self._reuse.on_loopback
-            and (_is_loopback(source, order, family) or _is_loopback(destination, order, family))
-        ):
-            return False
-        age_milliseconds = _TIME_WAIT_MILLISECONDS - rows.expires_milliseconds(place)
-        return age_milliseconds > self._reuse.delay_milliseconds
+        if not always:
+            if not on_loopback:
+                return False
+            if not (_is_loopback(source, order, family) or _is_loopback(destination, order, family)):
+                return False
+        return _TIME_WAIT_MILLISECONDS - rows.expires_milliseconds(place) > delay_milliseconds
 
 
 def _flag_remote(ports: Iterable[int]) -> bytes:
