@@ -37,6 +37,7 @@ class IncrementalLookup(Generic[Found]):
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._keys: AbstractSet[int] = frozenset()
         self._found: dict[int, Found] = {}
         self._wanted: set[int] = set()
         self._added_late: set[int] = set()
@@ -60,6 +61,9 @@ class IncrementalLookup(Generic[Found]):
         if now - self._forgot_missing_at >= RETRY_SECONDS:
             self._missing.clear()
             self._forgot_missing_at = now
+        elif keys == self._keys and not self._wanted:
+            return self._found  # all that follows would change nothing
+        self._keys = frozenset(keys)
         self._missing &= keys
         for key in self._found.keys() - keys:
             del self._found[key]
