@@ -4,7 +4,7 @@ Only netlink has owners and drops of listeners. They are read from it even when 
 Where it is not available, nothing is shown.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
@@ -59,6 +59,8 @@ class Listeners(Collector):
         self._lookup = OwnerLookup(" of listeners")
         self._drops = DropCounters()
         self._shown: frozenset[str] = frozenset()
+        self._cookies: frozenset[int] = frozenset()
+        self._inodes: Mapping[int, Sequence[int]] = {}
         self._made_of: object = None
         self._described: Mapping[tuple[str, ...], float] = {}
 
@@ -72,10 +74,11 @@ class Listeners(Collector):
         known: list[_Known] = []
         for name, listeners in seen.listeners.items():
             table = TABLES[name]
-            if None not in map(attrgetter("limit"), listeners):  # else they are those of procfs
+            if not listeners or listeners[0].limit is not None:  # else they are those of procfs
                 known.append((table, listeners))
-            if None not in map(attrgetter("drops"), listeners):
-                self._add_drops(table, listeners, seen)
+            drops = set(map(attrgetter("drops"), listeners))
+            if None not in drops:
+                self._add_drops(table, listeners if any(drops) else (), seen)
         return {
             "netstat_listener_drops_total": self._drops.take(seen.now),
             "netstat_listener_info": self._describe(known, seen),
@@ -98,8 +101,10 @@ class Listeners(Collector):
 
         A listener's address and owner stay what they are, so they are made again only when something changes.
         """
-        names, holders = self._find_owners(known, seen)
-        cookies = frozenset(map(attrgetter("cookie"), _all_of(known)))
+        cookies = frozenset(map(attrgetter("cookie"), chain.from_iterable(each for _, each in known)))
+        if cookies != self._cookies:
+            self._cookies, self._inodes = cookies, _group_inodes(known)
+        names, holders = self._find_owners(seen)
         made_of = cookies, seen.series.own, seen.rules, seen.settings.owners, len(names), len(holders)
         if made_of != self._made_of:
             self._made_of, self._described = (
@@ -128,23 +133,27 @@ class Listeners(Collector):
             key = seen.series.listener_key(TABLES[place.table], place.port)
             yield ListenerInfoKey(*key, place.exposure, place.owner if is_shown else OTHER)
 
-    def _find_owners(self, known: Sequence[_Known], seen: Pass) -> tuple[_Names, Mapping[int, Holder]]:
+    def _find_owners(self, seen: Pass) -> tuple[_Names, Mapping[int, Holder]]:
         """Return the known names of the cgroups of listeners, and the holders of those without."""
         settings, names = seen.settings, dict[int, str | None]()
         if not settings.owners.enabled:
             return names, {}
         if settings.owners.by != PROCESS:
-            ids = set(map(attrgetter("cgroup_id"), _all_of(known))) - {0}
-            names = self._lookup.name_cgroups(ids, seen.reader, settings, seen.now)
+            names = self._lookup.name_cgroups(self._inodes.keys() - {0}, seen.reader, settings, seen.now)
         if settings.owners.by == UNIT:
             return names, {}
-        named = {cgroup_id for cgroup_id, name in names.items() if name}
-        unnamed = [each.inode for each in _all_of(known) if each.cgroup_id not in named]
-        return names, self._lookup.find_holders(unnamed, seen.reader, settings, seen.now)
+        unnamed = (inodes for cgroup_id, inodes in self._inodes.items() if not names.get(cgroup_id))
+        holders = self._lookup.find_holders(chain.from_iterable(unnamed), seen.reader, settings, seen.now)
+        return names, holders
 
 
-def _all_of(known: Sequence[_Known]) -> Iterator[Listener]:
-    return chain.from_iterable(listeners for _, listeners in known)
+def _group_inodes(known: Sequence[_Known]) -> Mapping[int, Sequence[int]]:
+    """Return the inodes of listeners by the id of their cgroup."""
+    inodes = defaultdict[int, list[int]](list)
+    for _, listeners in known:
+        for each in listeners:
+            inodes[each.cgroup_id].append(each.inode)
+    return inodes
 
 
 @lru_cache(maxsize=1024)
